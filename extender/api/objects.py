@@ -1,0 +1,232 @@
+"""Narrow records of the API objects that we read; every other field is skipped while decoding.
+
+Shapes follow the Kubernetes API; sources: core/v1, topology.node.k8s.io/v1alpha2, kubevirt.io/v1.
+Fields are renamed to snake_case here, so nothing else in the program knows the wire's spelling.
+"""
+
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "Condition",
+    "Container",
+    "Meta",
+    "Migration",
+    "Node",
+    "NodeResourceTopology",
+    "Owner",
+    "Pod",
+    "PodSpec",
+    "PodStatus",
+    "Resources",
+    "Vmi",
+]
+
+#: A quantity as it stands on the wire.
+Quantity = str | int | float
+
+
+class _Record(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True, kw_only=True):
+    """Base: camelCase on the wire, unknown fields skipped, absent ones defaulted."""
+
+
+class Owner(_Record):
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+    api_version: str = ""
+
+
+class Meta(_Record):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: list[Owner] | None = None
+
+
+class Resources(_Record):
+    requests: dict[str, Quantity] | None = None
+    limits: dict[str, Quantity] | None = None
+
+
+class Container(_Record):
+    name: str = ""
+    resources: Resources | None = None
+    restart_policy: str | None = None
+
+
+class PodSpec(_Record):
+    node_name: str = ""
+    scheduler_name: str = ""
+    containers: list[Container] | None = None
+    init_containers: list[Container] | None = None
+    overhead: dict[str, Quantity] | None = None
+    #: Pod-level resources (KEP-2837).
+    resources: Resources | None = None
+    node_selector: dict[str, str] | None = None
+
+
+class Condition(_Record):
+    type: str = ""
+    status: str = ""
+    reason: str | None = None
+    last_transition_time: str | None = None
+
+
+class PodStatus(_Record):
+    phase: str = ""
+    reason: str | None = None
+    message: str | None = None
+    qos_class: str | None = None
+    start_time: str | None = None
+    nominated_node_name: str | None = None
+    conditions: list[Condition] | None = None
+
+
+class Pod(_Record):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+    spec: PodSpec = msgspec.field(default_factory=PodSpec)
+    status: PodStatus = msgspec.field(default_factory=PodStatus)
+
+
+class NodeInfo(_Record):
+    kubelet_version: str = ""
+    boot_id: str = msgspec.field(default="", name="bootID")
+
+
+class NodeStatus(_Record):
+    capacity: dict[str, Quantity] | None = None
+    allocatable: dict[str, Quantity] | None = None
+    node_info: NodeInfo = msgspec.field(default_factory=NodeInfo)
+
+
+class Node(_Record):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+    status: NodeStatus = msgspec.field(default_factory=NodeStatus)
+
+
+class ZoneCost(_Record):
+    name: str = ""
+    value: int = 0
+
+
+class ZoneResource(_Record):
+    name: str = ""
+    capacity: Quantity = 0
+    allocatable: Quantity = 0
+    available: Quantity = 0
+
+
+class Zone(_Record):
+    name: str = ""
+    type: str = ""
+    parent: str = ""
+    costs: list[ZoneCost] | None = None
+    resources: list[ZoneResource] | None = None
+
+
+class Attribute(_Record):
+    name: str = ""
+    value: str = ""
+
+
+class NodeResourceTopology(_Record):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+    topology_policies: list[str] | None = None
+    attributes: list[Attribute] | None = None
+    zones: list[Zone] | None = None
+
+
+class Numa(_Record):
+    guest_mapping_passthrough: dict[str, Any] | None = None
+
+
+class GuestCpu(_Record):
+    sockets: int = 0
+    cores: int = 0
+    threads: int = 0
+    max_sockets: int = 0
+    dedicated_cpu_placement: bool = False
+    isolate_emulator_thread: bool = False
+    numa: Numa | None = None
+
+
+class Hugepages(_Record):
+    page_size: str = ""
+
+
+class GuestMemory(_Record):
+    guest: Quantity | None = None
+    hugepages: Hugepages | None = None
+
+
+class IOThreads(_Record):
+    supplemental_pool_thread_count: int | None = None
+
+
+class Domain(_Record):
+    cpu: GuestCpu | None = None
+    memory: GuestMemory | None = None
+    resources: Resources | None = None
+    io_threads: IOThreads | None = msgspec.field(default=None, name="ioThreads")
+    io_threads_policy: str | None = msgspec.field(default=None, name="ioThreadsPolicy")
+
+
+class VmiSpec(_Record):
+    scheduler_name: str = ""
+    domain: Domain = msgspec.field(default_factory=Domain)
+
+
+class MigrationState(_Record):
+    migration_uid: str = ""
+    source_node: str = ""
+    target_node: str = ""
+    source_pod: str = ""
+    completed: bool = False
+    failed: bool = False
+    target_cpu_set: list[int] | None = msgspec.field(default=None, name="targetCPUSet")
+    target_node_topology: str = ""
+
+
+class Topology(_Record):
+    sockets: int = 0
+    cores: int = 0
+    threads: int = 0
+
+
+class VmiStatus(_Record):
+    node_name: str = ""
+    phase: str = ""
+    conditions: list[Condition] | None = None
+    migration_state: MigrationState | None = None
+    current_cpu_topology: Topology | None = msgspec.field(default=None, name="currentCPUTopology")
+
+
+class Vmi(_Record):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+    spec: VmiSpec = msgspec.field(default_factory=VmiSpec)
+    status: VmiStatus = msgspec.field(default_factory=VmiStatus)
+
+
+class MigrationSpec(_Record):
+    vmi_name: str = ""
+    receive: dict[str, Any] | None = None
+    send_to: dict[str, Any] | None = None
+
+
+class MigrationStatus(_Record):
+    phase: str = ""
+    migration_state: MigrationState | None = None
+
+
+class Migration(_Record):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+    spec: MigrationSpec = msgspec.field(default_factory=MigrationSpec)
+    status: MigrationStatus = msgspec.field(default_factory=MigrationStatus)

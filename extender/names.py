@@ -1,0 +1,41 @@
+"""Names that become API with the first install. Nothing else spells them out."""
+
+from typing import Final
+
+#: The scheduler that deploy/ installs; VMs opt in with `schedulerName: fastfit`.
+SCHEDULER_NAME: Final = "fastfit"
+
+#: Prefix of our annotations, and the API group of our own objects.
+PREFIX: Final = "fastfit.dev"
+API_VERSION: Final = f"{PREFIX}/v1alpha1"
+CONFIG_KIND: Final = "FastfitConfiguration"
+SNAPSHOT_KIND: Final = "FastfitSnapshot"
+
+#: Annotations of a Node that state what NodeResourceTopology cannot tell.
+#: Values are JSON: the `kubelet` and `machine` objects of the golden format.
+KUBELET_ANNOTATION: Final = f"{PREFIX}/kubelet"
+MACHINE_ANNOTATION: Final = f"{PREFIX}/machine"
+
+#: Annotation of a VM (copied by KubeVirt to its pods): strict, prefer or off.
+MIGRATION_ANNOTATION: Final = f"{PREFIX}/migration"
+
+#: Prefix of every metric.
+METRIC_PREFIX: Final = "fastfit"
+
+# --- names that others own -------------------------------------------------------------------------
+
+#: KubeVirt's own device resources; they carry no zone (kubevirt.md 1.3).
+KUBEVIRT_DEVICE_PREFIX: Final = "devices.kubevirt.io/"
+
+LAUNCHER_LABEL: Final = "kubevirt.io"
+LAUNCHER_VALUE: Final = "virt-launcher"
+CREATED_BY_LABEL: Final = "kubevirt.io/created-by"
+NODE_NAME_LABEL: Final = "kubevirt.io/nodeName"
+MIGRATION_UID_LABEL: Final = "kubevirt.io/migrationJobUID"
+MIGRATION_NAME_ANNOTATION: Final = "kubevirt.io/migrationJobName"
+EPHEMERAL_ANNOTATION: Final = "kubevirt.io/ephemeral-provisioning"
+CREATE_TARGET_ANNOTATION: Final = "kubevirt.io/create-migration-target"
+SCHEDULABLE_LABEL: Final = "kubevirt.io/schedulable"
+CPU_MANAGER_LABEL: Final = "kubevirt.io/cpumanager"
+MULTITHREADING_LABEL: Final = "feature.node.kubernetes.io/cpu-hardware_multithreading"
+EVEN_PARITY_ANNOTATION: Final = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"
