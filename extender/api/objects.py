@@ -31,7 +31,7 @@ class _Record(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True, k
     """Base: camelCase on the wire, unknown fields skipped, absent ones defaulted."""
 
 
-class Owner(_Record):
+class Owner(_Record, frozen=True):
     kind: str = ""
     name: str = ""
     uid: str = ""
@@ -39,7 +39,7 @@ class Owner(_Record):
     api_version: str = ""
 
 
-class Meta(_Record):
+class Meta(_Record, frozen=True):
     name: str = ""
     namespace: str = ""
     uid: str = ""
@@ -51,18 +51,18 @@ class Meta(_Record):
     owner_references: list[Owner] | None = None
 
 
-class Resources(_Record):
+class Resources(_Record, frozen=True):
     requests: dict[str, Quantity] | None = None
     limits: dict[str, Quantity] | None = None
 
 
-class Container(_Record):
+class Container(_Record, frozen=True):
     name: str = ""
     resources: Resources | None = None
     restart_policy: str | None = None
 
 
-class PodSpec(_Record):
+class PodSpec(_Record, frozen=True):
     node_name: str = ""
     scheduler_name: str = ""
     containers: list[Container] | None = None
@@ -73,14 +73,15 @@ class PodSpec(_Record):
     node_selector: dict[str, str] | None = None
 
 
-class Condition(_Record):
+class Condition(_Record, frozen=True):
     type: str = ""
     status: str = ""
     reason: str | None = None
+    message: str | None = None
     last_transition_time: str | None = None
 
 
-class PodStatus(_Record):
+class PodStatus(_Record, frozen=True):
     phase: str = ""
     reason: str | None = None
     message: str | None = None
@@ -90,41 +91,41 @@ class PodStatus(_Record):
     conditions: list[Condition] | None = None
 
 
-class Pod(_Record):
+class Pod(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: PodSpec = msgspec.field(default_factory=PodSpec)
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
 
-class NodeInfo(_Record):
+class NodeInfo(_Record, frozen=True):
     kubelet_version: str = ""
     boot_id: str = msgspec.field(default="", name="bootID")
 
 
-class NodeStatus(_Record):
+class NodeStatus(_Record, frozen=True):
     capacity: dict[str, Quantity] | None = None
     allocatable: dict[str, Quantity] | None = None
     node_info: NodeInfo = msgspec.field(default_factory=NodeInfo)
 
 
-class Node(_Record):
+class Node(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     status: NodeStatus = msgspec.field(default_factory=NodeStatus)
 
 
-class ZoneCost(_Record):
+class ZoneCost(_Record, frozen=True):
     name: str = ""
     value: int = 0
 
 
-class ZoneResource(_Record):
+class ZoneResource(_Record, frozen=True):
     name: str = ""
     capacity: Quantity = 0
     allocatable: Quantity = 0
     available: Quantity = 0
 
 
-class Zone(_Record):
+class Zone(_Record, frozen=True):
     name: str = ""
     type: str = ""
     parent: str = ""
@@ -132,23 +133,23 @@ class Zone(_Record):
     resources: list[ZoneResource] | None = None
 
 
-class Attribute(_Record):
+class Attribute(_Record, frozen=True):
     name: str = ""
     value: str = ""
 
 
-class NodeResourceTopology(_Record):
+class NodeResourceTopology(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     topology_policies: list[str] | None = None
     attributes: list[Attribute] | None = None
     zones: list[Zone] | None = None
 
 
-class Numa(_Record):
+class Numa(_Record, frozen=True):
     guest_mapping_passthrough: dict[str, Any] | None = None
 
 
-class GuestCpu(_Record):
+class GuestCpu(_Record, frozen=True):
     sockets: int = 0
     cores: int = 0
     threads: int = 0
@@ -158,20 +159,20 @@ class GuestCpu(_Record):
     numa: Numa | None = None
 
 
-class Hugepages(_Record):
+class Hugepages(_Record, frozen=True):
     page_size: str = ""
 
 
-class GuestMemory(_Record):
+class GuestMemory(_Record, frozen=True):
     guest: Quantity | None = None
     hugepages: Hugepages | None = None
 
 
-class IOThreads(_Record):
+class IOThreads(_Record, frozen=True):
     supplemental_pool_thread_count: int | None = None
 
 
-class Domain(_Record):
+class Domain(_Record, frozen=True):
     cpu: GuestCpu | None = None
     memory: GuestMemory | None = None
     resources: Resources | None = None
@@ -179,12 +180,12 @@ class Domain(_Record):
     io_threads_policy: str | None = msgspec.field(default=None, name="ioThreadsPolicy")
 
 
-class VmiSpec(_Record):
+class VmiSpec(_Record, frozen=True):
     scheduler_name: str = ""
     domain: Domain = msgspec.field(default_factory=Domain)
 
 
-class MigrationState(_Record):
+class MigrationState(_Record, frozen=True):
     migration_uid: str = ""
     source_node: str = ""
     target_node: str = ""
@@ -195,13 +196,13 @@ class MigrationState(_Record):
     target_node_topology: str = ""
 
 
-class Topology(_Record):
+class Topology(_Record, frozen=True):
     sockets: int = 0
     cores: int = 0
     threads: int = 0
 
 
-class VmiStatus(_Record):
+class VmiStatus(_Record, frozen=True):
     node_name: str = ""
     phase: str = ""
     conditions: list[Condition] | None = None
@@ -209,24 +210,24 @@ class VmiStatus(_Record):
     current_cpu_topology: Topology | None = msgspec.field(default=None, name="currentCPUTopology")
 
 
-class Vmi(_Record):
+class Vmi(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: VmiSpec = msgspec.field(default_factory=VmiSpec)
     status: VmiStatus = msgspec.field(default_factory=VmiStatus)
 
 
-class MigrationSpec(_Record):
+class MigrationSpec(_Record, frozen=True):
     vmi_name: str = ""
     receive: dict[str, Any] | None = None
     send_to: dict[str, Any] | None = None
 
 
-class MigrationStatus(_Record):
+class MigrationStatus(_Record, frozen=True):
     phase: str = ""
     migration_state: MigrationState | None = None
 
 
-class Migration(_Record):
+class Migration(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: MigrationSpec = msgspec.field(default_factory=MigrationSpec)
     status: MigrationStatus = msgspec.field(default_factory=MigrationStatus)

@@ -1,13 +1,19 @@
 """What a node's kubelet was given: its machine and its configuration.
 
 The JSON form of both is the golden format (tests/golden/kubelet/README.md), which is also the value of
-the annotations fastfit.dev/machine and fastfit.dev/kubelet.
+the annotations fastfit.dev/machine and fastfit.dev/kubelet; facts_json.py reads and writes it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Core", "KubeletConfig", "Machine", "ReservedMemory", "Zone"]
+from extender.errors import BadObject
+
+__all__ = ["CannotStart", "Core", "KubeletConfig", "Machine", "ReservedMemory", "Zone"]
+
+
+class CannotStart(BadObject):
+    """A kubelet with this machine and configuration does not start (or panics); the text says which rule forbids it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-
+"""What people and Prometheus see of the running extender: metrics, decisions, logs."""

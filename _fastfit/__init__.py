@@ -1,0 +1,42 @@
+"""The kernel: node names to rows, rows to verdicts, verdicts to reply bytes.
+
+This module only chooses: the compiled kernel, or with FASTFIT_PURE=1 (or where it was not built) its plain twin.
+"""
+
+import os
+
+from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown, Policy, Scope
+from _fastfit.model import MAX_ZONES, Ask, CellsAsk, ContainerAsk, Row, ZoneRow
+from _fastfit.values import Block, Cell, Entry, Placement, Scan, ScanError
+
+from _fastfit._fit_py import Fit, Query, Table
+from _fastfit._wire_py import scan
+
+BACKEND = "python"
+
+__all__ = [
+    "BACKEND",
+    "FIRST_REFUSAL",
+    "LAST_UNKNOWN",
+    "MAX_ZONES",
+    "Ask",
+    "Block",
+    "Cell",
+    "CellsAsk",
+    "Code",
+    "ContainerAsk",
+    "Entry",
+    "Fit",
+    "Mode",
+    "OnUnknown",
+    "Placement",
+    "Policy",
+    "Query",
+    "Row",
+    "Scan",
+    "ScanError",
+    "Scope",
+    "Table",
+    "ZoneRow",
+    "scan",
+]

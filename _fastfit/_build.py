@@ -1,0 +1,53 @@
+"""How setuptools compiles the kernel; all compiler directives stand here.
+
+FASTFIT_DEBUG=1 checks bounds and overflow; FASTFIT_SANITIZE=1 builds with the address and undefined-behaviour
+sanitizers (run it with their libraries preloaded). Both change the object files' contents only, so a rebuild needs
+`--force`, which both imply.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from Cython.Build import cythonize
+from setuptools.command.build_ext import build_ext
+
+__all__ = ["BuildKernel"]
+
+#: No fused multiply-add: the twin's floating-point results must come out bit for bit.
+_RELEASE = ["-O3", "-g0", "-ffp-contract=off", "-fno-strict-aliasing"]
+_SANITIZE = ["-O1", "-g", "-ffp-contract=off", "-fno-strict-aliasing", "-fsanitize=address,undefined"]
+
+
+def _wanted(name: str) -> bool:
+    return os.environ.get(name, "") not in {"", "0"}
+
+
+class BuildKernel(build_ext):  # type: ignore[misc]  # setuptools has no types
+    """build_ext with our directives and flags."""
+
+    def finalize_options(self) -> None:
+        """Turn the .pyx sources into C before setuptools looks at them."""
+        debug, sanitize = _wanted("FASTFIT_DEBUG"), _wanted("FASTFIT_SANITIZE")
+        headers = [str(path) for path in Path("_fastfit").glob("*.pxd")]
+        for extension in self.distribution.ext_modules:
+            extension.extra_compile_args = _SANITIZE if sanitize else _RELEASE
+            extension.extra_link_args = ["-fsanitize=address,undefined"] if sanitize else []
+            extension.depends = headers
+        directives: dict[str, Any] = {
+            "language_level": 3,
+            "binding": True,
+            "cdivision": True,
+            "wraparound": False,
+            "boundscheck": debug,
+            "initializedcheck": debug,
+            "overflowcheck": debug,
+            "embedsignature": False,
+            "warn.unused": True,
+            "freethreading_compatible": False,
+        }
+        self.distribution.ext_modules = cythonize(
+            self.distribution.ext_modules, compiler_directives=directives, force=debug or sanitize, quiet=True
+        )
+        super().finalize_options()
+        self.force = self.force or debug or sanitize

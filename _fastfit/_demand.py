@@ -1,0 +1,119 @@
+"""What both backends derive from an ask once, before they look at any row."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from _fastfit.codes import Code
+from _fastfit.model import Ask, ContainerAsk
+
+__all__ = ["MAX_CONTAINERS", "MAX_RESOURCES", "MEMORY", "Demand", "derive"]
+
+MEMORY = "memory"
+_PAGES = "hugepages-"
+_MIB = 1 << 20
+_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+
+#: Limits of one ask; beyond them the verdict is TooManyResources on every node.
+MAX_CONTAINERS = 64
+MAX_RESOURCES = 8
+
+_INIT, _SIDECAR = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """An ask and its derived numbers. Resource tuples are sorted by name."""
+
+    ask: Ask
+    #: Fits, or the code that holds on every node
+    code: Code
+    memory_names: tuple[str, ...]
+    device_names: tuple[str, ...]
+    #: huge-page sizes that must exist on the node
+    page_names: tuple[str, ...]
+    #: the pod as Topology Manager's scope `pod` sees it: one container
+    pod: ContainerAsk
+    #: container whose zones rank the node, and the resource whose leftover does, in units of rank_unit bytes
+    main: int
+    rank_name: str
+    rank_unit: int
+
+
+def _page_bytes(resource: str) -> int:
+    """Bytes of one page of `hugepages-2Mi`; 1 MiB where the name does not say."""
+    text = resource.removeprefix(_PAGES)
+    digits, unit = text[:-2], text[-2:]
+    if digits.isascii() and digits.isdigit() and unit in _UNITS:
+        return min(max(int(digits) * _UNITS[unit], 1), 1 << 60)
+    return _MIB
+
+
+def _effective(amounts: Iterable[tuple[int, int]]) -> int:
+    """KEP-753: the most that runs at once. `amounts` are (kind, amount) in declared order."""
+    sidecars = highest_init = apps = 0
+    for kind, amount in amounts:
+        if kind == _SIDECAR:
+            sidecars += amount
+        elif kind == _INIT:
+            highest_init = max(highest_init, sidecars + amount)
+        else:
+            apps += amount
+    return max(highest_init, sidecars + apps)
+
+
+def _pod(ask: Ask, memory_names: tuple[str, ...], device_names: tuple[str, ...]) -> ContainerAsk:
+    """The effective request of the whole pod. Memory Manager leaves out names that only init containers ask."""
+    parts = ask.containers
+    in_apps = {name for part in parts if part.kind not in (_INIT, _SIDECAR) for name, _ in part.memory}
+    return ContainerAsk(
+        kind=2,
+        cpus=_effective((part.kind, part.cpus) for part in parts),
+        memory=tuple(
+            (name, _effective((part.kind, dict(part.memory).get(name, 0)) for part in parts))
+            for name in memory_names
+            if name in in_apps
+        ),
+        devices=tuple(
+            (name, _effective((part.kind, dict(part.devices).get(name, 0)) for part in parts)) for name in device_names
+        ),
+    )
+
+
+def _main(ask: Ask) -> int:
+    """The compute container: the named one, else the one with most exclusive CPUs, then most memory; first wins."""
+    if ask.cells is not None:
+        return ask.cells.container
+    sizes = [(part.cpus, sum(amount for _, amount in part.memory)) for part in ask.containers]
+    return sizes.index(max(sizes)) if sizes else 0
+
+
+def derive(ask: Ask) -> Demand:
+    """Derives what does not depend on a node."""
+    memory = sorted({name for part in ask.containers for name, _ in part.memory})
+    devices = sorted({name for part in ask.containers for name, _ in part.devices})
+    pages = [name for name in memory if name.startswith(_PAGES)]
+    if ask.cells is not None and ask.cells.pages not in pages:
+        pages.append(ask.cells.pages)
+    code = ask.ask_code
+    if code is Code.Fits and (
+        len(ask.containers) > MAX_CONTAINERS or len(memory) > MAX_RESOURCES or len(devices) > MAX_RESOURCES
+    ):
+        code = Code.TooManyResources
+    if ask.cells is not None:
+        rank_name, rank_unit = ask.cells.pages, max(ask.cells.page_bytes, 1)
+    elif pages:
+        rank_name, rank_unit = pages[0], _page_bytes(pages[0])
+    else:
+        rank_name, rank_unit = MEMORY, _MIB
+    names, device_names = tuple(memory), tuple(devices)
+    return Demand(
+        ask=ask,
+        code=code,
+        memory_names=names,
+        device_names=device_names,
+        page_names=tuple(sorted(pages)),
+        pod=_pod(ask, names, device_names),
+        main=_main(ask),
+        rank_name=rank_name,
+        rank_unit=rank_unit,
+    )

@@ -1,0 +1,228 @@
+"""Table, query and fit in plain Python: the same contract as the compiled `_fit`, value for value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from _fastfit import _wire_py as wire
+from _fastfit._demand import Demand, derive
+from _fastfit._judge_py import Outcome, judge
+from _fastfit._rows import trusted
+from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown
+from _fastfit.model import Ask, Row
+from _fastfit.values import Entry, Placement
+
+__all__ = ["Fit", "Query", "Table"]
+
+#: Asks whose answers a table keeps; the least recently prepared goes first.
+QUERIES_KEPT = 64
+
+
+class Query:
+    """An ask and the answers to it, one per row, each good until its row changes."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+        self._answers: dict[str, tuple[int, Outcome]] = {}
+
+    def answer(self, row: Row, stamp: int) -> Outcome:
+        """The verdict of a row; judged again only if the row changed since."""
+        known = self._answers.get(row.name)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        outcome = judge(row, self._demand)
+        self._answers[row.name] = stamp, outcome
+        return outcome
+
+
+class Table:
+    """The rows of all nodes by name. `generation` grows by one with every change."""
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
+        self._texts = [bytes(text) for text in texts]
+        self._rows: dict[str, tuple[Row, int]] = {}
+        self._queries: dict[Ask, Query] = {}
+        self.generation = 0
+        #: what a name without a row gets: its verdict is NodeNotSeen
+        self.unseen_mode = Mode.ENFORCE
+        self.unseen_on_unknown = OnUnknown.KEEP
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._rows)
+
+    def put(self, row: Row) -> None:
+        """Inserts the row, or replaces the one of that name. Raises ValueError for a row that makes no sense."""
+        row = trusted(row)
+        self.generation += 1
+        self._rows[row.name] = row, self.generation
+
+    def drop(self, name: str) -> bool:
+        """Removes a row; False if there is none."""
+        if self._rows.pop(name, None) is None:
+            return False
+        self.generation += 1
+        return True
+
+    def prepare(self, ask: Ask) -> Query:
+        """The query of this ask; equal asks get the same one."""
+        query = self._queries.pop(ask, None) or Query(derive(ask))
+        self._queries[ask] = query
+        if len(self._queries) > QUERIES_KEPT:
+            del self._queries[next(iter(self._queries))]
+        return query
+
+    def fit(self, query: Query, names: bytes) -> "Fit":
+        """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
+        answers = []
+        for literal, name in wire.names_in(names):
+            text = name.decode()
+            row, stamp = self._rows.get(text, (None, 0))
+            if row is None:
+                unseen = Outcome(Code.NodeNotSeen)
+                answers.append(_Answer(text, literal, unseen, self.unseen_mode, self.unseen_on_unknown))
+            else:
+                answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.on_unknown))
+        return Fit(answers, self._texts)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """One name of a fit."""
+
+    name: str
+    literal: bytes
+    outcome: Outcome
+    mode: Mode
+    on_unknown: OnUnknown
+
+    @property
+    def unknown(self) -> bool:
+        return Code.Fits < self.outcome.code <= LAST_UNKNOWN
+
+    @property
+    def survives(self) -> bool:
+        """Whether filter keeps the node."""
+        if self.mode is not Mode.ENFORCE or self.outcome.code is Code.Fits:
+            return True
+        return self.unknown and self.on_unknown is OnUnknown.KEEP
+
+    @property
+    def ranked(self) -> bool:
+        return self.survives and self.mode is not Mode.OBSERVE
+
+    @property
+    def rank(self) -> tuple[int, int, bytes]:
+        """Sorts the best node first: fitting nodes by key, then unknown, then refused ones, equals by name."""
+        fits = self.outcome.code is Code.Fits
+        return 0 if fits else 1 if self.unknown else 2, -self.outcome.key, self.name.encode()
+
+
+class Fit:
+    """The verdicts over the names of one call."""
+
+    def __init__(self, answers: Sequence[_Answer], texts: Sequence[bytes]) -> None:
+        self._answers = answers
+        self._texts = texts
+        self.total = len(answers)
+        self._tally()
+
+    def _tally(self) -> None:
+        answers = self._answers
+        self.fits = sum(answer.outcome.code is Code.Fits for answer in answers)
+        self.refused = sum(answer.outcome.code >= FIRST_REFUSAL for answer in answers)
+        self.unknown = self.total - self.fits - self.refused
+        self.survivors = sum(answer.survives for answer in answers)
+        self.error_name = next(
+            (
+                answer.name
+                for answer in answers
+                if answer.unknown and answer.mode is Mode.ENFORCE and answer.on_unknown is OnUnknown.ERROR
+            ),
+            None,
+        )
+
+    def counts(self) -> dict[int, int]:
+        """Nodes per code."""
+        counts: dict[int, int] = {}
+        for answer in self._answers:
+            counts[int(answer.outcome.code)] = counts.get(int(answer.outcome.code), 0) + 1
+        return dict(sorted(counts.items()))
+
+    def _ranked(self) -> list[_Answer]:
+        return sorted((answer for answer in self._answers if answer.ranked), key=lambda answer: answer.rank)
+
+    def best(self) -> tuple[str, int] | None:
+        """Name and code of the node that gets the 10; None if no node takes part in the ranking."""
+        best = min((answer for answer in self._answers if answer.ranked), key=lambda answer: answer.rank, default=None)
+        return (best.name, int(best.outcome.code)) if best else None
+
+    def overrule(self, name: str, code: int) -> None:
+        """Gives one node of this fit another code: who knows more than counts may strike a winner. No effect on
+        other fits of the query. Raises KeyError for a name that is not in the fit."""
+        for answer in self._answers:
+            if answer.name == name:
+                answer.outcome = Outcome(Code(code))
+                self._tally()
+                return
+        raise KeyError(name)
+
+    def filter_reply(self, always_failed: bool = False) -> bytes:
+        """The survivors in the order asked; the refusals only when nobody survives, or always."""
+        failures = []
+        if always_failed or not self.survivors:
+            failures = [
+                (answer.literal, self._text(answer.outcome.code)) for answer in self._answers if not answer.survives
+            ]
+        return wire.write_filter((answer.literal for answer in self._answers if answer.survives), failures)
+
+    def _text(self, code: Code) -> bytes:
+        return (self._texts[code] if code < len(self._texts) else b"") or b'""'
+
+    def score_reply(self, top: int = 100) -> bytes:
+        """See scores()."""
+        return wire.write_scores((answer.literal, score) for answer, score in self._scores(top))
+
+    def _scores(self, top: int) -> list[tuple[_Answer, int]]:
+        """One 10 for the best; the next top-1 fitting nodes 9..1, in even steps of rank; equal keys score the same."""
+        ranked = self._ranked()
+        if not ranked:
+            return []
+        others = [answer for answer in ranked[1:] if answer.outcome.code is Code.Fits][: max(top - 1, 0)]
+        scores = [(ranked[0], 10)]
+        first = 0
+        for place, answer in enumerate(others):
+            if answer.outcome.key != others[first].outcome.key:
+                first = place
+            scores.append((answer, 9 - first * 9 // len(others)))
+        return scores
+
+    def entries(self, limit: int = 0) -> list[Entry]:
+        """The ranked nodes, best first, then the others in the order asked; 0: all of them."""
+        scores = {answer.name: score for answer, score in self._scores(100)}
+        ranked = self._ranked()
+        rest = [answer for answer in self._answers if not answer.ranked]
+        return [_entry(answer, scores.get(answer.name, 0)) for answer in (ranked + rest)[: limit or None]]
+
+    def placement(self, name: str) -> Placement | None:
+        """Where the pod would land on a node of this fit that fits."""
+        return next((answer.outcome.placement for answer in self._answers if answer.name == name), None)
+
+
+def _entry(answer: _Answer, score: int) -> Entry:
+    outcome = answer.outcome
+    return Entry(
+        name=answer.name,
+        code=int(outcome.code),
+        mask=outcome.mask,
+        cells=outcome.cells,
+        cpus=outcome.placement.cpus if outcome.placement else (),
+        key=outcome.key,
+        score=score,
+        survives=answer.survives,
+    )

@@ -1,0 +1,42 @@
+"""The fine key that ranks fitting nodes; bigger is better. One 55-bit number, most significant part first:
+
+    bits  part
+    5     fewer cells: the zones that the pod touches, 1 where it touches none
+    8     nearer: the largest distance between two touched zones (0 for one zone, 255 where distances are not known)
+    14    tighter: CPUs left free in the touched zones
+    28    tighter: what is left of the asked pages there, in pages of that size (in MiB of plain memory where no pages
+          are asked for); by Memory Manager's books where it keeps them, else by the pages no VM holds
+
+Touched zones: with guest NUMA passthrough those that hold vCPUs; else those of the main container's exclusive CPUs;
+else those its memory is pinned to. So a pod prefers nodes that it fits in one piece, then nodes that it fills: large
+holes stay whole for large VMs. Each part saturates at its width.
+"""
+
+from collections.abc import Sequence
+
+from _fastfit._hints_py import bits
+
+__all__ = ["rank_key", "widest"]
+
+CELLS_TOP = (1 << 5) - 1
+DISTANCE_TOP = (1 << 8) - 1
+CPUS_TOP = (1 << 14) - 1
+PAGES_TOP = (1 << 28) - 1
+
+
+def widest(distances: Sequence[Sequence[int]], mask: int) -> int:
+    """The largest distance between two different zones of the mask."""
+    zones = bits(mask)
+    if len(zones) < 2:
+        return 0
+    if not distances:
+        return DISTANCE_TOP
+    return max(distances[one][other] for one in zones for other in zones if one != other)
+
+
+def rank_key(cells: int, distance: int, cpus_left: int, pages_left: int) -> int:
+    """Packs the parts."""
+    key = CELLS_TOP - min(cells, CELLS_TOP)
+    key = key << 8 | DISTANCE_TOP - min(distance, DISTANCE_TOP)
+    key = key << 14 | CPUS_TOP - min(cpus_left, CPUS_TOP)
+    return key << 28 | PAGES_TOP - min(pages_left, PAGES_TOP)

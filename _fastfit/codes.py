@@ -1,0 +1,83 @@
+"""Outcome codes of one node for one pod. The names are stable: they appear in metrics and in JSON.
+
+The texts for people stand in `extender/reasons.py`, one per code.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+__all__ = ["FIRST_REFUSAL", "LAST_UNKNOWN", "Code", "Mode", "OnUnknown", "Policy", "Scope"]
+
+
+class Code(IntEnum):
+    """0 fits, 1..31 unknown, 32.. refused."""
+
+    Fits = 0
+    # unknown: what we see does not decide
+    NodeNotSeen = 1
+    ZonesNotReported = 2
+    ReportStale = 3
+    PolicyNotKnown = 4
+    TooManyZones = 5
+    ReportContradictsPods = 6
+    OptionsUndecided = 7
+    PodLevelResources = 8
+    GroupsNotKnown = 9
+    FactsUnreadable = 10
+    PagesNotReported = 11
+    InitContainerCpus = 12
+    TooManyResources = 13
+    DemandUnreadable = 14
+    FactsContradict = 15
+    # refused: a rule of the kubelet or of KubeVirt says no
+    NotSchedulable = 32
+    CpuManagerNotStatic = 33
+    NoPagesOfSize = 34
+    KubeletCannotStart = 35
+    NodeCpuShort = 36
+    ZoneCpuShort = 37
+    NeverFitsZone = 38
+    ZonesDisagree = 39
+    ZoneMemoryShort = 40
+    MemoryGroupConflict = 41
+    SmtAlignment = 42
+    DeviceZoneShort = 43
+    ZonePagesShort = 44
+    CoreSplit = 45
+    GuestMemoryPages = 46
+
+
+LAST_UNKNOWN: Final = 31
+FIRST_REFUSAL: Final = 32
+
+
+class Policy(IntEnum):
+    """Topology Manager policy of a node."""
+
+    NONE = 0
+    BEST_EFFORT = 1
+    RESTRICTED = 2
+    SINGLE_NUMA_NODE = 3
+
+
+class Scope(IntEnum):
+    """Topology Manager scope of a node."""
+
+    CONTAINER = 0
+    POD = 1
+
+
+class Mode(IntEnum):
+    """What a verdict does on a node: refuse and rank, rank only, or nothing."""
+
+    ENFORCE = 0
+    SCORE = 1
+    OBSERVE = 2
+
+
+class OnUnknown(IntEnum):
+    """What the verdict unknown does under Mode.ENFORCE: stay (ranked last), leave, or fail the call."""
+
+    KEEP = 0
+    REFUSE = 1
+    ERROR = 2

@@ -1,0 +1,112 @@
+"""What goes into the kernel: rows (what a node has, as counts) and asks (what a pod wants).
+
+Both are plain values; the compiled kernel copies them into flat arrays, the plain twin keeps them.
+Zones stand in ascending zone id; a mask has bit i set for the zone at position i.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from _fastfit.codes import Code, Mode, OnUnknown, Policy, Scope
+
+__all__ = ["Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
+
+#: Zones of a row the kernel can judge; a node with more gets the verdict TooManyZones.
+MAX_ZONES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRow:
+    """One host NUMA node, as counts. Memory in bytes, keys as resource names (memory, hugepages-1Gi)."""
+
+    id: int
+    socket: int
+    #: all CPUs of the zone, reserved ones included (decides hint width)
+    cpu_total: int
+    #: CPUs that can be given now: free and not reserved
+    cpu_free: int
+    #: physical cores all of whose CPUs are in cpu_free
+    cores_free: int
+    #: Memory Manager's books; empty where it is None
+    memory_allocatable: Mapping[str, int] = field(default_factory=dict)
+    memory_free: Mapping[str, int] = field(default_factory=dict)
+    #: assigned blocks of the zone, and the mask of its group (its own bit when alone)
+    blocks: int = 0
+    group: int = 0
+    #: bytes of huge pages per resource name that no VM's cell holds physically; None: not known
+    pages_free: Mapping[str, int] | None = None
+    #: devices with this zone: all known, and free
+    device_total: Mapping[str, int] = field(default_factory=dict)
+    device_free: Mapping[str, int] = field(default_factory=dict)
+    #: reserved CPUs of the zone; with cpu_total it says what the zone could give if it were empty
+    cpu_reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A node as the kernel sees it at one generation."""
+
+    name: str
+    zones: tuple[ZoneRow, ...] = ()
+    #: zone distances by position; empty: not known
+    distances: tuple[tuple[int, ...], ...] = ()
+    policy: Policy = Policy.NONE
+    scope: Scope = Scope.CONTAINER
+    prefer_closest: bool = False
+    cpu_static: bool = False
+    memory_static: bool = False
+    full_pcpus_only: bool = False
+    align_by_socket: bool = False
+    spread: bool = False
+    distribute: bool = False
+    uncore: bool = False
+    threads_per_core: int = 1
+    #: CPUs that count for full-pcpus-only: in the shared pool and on a core without a reserved CPU
+    physical_free: int = 0
+    #: Huge-page sizes the whole node offers (resource names); a size asked for and absent refuses the node
+    page_sizes: frozenset[str] = frozenset()
+    #: Fits, or the unknown/refused code that holds for every pod with a zone demand
+    node_code: Code = Code.Fits
+    mode: Mode = Mode.ENFORCE
+    on_unknown: OnUnknown = OnUnknown.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerAsk:
+    """One container, in kubelet order (init containers first). kind: 0 init, 1 restartable init, 2 app."""
+
+    kind: int
+    #: exclusive CPUs (0: shared pool)
+    cpus: int
+    #: bytes per memory resource that Memory Manager pins; empty unless the pod is Guaranteed
+    memory: tuple[tuple[str, int], ...] = ()
+    #: extended resources that may have zones
+    devices: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellsAsk:
+    """What KubeVirt demands of the zones when the guest sees the host's NUMA (guestMappingPassthrough)."""
+
+    #: index of the compute container in Ask.containers
+    container: int
+    #: guest cores (sockets x cores) and threads per guest core
+    cores: int
+    threads: int
+    #: resource name of the guest's pages, page size and guest memory in bytes
+    pages: str
+    page_bytes: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The zone demand of a pod. Equal asks share all answers of one generation."""
+
+    containers: tuple[ContainerAsk, ...]
+    guaranteed: bool = True
+    #: the VM needs dedicated CPUs: a node without CPU Manager static refuses it
+    dedicated: bool = False
+    cells: CellsAsk | None = None
+    #: Fits, or the unknown code that holds on every node (pod-level resources, unreadable demand)
+    ask_code: Code = Code.Fits

@@ -1,0 +1,165 @@
+"""Shows a PodAnswer: the table of nodes, the arithmetic behind refusals, and JSON for programs."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from _fastfit.codes import Code
+from extender import names
+from extender.api.quantity import whole
+from extender.cli.tables import Cell, Column, Paper, clean, render, wrap
+from extender.errors import BadObject
+from extender.placement.answers import NodeAnswer, PodAnswer, ZoneAnswer
+from extender.reasons import REASONS
+
+__all__ = ["ANSWER_KIND", "any_node_left", "as_json", "details", "summary"]
+
+ANSWER_KIND = "FastfitAnswer"
+
+_COLOURS = {"fits": "green", "unknown": "yellow", "refused": "red"}
+_HUGEPAGES = "hugepages-"
+_UNITS = ((1024**4, "Ti"), (1024**3, "Gi"), (1024**2, "Mi"), (1024, "Ki"))
+
+
+def any_node_left(answer: PodAnswer) -> bool:
+    """Whether some node may take the pod: it fits, or what is known does not decide."""
+    return any(node.verdict != "refused" for node in answer.nodes)
+
+
+def summary(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
+    """The pod, what it asks for, and one row per node in the answer's order: fitting nodes first."""
+    lines = [paper.paint(clean(f"Pod {answer.namespace}/{answer.name}: {answer.kind}"), "bold")]
+    if answer.demand:
+        lines.append(wrap(f"asks for {', '.join(answer.demand)}", paper, "  "))
+    lines += [wrap(f"note: {note}", paper, "  ") for note in answer.notes]
+    if not answer.nodes:
+        return "\n".join([*lines, "  no nodes are known"])
+    counts = {verdict: sum(node.verdict == verdict for node in answer.nodes) for verdict in _COLOURS}
+    lines.append("  " + ", ".join(f"{verdict} {count}" for verdict, count in counts.items() if count))
+    columns = [
+        Column("NODE"),
+        Column("VERDICT"),
+        Column("ZONES"),
+        Column("CPUS"),
+        Column("PAGES"),
+        *([Column("MEMORY"), Column("CELLS", right=True)] if wide else []),
+        Column("SCORE", right=True),
+        *([Column("MODE"), Column("POOL"), Column("CODE")] if wide else []),
+        Column("REASON", wraps=True),
+    ]
+    return "\n".join([*lines, "", render(columns, [_row(node, wide) for node in answer.nodes], paper)])
+
+
+def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
+    given = [zone for zone in node.per_zone if zone.cpus_given or any(zone.memory_given.values())]
+    wide_middle = [_given_memory(given), str(node.cells or "")] if wide else []
+    wide_end = [node.mode, node.pool, node.code] if wide else []
+    return [
+        node.node,
+        Cell(node.verdict, _COLOURS.get(node.verdict, "")),
+        ",".join(map(str, node.zones)),
+        " ".join(f"{zone.id}:{zone.cpus_given}" for zone in given if zone.cpus_given),
+        " ".join(f"{zone.id}:{pages}" for zone in given if (pages := _pages(zone.memory_given))),
+        *wide_middle,
+        "" if node.verdict == "refused" else str(node.score),
+        *wide_end,
+        node.text,
+    ]
+
+
+def details(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
+    """For every node that does not fit: the rule, the remedy, and per zone what is free and what is missing.
+
+    `wide` adds every node, each fact with its source, and the kubelet's steps.
+    """
+    return "\n\n".join("\n".join(_detail(node, paper, wide)) for node in answer.nodes if wide or node.verdict != "fits")
+
+
+def _detail(node: NodeAnswer, paper: Paper, wide: bool) -> Iterator[str]:
+    verdict = paper.paint(clean(node.verdict), _COLOURS.get(node.verdict, ""))
+    yield f"{paper.paint(clean(node.node), 'bold')}: {verdict} ({clean(node.code)})"
+    yield wrap(node.text, paper, "  ")
+    advice = REASONS[Code[node.code]].advice if node.code in Code.__members__ else ""
+    if advice and advice != node.text:
+        yield wrap(advice, paper, "  ")
+    if node.per_zone:
+        yield _zones(node, paper)
+    if wide:
+        for step in node.steps:
+            yield wrap(f"- {step}", paper, "  ")
+        if node.facts:
+            columns = [Column("FACT"), Column("VALUE"), Column("FROM", wraps=True)]
+            yield render(columns, [[fact.name, fact.value, fact.source] for fact in node.facts], paper, "  ")
+
+
+def _zones(node: NodeAnswer, paper: Paper) -> str:
+    columns = [
+        Column("ZONE", right=True),
+        Column("CPUS FREE", right=True),
+        Column("PAGES FREE"),
+        Column("MEMORY FREE", right=True),
+        Column("DEVICES FREE"),
+        Column("MISSING", wraps=True),
+    ]
+    rows = [
+        [
+            str(zone.id),
+            f"{zone.cpus_free} of {zone.cpus_total}",
+            _pages(zone.memory_free),
+            _size(zone.memory_free["memory"]) if "memory" in zone.memory_free else "",
+            ", ".join(f"{count} {name}" for name, count in sorted(zone.devices_free.items())),
+            zone.missing,
+        ]
+        for zone in node.per_zone
+    ]
+    return render(columns, rows, paper, "  ")
+
+
+def _given_memory(zones: list[ZoneAnswer]) -> str:
+    return " ".join(
+        f"{zone.id}:{_size(zone.memory_given['memory'])}" for zone in zones if zone.memory_given.get("memory")
+    )
+
+
+def _pages(memory: Mapping[str, int]) -> str:
+    """Huge pages as counts of their size: "16x1Gi"; bytes where the size cannot be read."""
+    shown = []
+    for name, amount in sorted(memory.items()):
+        if name.startswith(_HUGEPAGES):
+            size = name.removeprefix(_HUGEPAGES)
+            try:
+                shown.append(f"{amount // whole(size)}x{size}")
+            except (BadObject, ZeroDivisionError):
+                shown.append(f"{_size(amount)} of {size}")
+    return ", ".join(shown)
+
+
+def _size(amount: int) -> str:
+    """Bytes in the largest binary unit that keeps it exact, else rounded down to one decimal."""
+    for unit, suffix in _UNITS:
+        if amount >= unit:
+            count, rest = divmod(amount, unit)
+            return f"{count}{suffix}" if not rest or count >= 100 else f"{amount * 10 // unit / 10:g}{suffix}"
+    return str(amount)
+
+
+def as_json(answer: PodAnswer) -> bytes:
+    """The answer as one JSON object, camelCase as the API's objects are."""
+    return orjson.dumps(
+        {"apiVersion": names.API_VERSION, "kind": ANSWER_KIND, **_camel(answer)}, option=orjson.OPT_INDENT_2
+    )
+
+
+def _camel(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {_camel_name(field.name): _camel(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [_camel(item) for item in value]
+    return value
+
+
+def _camel_name(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

@@ -1,0 +1,24 @@
+"""`fastfit check-config`: every mistake of a configuration, before anything starts."""
+
+import click
+
+from extender.cli.settings import load_settings
+from extender.cli.exits import epilog
+from extender.cli.tables import clean
+
+__all__ = ["check_config"]
+
+
+@click.command(
+    "check-config",
+    epilog=epilog(
+        "fastfit check-config fastfit.yaml",
+    ),
+)
+@click.argument("file", metavar="FILE")
+def check_config(file: str) -> None:
+    """Check a FastfitConfiguration FILE and name all its mistakes: path, value, remedy. Exits with 2 if it has any."""
+    settings = load_settings(file)
+    count = len(settings.pools)
+    pools = f", {count} pool{'s' if count > 1 else ''}" if count else ""
+    click.echo(clean(f"{file}: good (mode {settings.mode}{pools})"))

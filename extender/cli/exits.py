@@ -1,0 +1,40 @@
+"""Exit codes, and errors as the terminal shows them."""
+
+from enum import IntEnum
+
+import click
+
+from extender.cli.tables import clean
+
+__all__ = ["Exit", "complain", "epilog"]
+
+
+class Exit(IntEnum):
+    """What a command's exit code says. Stable: scripts depend on it."""
+
+    OK = 0
+    NO = 1
+    USAGE = 2
+    CLUSTER = 3
+    INTERNAL = 70
+
+
+_MEANINGS = {
+    Exit.OK: "done; for explain: some node can take the pod, or may be able to",
+    Exit.NO: "explain: every node refuses the pod, or no node is known",
+    Exit.USAGE: "wrong flags, or a file, configuration or object that cannot be used",
+    Exit.CLUSTER: "the cluster cannot be reached, or refused the request",
+    Exit.INTERNAL: "internal error",
+}
+
+
+def epilog(*examples: str) -> str:
+    """The end of a help text: examples, and what exit codes mean. Click keeps the lines after a \\b as they are."""
+    codes = "\n".join(f"  {code.value:>2}  {_MEANINGS[code]}" for code in Exit)
+    return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples) + "\n\n\b\nExit codes:\n" + codes
+
+
+def complain(message: str) -> None:
+    """Print an error to standard error, line by line, with nothing in it that steers the terminal."""
+    for number, line in enumerate(message.splitlines()):
+        click.echo(("fastfit: " if number == 0 else "") + clean(line), err=True)

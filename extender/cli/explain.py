@@ -1,0 +1,72 @@
+"""`fastfit explain`: why a pod fits, or does not fit, on each node."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from extender.api.objects import Pod
+from extender.cli.answer_view import any_node_left, as_json, details, summary
+from extender.cli.exits import Exit, epilog
+from extender.cli.picking import pick_pod
+from extender.cli.picture import cluster_of, open_snapshot
+from extender.cli.settings import settings_for
+from extender.cli.tables import paper_for
+from extender.placement.explain import explain as explain_pod
+from extender.snapshot import Snapshot, read_pod
+
+__all__ = ["explain"]
+
+_MANIFESTS = (".yaml", ".yml", ".json")
+
+
+@click.command(
+    epilog=epilog(
+        "fastfit explain -n vms virt-launcher-db-7x2kp",
+        "fastfit explain vms/db -o wide",
+        "fastfit explain --snapshot cluster.json pod.yaml -o json",
+    )
+)
+@click.argument("pod")
+@click.option("-n", "--namespace", help="Namespace of the pod; left out: every namespace is searched.")
+@click.option(
+    "--snapshot", metavar="FILE", help="Answer from a snapshot, or from what kubectl printed (- for standard input)."
+)
+@click.option("--kubeconfig", metavar="FILE", help="Cluster to ask; left out: the pod's own, then kubectl's default.")
+@click.option(
+    "--config", metavar="FILE", help="FastfitConfiguration to judge by; left out: the snapshot's, or defaults."
+)
+@click.option("-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table", show_default=True)
+def explain(
+    pod: str,
+    namespace: str | None,
+    snapshot: str | None,
+    kubeconfig: str | None,
+    config: str | None,
+    output: str,
+) -> None:
+    """Print for every node why POD fits it or not.
+
+    POD is the name of a virt-launcher pod, NAMESPACE/NAME, the name of its VM, or a manifest file. Fitting nodes come
+    first; for each other node follow the rule, the remedy, and what every NUMA zone has free and lacks.
+    """
+    seen = open_snapshot(snapshot, kubeconfig)
+    wanted = _wanted(pod, namespace, seen)
+    answer = explain_pod(cluster_of(seen, settings_for(config, seen)), wanted)
+    if output == "json":
+        click.echo(as_json(answer))
+    else:
+        paper = paper_for(sys.stdout)
+        wide = output == "wide"
+        click.echo(summary(answer, paper, wide), color=paper.colour)
+        rest = details(answer, paper, wide)
+        if rest:
+            click.echo("\n" + rest, color=paper.colour)
+    if not any_node_left(answer):
+        raise SystemExit(Exit.NO)
+
+
+def _wanted(pod: str, namespace: str | None, snapshot: Snapshot) -> Pod:
+    if pod.endswith(_MANIFESTS) or Path(pod).is_file():
+        return read_pod(pod)
+    return pick_pod(snapshot.pods(), pod, namespace)

@@ -1,0 +1,136 @@
+"""`fastfit serve`: answers kube-scheduler."""
+
+import asyncio
+import time
+
+import click
+import structlog
+
+import _fastfit
+from extender import __version__
+from extender.cli.exits import epilog
+from extender.cli.reload import ConfigFile
+from extender.cli.service import Service, WatchCounter
+from extender.cli.settings import load_settings, settings_for
+from extender.config import Settings
+from extender.http.address import Address, parse
+from extender.http.health import Health
+from extender.http.server import BIND_FLAG, OPS_BIND_FLAG, Server, stop_on_signals
+from extender.observe.logs import setup
+from extender.snapshot import Snapshot, read
+from extender.state.events import Source
+from extender.watch.credentials import find
+from extender.watch.sources import Need
+from extender.watch.transport import KubeTransport
+from extender.watch.watcher import Watcher
+
+__all__ = ["make_server", "serve", "serve_snapshot"]
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@click.command(
+    epilog=epilog(
+        "fastfit serve --config /etc/fastfit/config.yaml",
+        "fastfit serve --snapshot cluster.json",
+    )
+)
+@click.option("--kubeconfig", metavar="FILE", help="Cluster to watch; left out: the pod's own, then kubectl's default.")
+@click.option("--snapshot", metavar="FILE", help="Serve a snapshot instead of a cluster; nothing in it ever changes.")
+@click.option("--config", metavar="FILE", help="FastfitConfiguration; mode, pools and onUnknown follow the file.")
+@click.option(
+    BIND_FLAG, "bind", metavar="HOST:PORT", default="127.0.0.1:9480", show_default=True, help="For kube-scheduler."
+)
+@click.option(
+    OPS_BIND_FLAG,
+    "ops_bind",
+    metavar="HOST:PORT",
+    default="127.0.0.1:9481",
+    show_default=True,
+    help="For probes, metrics and /debug.",
+)
+def serve(kubeconfig: str | None, snapshot: str | None, config: str | None, bind: str, ops_bind: str) -> None:
+    """Watch a cluster and answer kube-scheduler's /filter and /prioritize.
+
+    A bind beyond loopback needs TLS with client certificates in the configuration, or its flag
+    allowRemoteWithoutClientCertificates. The first SIGTERM or Ctrl-C drains, a second one ends at once.
+    """
+    if snapshot is not None and kubeconfig is not None:
+        raise click.UsageError("--snapshot and --kubeconfig exclude each other")
+    addresses = parse(bind, BIND_FLAG), parse(ops_bind, OPS_BIND_FLAG)
+    if snapshot is not None:
+        picture = read(snapshot)
+        settings = settings_for(config, picture)
+        setup(settings.logs.level, settings.logs.format)
+        asyncio.run(serve_snapshot(picture, settings, *addresses))
+        return
+    settings = load_settings(config)
+    setup(settings.logs.level, settings.logs.format)
+    asyncio.run(_serve_cluster(kubeconfig, config, settings, *addresses))
+
+
+def make_server(service: Service, bind: Address, ops_bind: Address) -> Server:
+    """Both ports over a service."""
+    return Server(
+        service.settings,
+        service.verbs,
+        metrics=service.metrics,
+        decisions=service.decisions,
+        health=Health(service.not_ready, service.metrics.pulse),
+        bind=bind,
+        ops_bind=ops_bind,
+        explain=service.explain,
+        about={"version": __version__, "backend": _fastfit.BACKEND},
+    )
+
+
+async def serve_snapshot(snapshot: Snapshot, settings: Settings, bind: Address, ops_bind: Address) -> None:
+    """Serve a picture that never changes, but for what is promised."""
+    service = Service(settings)
+    snapshot.feed(service.cluster)
+    service.settle()
+    stop, hurry = stop_on_signals()
+    async with asyncio.TaskGroup() as tasks:
+        current = tasks.create_task(service.keep_current(), name="keep current")
+        await make_server(service, bind, ops_bind).run(stop, hurry)
+        current.cancel()
+
+
+async def _serve_cluster(
+    kubeconfig: str | None, config: str | None, settings: Settings, bind: Address, ops_bind: Address
+) -> None:
+    service = Service(settings)
+    server = make_server(service, bind, ops_bind)
+    transport = KubeTransport(find(kubeconfig))
+    watcher = Watcher(
+        transport,
+        service.cluster,
+        {
+            Source.REPORTS: Need(settings.sources.noderesourcetopologies),
+            Source.VMIS: Need(settings.sources.virtualmachineinstances),
+            Source.MIGRATIONS: Need(settings.sources.virtualmachineinstancemigrations),
+        },
+        stale_after_s=float(settings.stale_after_seconds),
+        clock=time.monotonic,
+        observer=WatchCounter(service.metrics),
+        # The server measures the lateness of the same loop.
+        lag_every_s=0.0,
+    )
+
+    service.watched(watcher.not_ready, watcher.status)
+    stop, hurry = stop_on_signals()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(watcher.run(), name="watch"),
+                tasks.create_task(service.keep_current(), name="keep current"),
+            ]
+            if config is not None:
+                file = ConfigFile(config, settings, service.configure, service.metrics.config_error)
+                running.append(tasks.create_task(file.follow(), name="follow configuration"))
+            await server.run(stop, hurry)
+            for task in running:
+                task.cancel()
+    finally:
+        await transport.close()
+    _log.info("stopped")

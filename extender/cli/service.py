@@ -1,0 +1,183 @@
+"""Puts a running extender together: picture, verbs, metrics, decisions, and the tasks that keep them current."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import structlog
+
+import _fastfit
+from _fastfit.codes import Code
+from extender import __version__
+from extender.api.objects import Pod
+from extender.cli.answer_view import as_json
+from extender.config import Settings
+from extender.observe.decisions import Decision, DecisionLog
+from extender.observe.metrics import Metrics
+from extender.placement.decide import Decider
+from extender.placement.explain import explain
+from extender.state.cluster import Cluster
+from extender.state.events import Source
+from extender.state.pods import PodEntry
+from extender.verbs.call import Context, Summary
+from extender.verbs.service import Verbs
+from extender.watch.observer import NoObserver
+from extender.watch.status import SourceStatus
+
+__all__ = ["Service", "WatchCounter"]
+
+#: Seconds between two looks at what changed, and between two ticks of the cluster's clock.
+_EVERY_S: Final = 0.05
+_TICK_S: Final = 1.0
+#: Rows made before the event loop gets a turn: one takes well under a millisecond.
+_ROWS: Final = 4
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Service:
+    """Everything but the ports and the watches. `sources` says what keeps the picture from being complete."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings
+        self.metrics = Metrics(__version__, _fastfit.BACKEND)
+        self.decisions = DecisionLog(settings.debug.decisions)
+        self.cluster = Cluster()
+        self.cluster.observer = _Outcomes(self.metrics, self.decisions)
+        self.sources: Callable[[], Sequence[str]] = tuple
+        self._clock = clock
+        self._rows_made = False
+        #: pods of the last calls by (namespace, name), for /debug/explain
+        self._asked: OrderedDict[tuple[str, str], Pod] = OrderedDict()
+        context = Context(Decider(self.cluster), _Recorder(self), lambda: "; ".join(self.not_ready()))
+        self.verbs = Verbs(context)
+        self.metrics.ask_charged(self.cluster.charged)
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Take over what may change while we run."""
+        self.settings = settings
+        self.verbs.configure(settings)
+        self.metrics.modes(settings.mode, {pool.name: settings.mode_of(pool) for pool in settings.pools})
+
+    def watched(self, sources: Callable[[], Sequence[str]], statuses: Callable[[], Iterable[SourceStatus]]) -> None:
+        """Where to ask about the sources of the picture."""
+        self.sources = sources
+        self.metrics.ask_sources(statuses)
+
+    def not_ready(self) -> list[str]:
+        """What is missing before calls can be answered: sources, and once the rows of the first picture."""
+        missing = list(self.sources())
+        if not missing and not self._rows_made:
+            missing.append("rows of the first picture are being made")
+        return missing
+
+    def settle(self) -> None:
+        """Make every row now; for a picture that came from a file."""
+        self.cluster.tick(self._clock())
+        self.cluster.work()
+        self._rows_made = True
+
+    async def keep_current(self) -> None:
+        """Tick the cluster's clock and make rows as events come in, in small steps, until cancelled.
+
+        A call makes what is still missing itself; this keeps that little.
+        """
+        next_tick = 0.0
+        while True:
+            now = self._clock()
+            if now >= next_tick:
+                self.cluster.tick(now)
+                next_tick = now + _TICK_S
+            while self.cluster.work(_ROWS):  # noqa: ASYNC110 - gives the loop a turn, waits for nothing
+                await asyncio.sleep(0)
+            if not self._rows_made and not self.sources():
+                self._rows_made = True
+                _log.info("picture complete", nodes=len(self.cluster.nodes), charged=self.cluster.charged())
+            await asyncio.sleep(_EVERY_S)
+
+    def explain(self, namespace: str, name: str) -> bytes | None:
+        """The answer for a pod that kube-scheduler asked about lately, as JSON."""
+        pod = self._asked.get((namespace, name))
+        return as_json(explain(self.cluster, pod)) if pod is not None else None
+
+    def remember(self, pod: Pod) -> None:
+        """Keep a pod for `explain`; as many as decisions are kept."""
+        key = (pod.metadata.namespace, pod.metadata.name)
+        self._asked[key] = pod
+        self._asked.move_to_end(key)
+        if len(self._asked) > self.settings.debug.decisions:
+            self._asked.popitem(last=False)
+
+
+class _Recorder:
+    """Turns decided calls into decisions and metrics (verbs.call.Recorder)."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def decided(self, summary: Summary) -> None:
+        """See Recorder."""
+        meta = summary.pod.metadata
+        self._service.remember(summary.pod)
+        if summary.verb == "filter" and summary.counts:
+            self._service.metrics.verdicts(summary.offered, summary.counts)
+        self._service.decisions.add(
+            Decision(
+                verb=summary.verb,
+                namespace=meta.namespace,
+                name=meta.name,
+                uid=meta.uid,
+                demand=summary.demand,
+                mode=summary.mode or self._service.settings.mode,
+                generation=summary.generation,
+                offered=summary.offered,
+                counts={Code(code).name: count for code, count in summary.counts.items()},
+                best=summary.best,
+                zones=summary.zones,
+                outcome=summary.outcome,
+            )
+        )
+
+
+class _Outcomes:
+    """What kubelets did with pods (state.cluster.ClusterObserver)."""
+
+    def __init__(self, metrics: Metrics, decisions: DecisionLog) -> None:
+        self._metrics = metrics
+        self._decisions = decisions
+
+    def kubelet_refused(self, reason: str, our_verdict: str, pod: PodEntry, message: str) -> None:
+        """See ClusterObserver."""
+        self._metrics.kubelet_refusal(reason, our_verdict)
+        self._decisions.note_outcome(pod.uid, f"refused by the kubelet of {pod.node}: {reason}: {message}")
+        _log.warning("kubelet refused a pod", node=pod.node, uid=pod.uid, reason=reason, our_verdict=our_verdict)
+
+    def kubelet_admitted(self, our_verdict: str, pod: PodEntry) -> None:  # noqa: ARG002 - the protocol's signature
+        """See ClusterObserver."""
+        self._decisions.note_outcome(pod.uid, f"admitted by the kubelet of {pod.node}")
+
+
+class WatchCounter(NoObserver):
+    """Counts what the watches do (watch.observer.WatchObserver)."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def event(self, source: Source, change: str, seconds: float) -> None:
+        """See WatchObserver."""
+        self._metrics.watch_event(source, change, seconds)
+
+    def resync(self, source: Source, cause: str) -> None:
+        """See WatchObserver."""
+        self._metrics.resync(source, cause)
+
+    def skipped(self, source: Source) -> None:
+        """See WatchObserver."""
+        self._metrics.object_skipped(source)
+
+    def failed(self, source: Source, cause: str) -> None:
+        """See WatchObserver."""
+        self._metrics.watch_failure(source, cause)

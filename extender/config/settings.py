@@ -1,0 +1,287 @@
+"""The settings tree: every field with its type, bounds, unit, default and reason, stated once.
+
+`describe` in this package and the documentation are generated from what stands here. Field names are the
+file's names in snake_case (`body_bytes` is `bodyBytes` in the file). The structs hold no behaviour but
+look-ups that follow from their meaning; the file's text is read in `text.py` and judged in `check.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from extender.names import API_VERSION, CONFIG_KIND
+
+__all__ = [
+    "DOUBTS",
+    "Action",
+    "Charges",
+    "Debug",
+    "Doubt",
+    "Limits",
+    "Logs",
+    "Mode",
+    "Pool",
+    "Reply",
+    "Selector",
+    "Server",
+    "Settings",
+    "Sources",
+    "Tls",
+    "Use",
+]
+
+Mode = Literal["enforce", "score", "observe"]
+Action = Literal["keep", "refuse", "error"]
+Use = Literal["required", "optional", "off"]
+Doubt = Literal["node", "zones", "stale", "policy", "contradiction", "counts", "pages", "pod"]
+
+#: Kinds of doubt, and the codes of the verdict `unknown` that each one covers.
+DOUBTS: Final[Mapping[Doubt, tuple[str, ...]]] = {
+    "node": ("NodeNotSeen",),
+    "zones": ("ZonesNotReported", "TooManyZones", "TooManyResources"),
+    "stale": ("ReportStale",),
+    "policy": ("PolicyNotKnown", "FactsUnreadable"),
+    "contradiction": ("ReportContradictsPods",),
+    "counts": ("OptionsUndecided", "GroupsNotKnown", "InitContainerCpus"),
+    "pages": ("PagesNotReported",),
+    "pod": ("PodLevelResources", "DemandUnreadable"),
+}
+
+
+def _field(why: str, unit: str = "", **bounds: Any) -> Meta:
+    return Meta(description=why, extra={"unit": unit}, **bounds)
+
+
+def _pattern(pattern: str, form: str) -> Meta:
+    return Meta(pattern=pattern, extra={"form": form})
+
+
+_NAME = _pattern(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "lower-case letters, digits and '-', at most 63")
+_LABEL_KEY = _pattern(
+    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+    "a label key of Kubernetes, such as example.com/rack",
+)
+_LABEL_VALUE = _pattern(
+    r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
+    "a label value of Kubernetes: letters, digits, '-', '_' and '.', at most 63",
+)
+
+Labels = dict[Annotated[str, _LABEL_KEY], Annotated[str, _LABEL_VALUE]]
+OnUnknown = dict[Doubt, Action]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """A part of the tree."""
+
+
+class Selector(_Part, frozen=True):
+    """Which nodes belong to a pool."""
+
+    match_labels: Annotated[Labels, _field("a node is in the pool if it has all of these labels; {} is every node")]
+
+
+class Pool(_Part, frozen=True):
+    """Nodes that share settings; a node belongs to the first pool whose selector matches."""
+
+    name: Annotated[str, _NAME, _field("appears in explain, decisions and metrics; unique")]
+    selector: Annotated[Selector, _field("which nodes")]
+    mode: Annotated[Mode | None, _field("mode of these nodes; left out: the global one")] = None
+    on_unknown: Annotated[OnUnknown, _field("per kind of doubt; a kind left out: the global action")] = {}
+    kubelet: Annotated[
+        dict[str, Any] | None,
+        _field("facts of these nodes' kubelets that no API shows; a node's own annotation wins over it"),
+    ] = None
+    machine: Annotated[
+        dict[str, Any] | None,
+        _field("facts of these nodes' hardware that no API shows; a node's own annotation wins over it"),
+    ] = None
+
+
+class Sources(_Part, frozen=True):
+    """Kinds that are watched besides nodes and pods, which are always required."""
+
+    noderesourcetopologies: Annotated[
+        Use,
+        _field("zones of the nodes; optional, so that a cluster without the CRD starts and says that it sees no zones"),
+    ] = "optional"
+    virtualmachineinstances: Annotated[
+        Use, _field("guest topology of the VMs; without it the kubelet's rules alone decide")
+    ] = "optional"
+    virtualmachineinstancemigrations: Annotated[
+        Use, _field("tells a migration target from a first boot; without it both are judged as first boots")
+    ] = "optional"
+
+
+class Charges(_Part, frozen=True):
+    """How long a placement that kube-scheduler was promised is kept."""
+
+    promise_seconds: Annotated[
+        int,
+        _field(
+            "kept without a binding: longer than volume binding usually takes, short enough that a lost attempt frees",
+            "seconds",
+            ge=1,
+            le=3600,
+        ),
+    ] = 30
+
+
+class Reply(_Part, frozen=True):
+    """What kube-scheduler is told."""
+
+    always_send_failures: Annotated[
+        bool,
+        _field(
+            "true where another filter extender stands behind this one; else reasons go out only if no node is left"
+        ),
+    ] = False
+    score_top: Annotated[
+        int,
+        _field(
+            "nodes in a prioritize reply; kube-scheduler reads an absent one as 0, and decodes a short reply faster",
+            "nodes",
+            ge=1,
+            le=20000,
+        ),
+    ] = 100
+
+
+class Limits(_Part, frozen=True):
+    """Bounds on what one caller can cost."""
+
+    body_bytes: Annotated[
+        int,
+        _field(
+            "5,000 long node names and a large pod take 1.4 MB; whole Node objects are refused early",
+            "bytes",
+            ge=65536,
+            le=67108864,
+        ),
+    ] = 4194304
+    node_names: Annotated[
+        int, _field("four times the largest supported cluster", "names per call", ge=1, le=100000)
+    ] = 20000
+    nesting: Annotated[
+        int, _field("a pod nests about 12 deep; a hostile body could exhaust the stack", "levels", ge=32, le=512)
+    ] = 64
+    connections: Annotated[
+        int,
+        _field(
+            "one kube-scheduler holds one or two; the rest is room for restarts", "connections per port", ge=4, le=4096
+        ),
+    ] = 64
+    request_seconds: Annotated[
+        int, _field("for one body to arrive; kube-scheduler's own timeout is 1-5 s", "seconds", ge=1, le=300)
+    ] = 10
+
+
+class Server(_Part, frozen=True):
+    """The scheduler port over time."""
+
+    keep_alive_seconds: Annotated[
+        int,
+        _field(
+            "Go drops idle connections after 90 s; closing first would lose a call, so stay well above",
+            "seconds",
+            ge=120,
+            le=86400,
+        ),
+    ] = 150
+    drain_seconds: Annotated[
+        int, _field("after SIGTERM: un-ready but answering, until others have noticed", "seconds", ge=0, le=300)
+    ] = 5
+
+
+class Tls(_Part, frozen=True):
+    """Files of the scheduler port's TLS; read again when their content changes."""
+
+    cert_file: Annotated[str, _field("PEM: the server's certificate and its chain", "file", min_length=1)]
+    key_file: Annotated[str, _field("PEM: its private key", "file", min_length=1)]
+    client_ca_file: Annotated[
+        str | None,
+        _field(
+            "PEM: who may sign kube-scheduler's client certificate; left out: callers are not authenticated", "file"
+        ),
+    ] = msgspec.field(default=None, name="clientCAFile")
+
+
+class Debug(_Part, frozen=True):
+    """The /debug pages of the operations port."""
+
+    remote: Annotated[bool, _field("true answers /debug beyond loopback; the pages show names of pods and nodes")] = (
+        False
+    )
+    decisions: Annotated[
+        int,
+        _field(
+            "kept in memory, about 1 KB each; 1,000 are some minutes of a busy cluster", "decisions", ge=1, le=10000
+        ),
+    ] = 1000
+
+
+class Logs(_Part, frozen=True):
+    """What is written to standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], _field("debug adds one line per request")] = "info"
+    format: Annotated[Literal["json", "console"], _field("json for collectors, console for people")] = "json"
+
+
+class Settings(_Part, frozen=True):
+    """The whole configuration. Changed without a restart: mode, onUnknown and pools."""
+
+    api_version: Annotated[str, _field("version of this format")] = API_VERSION
+    kind: Annotated[str, _field("kind of this object")] = CONFIG_KIND
+    mode: Annotated[
+        Mode,
+        _field("enforce refuses and ranks; score only ranks; observe does neither and records what it would have done"),
+    ] = "enforce"
+    on_unknown: Annotated[
+        OnUnknown,
+        _field("what `unknown` does under enforce: keep ranks the node last, refuse drops it, error fails the call"),
+    ] = {}
+    pools: Annotated[tuple[Pool, ...], _field("groups of nodes with settings of their own; the first match wins")] = ()
+    sources: Annotated[Sources, _field("kinds watched besides nodes and pods")] = Sources()
+    stale_after_seconds: Annotated[
+        int,
+        _field(
+            "readiness fails when a source is silent for longer; the API server sends a bookmark every minute",
+            "seconds",
+            ge=90,
+            le=86400,
+        ),
+    ] = 180
+    report_stale_after_seconds: Annotated[
+        int,
+        _field(
+            "age at which a node's zone report counts as stale; 0 never: reports change only when something changes",
+            "seconds",
+            ge=0,
+            le=604800,
+        ),
+    ] = 0
+    charges: Annotated[Charges, _field("promised placements")] = Charges()
+    reply: Annotated[Reply, _field("what kube-scheduler is told")] = Reply()
+    limits: Annotated[Limits, _field("bounds on one caller")] = Limits()
+    server: Annotated[Server, _field("the scheduler port over time")] = Server()
+    tls: Annotated[Tls | None, _field("TLS of the scheduler port; left out: plain HTTP, for loopback")] = None
+    allow_remote_without_client_certificates: Annotated[
+        bool, _field("true lets anyone who reaches a port beyond loopback ask; for networks that are closed otherwise")
+    ] = False
+    debug: Annotated[Debug, _field("the /debug pages")] = Debug()
+    logs: Annotated[Logs, _field("standard error")] = Logs()
+
+    def pool_of(self, labels: Mapping[str, str]) -> Pool | None:
+        """The first pool whose selector matches a node's labels."""
+        wanted = labels.items()
+        return next((pool for pool in self.pools if pool.selector.match_labels.items() <= wanted), None)
+
+    def mode_of(self, pool: Pool | None) -> Mode:
+        """The mode of a node in `pool` (None: in no pool)."""
+        return self.mode if pool is None or pool.mode is None else pool.mode
+
+    def action_of(self, pool: Pool | None, doubt: Doubt) -> Action:
+        """What a doubt does on a node in `pool`: the pool's word, else the global one, else keep."""
+        own: Action | None = None if pool is None else pool.on_unknown.get(doubt)
+        return own if own is not None else self.on_unknown.get(doubt, "keep")

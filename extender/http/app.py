@@ -1,0 +1,169 @@
+"""The scheduler port: reads a call of kube-scheduler, lets the verbs decide, writes the reply.
+
+What kube-scheduler's client needs (pkg/scheduler/extender.go): status 200 is the only success and every other
+body is thrown away, so failures that people should read travel as 200 with `Error`; replies have a
+Content-Length and other statuses an empty body, or the connection is not reused.
+
+Statuses: 200 answered; 404 unknown path; 405 not POST; 408 body too slow; 413 body too large; 400 broken
+body or as the verb says; 500 fault in prioritize (kube-scheduler then goes on without our scores).
+
+Built on aiohttp's low-level server: no router and no middleware stand between the socket and the verbs.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from extender.config import Limits
+from extender.http.connections import mark_used
+from extender.observe.decisions import DecisionLog
+from extender.observe.metrics import Metrics
+
+__all__ = ["Reply", "SchedulerApp", "Verbs"]
+
+_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json", hdrs.SERVER: "fastfit"})
+_BARE_HEADERS: Final = CIMultiDict({hdrs.SERVER: "fastfit"})
+
+#: What the pod's event shows after a fault of ours; the text is constant, so that it starts no retry loop.
+_FILTER_FAULT: Final = b'{"Error":"fastfit: internal error, see the log of the extender"}'
+
+_log = structlog.get_logger(__name__)
+
+
+class Reply(Protocol):
+    """What a verb answers: an HTTP status (a body only with 200) and a word for the metrics."""
+
+    @property
+    def status(self) -> int:
+        """200, or a 4xx."""
+
+    @property
+    def body(self) -> bytes:
+        """JSON; empty unless the status is 200."""
+
+    @property
+    def outcome(self) -> str:
+        """One of ok, error, bad_request, not_ready and passed."""
+
+
+class Verbs(Protocol):
+    """The extension points. Synchronous: state is read, decided on and charged without giving the loop back."""
+
+    def filter(self, body: bytes, now: float) -> Reply:
+        """Which nodes can take the pod."""
+
+    def prioritize(self, body: bytes, now: float) -> Reply:
+        """Which of them are best."""
+
+
+class _Refused(Exception):  # noqa: N818 - not an error of ours
+    """A request that never reaches a verb, with the status and outcome that it gets."""
+
+    def __init__(self, status: int, outcome: str) -> None:
+        super().__init__(status, outcome)
+        self.status = status
+        self.outcome = outcome
+
+
+class SchedulerApp:
+    """The handler of the scheduler port. `draining` makes every reply say `Connection: close`."""
+
+    def __init__(
+        self,
+        verbs: Verbs,
+        metrics: Metrics,
+        decisions: DecisionLog,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` gives the verbs' `now`."""
+        self.draining = False
+        self._calls = {"/filter": ("filter", verbs.filter), "/prioritize": ("prioritize", verbs.prioritize)}
+        self._metrics = metrics
+        self._decisions = decisions
+        self._limits = limits
+        self._clock = clock
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Never raises."""
+        began = time.perf_counter()
+        mark_used(request)
+        verb = "none"
+        try:
+            verb, decide = self._call(request)
+            body = await self._body(request)
+        except _Refused as refused:
+            outcome = refused.outcome
+            response = web.Response(status=refused.status, headers=_BARE_HEADERS)
+            if refused.status == 405:
+                response.headers[hdrs.ALLOW] = hdrs.METH_POST
+        else:
+            # No await from here to the reply.
+            response, outcome = self._decide(verb, decide, body)
+        if self.draining or not request.content.is_eof():
+            # the next call goes to another replica; or the rest of this body stands in the way of a next call
+            response.force_close()
+        self._metrics.request(verb, outcome, time.perf_counter() - began)
+        return response
+
+    def _call(self, request: web.BaseRequest) -> tuple[str, Callable[[bytes, float], Reply]]:
+        """The verb that is asked for, and what decides it."""
+        call = self._calls.get(request.path)
+        if call is None:
+            raise _Refused(404, "not_found")
+        if request.method != hdrs.METH_POST:
+            raise _Refused(405, "not_post")
+        return call
+
+    def _decide(self, verb: str, decide: Callable[[bytes, float], Reply], body: bytes) -> tuple[web.Response, str]:
+        self._decisions.begin()
+        try:
+            reply = decide(body, self._clock())
+        except Exception:  # noqa: BLE001 - a fault with one pod must not stop the others
+            _log.exception("a verb failed", verb=verb, body_bytes=len(body))
+            if verb == "filter":
+                return web.Response(body=_FILTER_FAULT, headers=_HEADERS), "fault"
+            return web.Response(status=500, headers=_BARE_HEADERS), "fault"
+        if reply.status != 200:
+            return web.Response(status=reply.status, headers=_BARE_HEADERS), reply.outcome
+        return web.Response(body=reply.body, headers=_HEADERS), reply.outcome
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """The whole body, bounded in size and time."""
+        limit = self._limits.body_bytes
+        length = request.content_length
+        if length is not None and length > limit:
+            raise _Refused(413, "too_large")
+        content = request.content
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            if content.is_eof():
+                chunks.append(content.read_nowait())
+                size = len(chunks[0])
+            else:
+                async with asyncio.timeout(self._limits.request_seconds):
+                    await _expected(request)
+                    while size <= limit and not content.at_eof():
+                        chunks.append(await content.readany())
+                        size += len(chunks[-1])
+        except TimeoutError:
+            raise _Refused(408, "too_slow") from None
+        except (ConnectionError, web.RequestPayloadError):
+            raise _Refused(400, "broken") from None
+        if size > limit:
+            raise _Refused(413, "too_large")
+        return b"".join(chunks)
+
+
+async def _expected(request: web.BaseRequest) -> None:
+    """Ask for the body if the caller waits for that; curl does before a large one, and else waits a second."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # these bytes are not part of the reply
+        request.writer.output_size = 0

@@ -1,0 +1,121 @@
+"""The operations port: probes, metrics, and what people look at when a VM does not start.
+
+GET only. /livez, /readyz and /startupz answer 200 or 503 and name what is missing; /metrics is Prometheus's;
+/debug/* show names of pods and nodes, so they answer this machine alone unless `debug.remote` is set. Who
+asks is judged by the connection's peer, never by a header.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+
+from extender.http.address import is_loopback
+from extender.http.connections import mark_used
+from extender.http.health import Health
+from extender.observe.decisions import DecisionLog
+from extender.observe.metrics import Metrics
+
+__all__ = ["Explain", "ops_app"]
+
+#: Explains a pod (namespace, name) as JSON; None: no such pod.
+Explain = Callable[[str, str], bytes | None]
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_SECURITY: Final = {
+    hdrs.SERVER: "fastfit",
+    hdrs.CACHE_CONTROL: "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_JSON: Final = "application/json"
+
+_log = structlog.get_logger(__name__)
+
+
+def ops_app(
+    health: Health,
+    metrics: Metrics,
+    decisions: DecisionLog,
+    *,
+    remote_debug: bool,
+    explain: Explain | None = None,
+    about: Mapping[str, str] | None = None,
+) -> web.Application:
+    """The application of the operations port.
+
+    `about` (version, backend) is shown by /readyz. `explain` runs in the event loop: it delays scheduling by as
+    long as it takes, which is why it is behind /debug.
+    """
+
+    def probe(ask: Callable[[], list[str]]) -> _Handler:
+        async def answer(_request: web.Request) -> web.StreamResponse:
+            missing = ask()
+            body = orjson.dumps({"ok": not missing, "missing": missing, **(about or {})})
+            return web.Response(status=503 if missing else 200, body=body, content_type=_JSON)
+
+        return answer
+
+    async def show_metrics(request: web.Request) -> web.StreamResponse:
+        body, content_type = metrics.render(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+    async def show_decisions(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=decisions.to_json(request.query.get("pod")), content_type=_JSON)
+
+    async def show_explanation(request: web.Request) -> web.StreamResponse:
+        namespace, slash, name = request.query.get("pod", "").partition("/")
+        if not (namespace and slash and name):
+            return _problem(400, "say which pod: ?pod=NAMESPACE/NAME")
+        body = None if explain is None else explain(namespace, name)
+        if body is None:
+            return _problem(404, f"no pod {namespace}/{name}")
+        return web.Response(body=body, content_type=_JSON)
+
+    app = web.Application(middlewares=[_guard(remote=remote_debug)], client_max_size=1024)
+    app.router.add_get("/livez", probe(health.dead))
+    app.router.add_get("/readyz", probe(health.missing))
+    app.router.add_get("/startupz", probe(health.unstarted))
+    app.router.add_get("/metrics", show_metrics)
+    app.router.add_get("/debug/decisions", show_decisions)
+    if explain is not None:
+        app.router.add_get("/debug/explain", show_explanation)
+    return app
+
+
+def _guard(*, remote: bool) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Keeps strangers from /debug, turns faults into plain statuses, adds the security headers."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        mark_used(request)
+        if request.path.startswith("/debug/") and not (remote or _from_here(request)):
+            response: web.StreamResponse = _problem(403, "answered on this machine alone; debug.remote opens it")
+        else:
+            try:
+                response = await handler(request)
+            except web.HTTPException as refused:
+                response = _problem(refused.status, refused.reason)
+                if isinstance(refused, web.HTTPMethodNotAllowed):
+                    response.headers[hdrs.ALLOW] = refused.headers[hdrs.ALLOW]
+            except Exception:  # noqa: BLE001 - a fault in a page is that page's alone
+                _log.exception("an operations page failed", path=request.path)
+                response = _problem(500, "internal error, see the log")
+        response.headers.update(_SECURITY)
+        return response
+
+    return guard
+
+
+def _from_here(request: web.Request) -> bool:
+    transport = request.transport
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    return isinstance(peer, tuple) and is_loopback(str(peer[0]))
+
+
+def _problem(status: int, text: str) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps({"error": text}), content_type=_JSON)

@@ -1,0 +1,310 @@
+"""One node's kubelet: holds the state of all resource managers, admits pods and lets them go.
+
+Order of events as in topologymanager/scope_container.go and scope_pod.go: stale state is swept; then, by scope, for
+each container or once for the pod, hints of the Device, CPU and Memory Manager are merged and judged, and each of
+them allocates in that order. The first refusal ends it; what was allocated before stays until the next sweep.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from extender.errors import BadObject
+from extender.kubelet.counts import Amount, NodeCounts, ZoneCounts
+from extender.kubelet.cpu_manager import CpuManager
+from extender.kubelet.cpu_topology import CpuTopology
+from extender.kubelet.cpuset import MAX_CPU, bits, format_cpus, from_ids
+from extender.kubelet.devices import DeviceManager
+from extender.kubelet.explain import no_common_zones
+from extender.kubelet.memory_manager import MemoryBlock, MemoryManager
+from extender.kubelet.model import CannotStart, KubeletConfig, Machine
+from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
+from extender.kubelet.results import TOPOLOGY, Admitted, Block, ContainerPlacement, Failure, Refused
+from extender.kubelet.topology_manager import NO_AFFINITY, Affinity, Hints, ResourceHints, TopologyManager
+
+__all__ = ["DeviceHints", "Kubelet", "Placements"]
+
+#: Zones that the kubelet could enumerate in reasonable time; its work doubles with every zone.
+MAX_ZONES = 16
+_MAX_ZONE_ID = 63
+
+#: Hints given from outside in place of the Device Manager's: resource -> None (don't care) or (zone ids, preferred).
+DeviceHints = Mapping[str, Sequence[tuple[Sequence[int], bool]] | None]
+#: uid -> container -> what it holds.
+Placements = Mapping[str, Mapping[str, ContainerPlacement]]
+
+_MI = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Pod:
+    """An active pod; `demand` is None for pods whose placement was loaded."""
+
+    demand: PodDemand | None
+    device_hints: DeviceHints | None
+
+
+class _Manager(Protocol):
+    def sweep(self, active: Mapping[str, object]) -> None: ...
+
+    def allocate(self, pod: PodDemand, container: ContainerDemand, affinity: Affinity) -> Failure | None: ...
+
+
+class Kubelet:
+    """The twin of one node's kubelet. Raises CannotStart if that kubelet would not start (or panic at once).
+
+    `version` is a minor ("1.36", see versions.py). `devices` gives, per resource and zone id, the healthy devices;
+    resources that are not in it have no zones and never constrain a pod.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        config: KubeletConfig,
+        version: str = "1.36",
+        devices: Mapping[str, Mapping[int, int]] | None = None,
+    ) -> None:
+        self.machine = machine
+        self.config = config
+        self.version = version
+        if not machine.zones:
+            raise CannotStart("the machine has no zones")
+        self._ids = tuple(zone.id for zone in machine.zones)
+        self._position = {zone: position for position, zone in enumerate(self._ids)}
+        self._topology_manager = TopologyManager(machine, config)
+        asks_zones = self._topology_manager.policy != "none" or config.memory_manager_policy == "Static"
+        if asks_zones and len(machine.zones) > MAX_ZONES:
+            raise CannotStart(f"{len(machine.zones)} zones: the kubelet would try every one of 2^{len(machine.zones)} sets")
+        if asks_zones and machine.zones[-1].id > _MAX_ZONE_ID:
+            raise CannotStart(f"zone {machine.zones[-1].id}: the kubelet's zone masks have 64 bits")
+        self._cpu = CpuManager(CpuTopology(machine), config, version)
+        self._memory = MemoryManager(machine, config)
+        self._devices = DeviceManager({r: self._by_position(r, counts) for r, counts in (devices or {}).items()})
+        #: Pods that count as active, in order of admission.
+        self._active: dict[str, _Pod] = {}
+        #: False while pods of before a restart are admitted again; nothing is swept until then.
+        self._ready = True
+        #: What the Topology Manager told the allocators, by pod and container.
+        self._affinity: dict[str, dict[str, Affinity]] = {}
+
+    def clone(self) -> "Kubelet":
+        """An independent copy; machine, configuration and topology are shared."""
+        copy = object.__new__(Kubelet)
+        copy.__dict__.update(self.__dict__)
+        copy._cpu = self._cpu.clone()
+        copy._memory = self._memory.clone()
+        copy._devices = self._devices.clone()
+        copy._active = dict(self._active)
+        copy._affinity = {uid: dict(containers) for uid, containers in self._affinity.items()}
+        return copy
+
+    # --- admission ------------------------------------------------------------------------------------------
+
+    def admit(self, pod: PodDemand, device_hints: DeviceHints | None = None) -> Admitted | Refused:
+        """Decide on `pod` and, as far as it gets, allocate. `device_hints` replace the Device Manager's for all of
+        its containers (which then takes no devices)."""
+        self._active[pod.uid] = _Pod(pod, device_hints)
+        failure = self._handle(pod, None if device_hints is None else self._read_hints(device_hints))
+        containers = {c.name: self._placement(pod.uid, c.name) for c in pod.containers}
+        if failure is None:
+            return Admitted(containers)
+        del self._active[pod.uid]
+        return Refused(failure.reason, failure.message, failure.rule, containers)
+
+    def remove(self, uid: str) -> None:
+        """The pod is no longer active; what it held is taken back at the next admission or look at the counts."""
+        self._active.pop(uid, None)
+
+    def _handle(self, pod: PodDemand, given: list[ResourceHints] | None) -> Failure | None:
+        manager = self._topology_manager
+        providers: list[_Manager] = [self._cpu, self._memory]
+        if given is None:
+            providers.insert(0, self._devices)
+        affinity = NO_AFFINITY
+        asks = manager.policy != "none"
+        if asks:
+            self._sweep()
+        if asks and manager.pod_scope:
+            devices = self._devices.pod_hints(pod) if given is None else given
+            verdict = self._judge([*devices, self._cpu.pod_hints(pod), *self._memory.pod_hints(pod)], "the pod")
+            if isinstance(verdict, Failure):
+                return verdict
+            affinity = verdict
+        for container in pod.containers:
+            if asks and not manager.pod_scope:
+                devices = self._devices.hints(pod, container) if given is None else given
+                hints = [*devices, self._cpu.hints(pod, container), *self._memory.hints(pod, container)]
+                verdict = self._judge(hints, f"container {container.name}")
+                if isinstance(verdict, Failure):
+                    return verdict
+                affinity = verdict
+            self._affinity.setdefault(pod.uid, {})[container.name] = affinity
+            for provider in providers:
+                # A manager sweeps when it is called: under policy none, one that is not reached keeps stale state.
+                if self._ready:
+                    provider.sweep(self._active)
+                failure = provider.allocate(pod, container, affinity)
+                if failure is not None:
+                    return failure
+        return None
+
+    def _judge(self, answers: Sequence[ResourceHints | None], who: str) -> Affinity | Failure:
+        hints = [answer for answer in answers if answer is not None]
+        affinity, admit = self._topology_manager.decide([answer.hints for answer in hints])
+        if admit:
+            return affinity
+        rule = f"{who}: {no_common_zones(self._topology_manager.policy, hints, self._ids)}"
+        return Failure(TOPOLOGY, "Resources cannot be allocated with Topology locality", rule)
+
+    def _sweep(self) -> None:
+        if not self._ready:
+            return
+        for manager in (self._devices, self._cpu, self._memory):
+            manager.sweep(self._active)
+        for uid in [uid for uid in self._affinity if uid not in self._active]:
+            del self._affinity[uid]
+
+    # --- life of the node -----------------------------------------------------------------------------------
+
+    def load(self, placements: Placements) -> None:
+        """Replace the state by one in which exactly `placements` are held. Raises BadObject for unknown CPUs or zones.
+
+        Blocks are booked as they come, lowest zone first, like the kubelet's own start-up check.
+        """
+        cpus: dict[str, dict[str, int]] = {}
+        memory: dict[str, dict[str, list[MemoryBlock]]] = {}
+        for uid, containers in placements.items():
+            for name, placement in containers.items():
+                where = f"placement of {uid}/{name}"
+                if placement.cpus:
+                    if not all(0 <= cpu <= MAX_CPU for cpu in placement.cpus):
+                        raise BadObject(f"{where}: CPU ids are 0 to {MAX_CPU}")
+                    cpus.setdefault(uid, {})[name] = self._own(from_ids(placement.cpus), where)
+                blocks = [MemoryBlock(b.resource, self._mask(b.zones, where), b.bytes) for b in placement.memory]
+                if blocks and self._memory.static:
+                    memory.setdefault(uid, {})[name] = blocks
+        self._cpu.load(cpus)
+        self._memory.load(memory)
+        self._devices = DeviceManager(self._devices.total)
+        self._active = dict.fromkeys(placements, _Pod(None, None))
+        self._affinity = {}
+
+    def started(self, uid: str, name: str) -> None:
+        """Container `name` starts: memory of the pod's earlier init containers is given back, their CPUs are not."""
+        pod = self._active.get(uid)
+        for earlier in pod.demand.containers if pod is not None and pod.demand is not None else ():
+            if earlier.name == name or earlier.kind is Kind.APP:
+                break
+            if earlier.kind is Kind.INIT:
+                self._memory.drop(uid, earlier.name)
+
+    def restart(self) -> dict[str, Admitted | Refused]:
+        """The kubelet restarts from its state files and admits every active pod again, in order; answers by uid.
+
+        A container found in the files keeps what it holds; one that is not (an init container whose memory was given
+        back) asks again, so a *running* pod can be refused. Pods that were loaded are kept as they are. Raises
+        CannotStart if the start-up check of the files fails.
+        """
+        for manager in (self._devices, self._cpu, self._memory):
+            manager.restart()
+        pods, self._active = self._active, {uid: pod for uid, pod in self._active.items() if pod.demand is None}
+        self._affinity = {}
+        self._ready = False
+        answers = {
+            uid: self.admit(pod.demand, pod.device_hints) for uid, pod in pods.items() if pod.demand is not None
+        }
+        self._ready = True
+        return answers
+
+    # --- views ----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, object]:
+        """The state files' content in the golden format; what refused pods left behind is still in it."""
+        memory: dict[str, object] = {}
+        for position, zone in enumerate(self._memory.zones):
+            entry: dict[str, object] = {"assignments": zone.blocks, "group": list(self._zone_ids(zone.group))}
+            for resource, allocatable in zone.allocatable.items():
+                entry[resource] = {
+                    "allocatableMi": allocatable // _MI,
+                    "freeMi": zone.free[resource] // _MI,
+                    "reservedMi": zone.used(resource) // _MI,
+                }
+            memory[str(self._ids[position])] = entry
+        return {"sharedPoolCPUs": format_cpus(self._cpu.shared), "memory": memory}
+
+    def placements(self) -> dict[str, dict[str, ContainerPlacement]]:
+        """What active pods hold now, by uid and container."""
+        self._sweep()
+        names = {uid: dict.fromkeys((*self._cpu.held.get(uid, ()), *self._memory.held.get(uid, ()))) for uid in self._active}
+        return {uid: {name: self._placement(uid, name) for name in containers} for uid, containers in names.items()}
+
+    def counts(self) -> NodeCounts:
+        """What the next admission finds free."""
+        self._sweep()
+        topology, available = self._cpu.topology, self._cpu.available
+        zones = []
+        for position, zone in enumerate(self.machine.zones):
+            own = topology.zones.get(position, 0)
+            memory = self._memory.zones[position] if self._memory.static else None
+            cores = topology.cores_of_zone.get(position, {}).values()
+            zones.append(
+                ZoneCounts(
+                    id=zone.id,
+                    socket=zone.cores[0].socket if zone.cores else -1,
+                    cpu_total=own.bit_count(),
+                    cpu_free=(own & available).bit_count(),
+                    cores_free=sum(1 for core in cores if core & available == core),
+                    memory={r: Amount(a, memory.free[r]) for r, a in memory.allocatable.items()} if memory else {},
+                    blocks=memory.blocks if memory else 0,
+                    group=memory.group if memory else 1 << position,
+                    devices={
+                        resource: Amount(total[position], self._devices.free[resource][position])
+                        for resource, total in self._devices.total.items()
+                        if position in total
+                    },
+                )
+            )
+        return NodeCounts(tuple(zones), self._cpu.physical.bit_count(), topology.cpus_per_core)
+
+    def _placement(self, uid: str, name: str) -> ContainerPlacement:
+        affinity = self._affinity.get(uid, {}).get(name, NO_AFFINITY)
+        blocks = self._memory.held.get(uid, {}).get(name, ())
+        return ContainerPlacement(
+            cpus=frozenset(bits(self._cpu.held.get(uid, {}).get(name, 0))),
+            memory=tuple(Block(b.resource, self._zone_ids(b.mask), b.bytes) for b in blocks),
+            hint=None if affinity.mask is None else self._zone_ids(affinity.mask),
+            preferred=affinity.preferred,
+        )
+
+    # --- zone ids and positions -----------------------------------------------------------------------------
+
+    def _zone_ids(self, mask: int) -> tuple[int, ...]:
+        return tuple(self._ids[position] for position in bits(mask))
+
+    def _mask(self, zones: Sequence[int], where: str) -> int:
+        unknown = [zone for zone in zones if zone not in self._position]
+        if unknown:
+            raise BadObject(f"{where}: the machine has no zone {unknown[0]}")
+        return from_ids(self._position[zone] for zone in zones)
+
+    def _own(self, cpus: int, where: str) -> int:
+        foreign = cpus & ~self._cpu.topology.all
+        if foreign:
+            raise BadObject(f"{where}: the machine has no CPU {format_cpus(foreign)}")
+        return cpus
+
+    def _by_position(self, resource: str, counts: Mapping[int, int]) -> dict[int, int]:
+        for zone in counts:
+            if zone not in self._position:
+                raise BadObject(f"devices of {resource}: the machine has no zone {zone}")
+        return {self._position[zone]: counts[zone] for zone in sorted(counts) if counts[zone] > 0}
+
+    def _read_hints(self, given: DeviceHints) -> list[ResourceHints]:
+        read = []
+        for resource, entries in given.items():
+            hints = None
+            if entries is not None:
+                masks = [(self._mask(zones, f"hints of {resource}"), preferred) for zones, preferred in entries]
+                hints = Hints(tuple(m for m, _ in masks), frozenset(m for m, preferred in masks if preferred))
+            read.append(ResourceHints(resource, 0, 0, hints))
+        return read

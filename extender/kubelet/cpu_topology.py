@@ -1,0 +1,87 @@
+"""The CPUs of a machine as the CPU Manager sees them (cpumanager/topology/topology.go): who shares what with whom."""
+
+from collections.abc import Mapping
+
+from extender.kubelet.cpuset import from_ids
+from extender.kubelet.model import Machine
+
+__all__ = ["CpuTopology"]
+
+#: Units of one kind: id -> its CPUs.
+Units = Mapping[int, int]
+
+
+class CpuTopology:
+    """Sets of CPUs (cpuset.py) by zone position, socket id, core id and last-level cache id. Immutable.
+
+    A core's id is its lowest CPU. Averages (`cpus_per_core` and so on) are taken over the whole machine and rounded
+    down, as the kubelet does; machines with unequal cores are therefore misjudged here as they are there.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        zones: dict[int, int] = {}
+        sockets: dict[int, int] = {}
+        caches: dict[int, int] = {}
+        cores: dict[int, int] = {}
+        for position, zone in enumerate(machine.zones):
+            for core in zone.cores:
+                cpus = from_ids(core.threads)
+                cores[min(core.threads)] = cpus
+                zones[position] = zones.get(position, 0) | cpus
+                sockets[core.socket] = sockets.get(core.socket, 0) | cpus
+                # A core without a known cache counts as sharing its socket's.
+                cache = core.socket if core.l3 is None else core.l3
+                caches[cache] = caches.get(cache, 0) | cpus
+        self.all = from_ids(cpu for zone in machine.zones for core in zone.cores for cpu in core.threads)
+        #: CPU-bearing zones only.
+        self.zones: Units = zones
+        self.sockets: Units = dict(sorted(sockets.items()))
+        self.cores: Units = dict(sorted(cores.items()))
+        self.caches: Units = dict(sorted(caches.items()))
+        self.socket_count = machine.sockets
+        count = self.all.bit_count()
+        self.cpus_per_core = max(1, count // max(1, len(cores)))
+        self.cpus_per_socket = count // machine.sockets
+        self.cpus_per_cache = count // max(1, len(caches))
+        #: NUMA nodes at least as large as sockets (or one per socket): zones are the outer level.
+        self.zones_first = machine.sockets >= len(zones)
+        self.zone_mask = from_ids(zones)
+        self.cores_of_zone = {position: _inside(self.cores, cpus) for position, cpus in zones.items()}
+        self.cores_of_socket = {socket: _inside(self.cores, cpus) for socket, cpus in sockets.items()}
+        self.zones_of_socket = {socket: _inside(zones, cpus) for socket, cpus in sockets.items()}
+        self.sockets_of_zone = {position: _inside(self.sockets, cpus) for position, cpus in zones.items()}
+        self.caches_of_zone = {position: _inside(self.caches, cpus) for position, cpus in zones.items()}
+        self.zones_per_socket = len(zones) // machine.sockets
+
+    def per_zone(self, cpus: int) -> dict[int, int]:
+        """Zone position -> how many of `cpus` it has."""
+        return {position: (cpus & own).bit_count() for position, own in self.zones.items()}
+
+    def zones_of(self, cpus: int) -> int:
+        """Mask of the zones that have some of `cpus`."""
+        return from_ids(position for position, own in self.zones.items() if own & cpus)
+
+    def cpus_in(self, zone_mask: int) -> int:
+        """All CPUs of the zones in `zone_mask`."""
+        cpus = 0
+        for position, own in self.zones.items():
+            if zone_mask >> position & 1:
+                cpus |= own
+        return cpus
+
+    def sockets_in(self, zone_mask: int) -> frozenset[int]:
+        """Ids of the sockets that the zones of `zone_mask` touch."""
+        cpus = self.cpus_in(zone_mask)
+        return frozenset(socket for socket, own in self.sockets.items() if own & cpus)
+
+    def siblings(self, cpus: int) -> int:
+        """`cpus` and every CPU that shares a core with one of them."""
+        together = 0
+        for own in self.cores.values():
+            if own & cpus:
+                together |= own
+        return together
+
+
+def _inside(units: Units, cpus: int) -> Units:
+    return {unit: own for unit, own in units.items() if own & cpus}

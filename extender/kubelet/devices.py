@@ -1,0 +1,165 @@
+"""Device Manager: hints and counts of device-plugin resources (devicemanager/topology_hints.go, manager.go).
+
+Only counts per zone are kept. Which zone of a wider affinity a device comes from is up to the plugin (or to the order
+of a Go map); the model takes the lowest zone, which is a guess there and exact for one zone. Reuse of devices that
+a finished init container held is by zone, too.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
+from extender.kubelet.results import Failure, unexpected
+from extender.kubelet.topology_manager import IMPOSSIBLE, Affinity, Hints, ResourceHints
+
+__all__ = ["DeviceManager"]
+
+#: Zone position -> devices.
+Counts = dict[int, int]
+
+
+class DeviceManager:
+    """Devices with zones: `total` is resource -> zone position -> healthy devices. Others never constrain a pod."""
+
+    def __init__(self, total: Mapping[str, Mapping[int, int]]) -> None:
+        self.total = total
+        self.free = {resource: dict(counts) for resource, counts in total.items()}
+        #: by pod and container: resource -> zone position -> devices, those reused counted with both containers
+        self.held: dict[str, dict[str, dict[str, Counts]]] = {}
+        #: by pod: resource -> zone position -> devices, each counted once
+        self.owned: dict[str, dict[str, Counts]] = {}
+        self._reusable: tuple[str, dict[str, Counts]] = ("", {})
+
+    def clone(self) -> "DeviceManager":
+        """An independent copy."""
+        copy = DeviceManager(self.total)
+        copy.free = {resource: dict(counts) for resource, counts in self.free.items()}
+        copy.held = {
+            uid: {name: {r: dict(c) for r, c in taken.items()} for name, taken in pod.items()}
+            for uid, pod in self.held.items()
+        }
+        copy.owned = {uid: {r: dict(c) for r, c in owned.items()} for uid, owned in self.owned.items()}
+        copy._reusable = self._reusable[0], {r: dict(c) for r, c in self._reusable[1].items()}
+        return copy
+
+    def hints(self, pod: PodDemand, container: ContainerDemand) -> list[ResourceHints]:
+        """Hints for one container."""
+        held = self.held.get(pod.uid, {}).get(container.name, {})
+        return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in container.devices]
+
+    def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
+        """Hints for the most that the pod's containers hold at any one time."""
+        held = self.owned.get(pod.uid, {})
+        return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in _pod_need(pod).items()]
+
+    def _hints(self, uid: str, resource: str, need: int, held: Counts | None) -> ResourceHints:
+        total = self.total.get(resource)
+        if not total:
+            return ResourceHints(resource, need, 1, None)
+        masks = _masks(sorted(total))
+        width = min((m.bit_count() for m in masks if _count(total, m) >= need), default=len(total))
+        reusable: Mapping[int, int] = {} if held is not None else self._reusable_of(uid, resource)
+        free = self.free[resource] if held is None else held
+        available = sum(free.values()) + sum(reusable.values())
+        if (held is not None and available != need) or available < need:
+            return ResourceHints(resource, need, width, IMPOSSIBLE)
+        must = sum(1 << zone for zone, count in reusable.items() if count)
+        fit = tuple(m for m in masks if must & ~m == 0 and _count(free, m) + _count(reusable, m) >= need)
+        preferred = frozenset(mask for mask in fit if mask.bit_count() == width)
+        return ResourceHints(resource, need, width, Hints(fit, preferred))
+
+    def allocate(self, pod: PodDemand, container: ContainerDemand, affinity: Affinity) -> Failure | None:
+        """Take the container's devices: reusable ones first, then those in the affinity, then any."""
+        for resource, need in container.devices:
+            if resource not in self.total:
+                continue
+            taken = self.held.get(pod.uid, {}).get(container.name, {}).get(resource)
+            if taken is None:
+                reusable = self._reusable_of(pod.uid, resource)
+                fresh = self._pick(resource, need - min(need, sum(reusable.values())), affinity.mask)
+                if isinstance(fresh, Failure):
+                    return fresh
+                taken = _first(reusable, need)
+                owned = self.owned.setdefault(pod.uid, {}).setdefault(resource, {})
+                for zone, count in fresh.items():
+                    self.free[resource][zone] -= count
+                    owned[zone] = owned.get(zone, 0) + count
+                    taken[zone] = taken.get(zone, 0) + count
+                self.held.setdefault(pod.uid, {}).setdefault(container.name, {})[resource] = taken
+            self._update_reusable(pod.uid, container.kind, resource, taken)
+        return None
+
+    def _pick(self, resource: str, need: int, mask: int | None) -> Counts | Failure:
+        free = self.free[resource]
+        available = sum(free.values())
+        if available < need:
+            return unexpected(
+                f"requested number of devices unavailable for {resource}. Requested: {need}, Available: {available}",
+                f"{need} more of {resource} are wanted and {available} are free on the node",
+            )
+        aligned = {zone: count for zone, count in sorted(free.items()) if mask is None or mask >> zone & 1}
+        others = {zone: count for zone, count in sorted(free.items()) if zone not in aligned}
+        return _first({**aligned, **others}, need)
+
+    def _reusable_of(self, uid: str, resource: str) -> Counts:
+        return self._reusable[1].get(resource, {}) if self._reusable[0] == uid else {}
+
+    def _update_reusable(self, uid: str, kind: Kind, resource: str, taken: Counts) -> None:
+        if self._reusable[0] != uid:
+            self._reusable = uid, {}
+        there = self._reusable[1].setdefault(resource, {})
+        for zone, count in taken.items():
+            if kind is Kind.INIT:
+                there[zone] = max(there.get(zone, 0), count)
+            else:
+                there[zone] = max(0, there.get(zone, 0) - count)
+
+    def sweep(self, active: Mapping[str, object]) -> None:
+        """Take back what pods that are not active held."""
+        for uid in [uid for uid in self.owned if uid not in active]:
+            self.held.pop(uid, None)
+            for resource, counts in self.owned.pop(uid).items():
+                for zone, count in counts.items():
+                    self.free[resource][zone] += count
+
+    def restart(self) -> None:
+        """Allocations survive in the checkpoint file, reuse does not."""
+        self._reusable = ("", {})
+
+
+def _pod_need(pod: PodDemand) -> dict[str, int]:
+    sidecars: dict[str, int] = {}
+    inits: dict[str, int] = {}
+    apps: dict[str, int] = {}
+    for container in pod.containers:
+        for resource, amount in container.devices:
+            before = sidecars.get(resource, 0)
+            if container.kind is Kind.SIDECAR:
+                sidecars[resource] = before + amount
+            elif container.kind is Kind.INIT:
+                inits[resource] = max(inits.get(resource, 0), before + amount)
+            else:
+                apps[resource] = apps.get(resource, 0) + amount
+    names = sorted({*sidecars, *inits, *apps})
+    return {r: max(apps.get(r, 0) + sidecars.get(r, 0), inits.get(r, 0)) for r in names}
+
+
+def _masks(zones: Iterable[int]) -> list[int]:
+    """Every non-empty set of `zones`."""
+    masks = [0]
+    for zone in zones:
+        masks += [mask | 1 << zone for mask in masks]
+    return masks[1:]
+
+
+def _count(counts: Mapping[int, int], mask: int) -> int:
+    return sum(count for zone, count in counts.items() if mask >> zone & 1)
+
+
+def _first(counts: Mapping[int, int], need: int) -> Counts:
+    taken: Counts = {}
+    for zone, count in counts.items():
+        given = min(need, count)
+        if given:
+            taken[zone] = given
+            need -= given
+    return taken

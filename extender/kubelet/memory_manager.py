@@ -1,0 +1,379 @@
+"""Memory Manager: pinned memory and huge pages, and groups of zones (KEP-1769, memorymanager/policy_static.go).
+
+A zone that holds a block of its own cannot become part of a block over several zones, and the other way round;
+zones joined by such a block form a group until the last of their blocks is gone. Under every Topology Manager
+policy, none included, a request that finds no zones is refused.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from extender.kubelet.cpuset import bits
+from extender.kubelet.model import CannotStart, KubeletConfig, Machine
+from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
+from extender.kubelet.results import Failure, unexpected
+from extender.kubelet.topology_manager import Affinity, Hints, ResourceHints
+
+__all__ = ["MemoryBlock", "MemoryManager", "ZoneMemory", "page_bytes"]
+
+_SUFFIX = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
+
+
+def page_bytes(size: str) -> int:
+    """Bytes of a page size such as 2Mi, as it stands in a resource name; 0 if it is none."""
+    number, suffix = size[:-2], size[-2:]
+    if suffix not in _SUFFIX or not (number.isascii() and number.isdigit() and len(number) < 8):
+        return 0
+    return int(number) << _SUFFIX[suffix]
+
+
+@dataclass(slots=True)
+class MemoryBlock:
+    """Bytes of one type on a set of zones (mask of positions)."""
+
+    resource: str
+    mask: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class ZoneMemory:
+    """One zone: bytes by type, the number of its blocks, and the group it belongs to (mask of positions)."""
+
+    allocatable: Mapping[str, int]
+    free: dict[str, int]
+    group: int
+    blocks: int = 0
+
+    def used(self, resource: str) -> int:
+        return self.allocatable[resource] - self.free[resource]
+
+    def clone(self) -> "ZoneMemory":
+        return ZoneMemory(self.allocatable, dict(self.free), self.group, self.blocks)
+
+
+@dataclass(slots=True)
+class _Reusable:
+    """Memory of a pod's finished init containers, by mask and type: what later containers need not ask for again."""
+
+    uid: str = ""
+    bytes: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def of(self, uid: str, mask: int, resource: str) -> int:
+        return self.bytes.get((mask, resource), 0) if uid == self.uid else 0
+
+
+class MemoryManager:
+    """The state of one Memory Manager. Raises CannotStart where the kubelet would not start."""
+
+    def __init__(self, machine: Machine, config: KubeletConfig) -> None:
+        if config.memory_manager_policy not in ("None", "Static"):
+            raise CannotStart(f"memoryManagerPolicy: {config.memory_manager_policy!r} is not None or Static")
+        self.static = config.memory_manager_policy == "Static"
+        self.zones = _zones(machine, config) if self.static else []
+        self.held: dict[str, dict[str, list[MemoryBlock]]] = {}
+        self._reusable = _Reusable()
+
+    def clone(self) -> "MemoryManager":
+        """An independent copy."""
+        copy = object.__new__(MemoryManager)
+        copy.static = self.static
+        copy.zones = [zone.clone() for zone in self.zones]
+        copy.held = {
+            uid: {name: [MemoryBlock(b.resource, b.mask, b.bytes) for b in blocks] for name, blocks in pod.items()}
+            for uid, pod in self.held.items()
+        }
+        copy._reusable = _Reusable(self._reusable.uid, dict(self._reusable.bytes))
+        return copy
+
+    # --- hints ----------------------------------------------------------------------------------------------
+
+    def hints(self, pod: PodDemand, container: ContainerDemand) -> list[ResourceHints]:
+        """One hint list per memory type. Empty where the manager has no say *or finds no zones at all*: the
+        Topology Manager reads both as "don't care", and the failure shows at allocation."""
+        if not self._pins(pod):
+            return []
+        need = dict(container.memory)
+        blocks = self.held.get(pod.uid, {}).get(container.name)
+        if blocks is not None:
+            return self._regenerated(blocks, need)
+        return self._answer(need, *self._feasible(need, pod.uid))
+
+    def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
+        """As hints(), for the most that the pod's containers hold at any one time."""
+        if not self._pins(pod):
+            return []
+        need = _pod_need(pod)
+        held = self.held.get(pod.uid, {})
+        for container in pod.containers:
+            blocks = held.get(container.name)
+            if blocks is not None:
+                return self._regenerated(blocks, need)
+        return self._answer(need, *self._feasible(need, pod.uid))
+
+    def _pins(self, pod: PodDemand) -> bool:
+        return self.static and pod.guaranteed and not pod.pod_level
+
+    def _answer(self, need: Mapping[str, int], width: int, masks: list[int]) -> list[ResourceHints]:
+        if not masks:
+            return []
+        hints = Hints(tuple(masks), frozenset(mask for mask in masks if mask.bit_count() == width))
+        return [ResourceHints(resource, amount, width, hints) for resource, amount in need.items()]
+
+    def _regenerated(self, blocks: list[MemoryBlock], need: Mapping[str, int]) -> list[ResourceHints]:
+        """The zones that a container already has; nothing (don't care) if its request is not what it holds."""
+        if len(blocks) != len(need) or any(need.get(block.resource) != block.bytes for block in blocks):
+            return []
+        return [
+            ResourceHints(b.resource, b.bytes, b.mask.bit_count(), Hints((b.mask,), frozenset((b.mask,)))) for b in blocks
+        ]
+
+    def _feasible(self, need: Mapping[str, int], uid: str) -> tuple[int, list[int]]:
+        """Fewest zones whose capacity holds all of `need` at once, and the masks that can give it now.
+
+        Capacity is what the zones have after reservation, whatever is in use; types are never judged apart.
+        """
+        zones = self.zones
+        width = len(zones)
+        masks: list[int] = []
+        types = list(need.items())
+        size = 1 << len(zones)
+        capacity = [[0] * size for _ in types]
+        free = [[0] * size for _ in types]
+        for mask in range(1, size):
+            low = mask & -mask
+            zone = zones[low.bit_length() - 1]
+            for i, (resource, _) in enumerate(types):
+                capacity[i][mask] = capacity[i][mask ^ low] + zone.allocatable.get(resource, 0)
+                free[i][mask] = free[i][mask ^ low] + zone.free.get(resource, 0)
+            if any(capacity[i][mask] < amount for i, (_, amount) in enumerate(types)):
+                continue
+            width = min(width, mask.bit_count())
+            if self._group_forbids(mask):
+                continue
+            if all(free[i][mask] + self._reusable.of(uid, mask, r) >= amount for i, (r, amount) in enumerate(types)):
+                masks.append(mask)
+        return width, masks
+
+    def _group_forbids(self, mask: int) -> bool:
+        if mask & (mask - 1) == 0:
+            return self.zones[mask.bit_length() - 1].group != mask
+        return self._violates(mask)
+
+    def _violates(self, mask: int) -> bool:
+        """Whether a block over several zones would touch a zone in use outside this very group."""
+        return any(self.zones[zone].blocks > 0 and self.zones[zone].group != mask for zone in bits(mask))
+
+    # --- allocation -----------------------------------------------------------------------------------------
+
+    def allocate(self, pod: PodDemand, container: ContainerDemand, affinity: Affinity) -> Failure | None:
+        """Pin the memory of `container` to the zones of `affinity`, widened where they do not hold it."""
+        if not self._pins(pod):
+            return None
+        blocks = self.held.get(pod.uid, {}).get(container.name)
+        if blocks is None:
+            need = dict(container.memory)
+            mask = self._choose(pod.uid, need, affinity)
+            if isinstance(mask, Failure):
+                return mask
+            blocks = []
+            for resource, amount in need.items():
+                blocks.append(MemoryBlock(resource, mask, amount))
+                self._charge(mask, resource, max(0, amount - self._reusable.of(pod.uid, mask, resource)))
+            self.held.setdefault(pod.uid, {})[container.name] = blocks
+            self._update_reusable(pod.uid, container.kind, blocks)
+            self._shrink_init_blocks(pod, container, blocks)
+        else:
+            self._update_reusable(pod.uid, container.kind, blocks)
+        return None
+
+    def _choose(self, uid: str, need: Mapping[str, int], affinity: Affinity) -> int | Failure:
+        mask, preferred = affinity.mask, affinity.preferred
+        if mask is None:
+            width, masks = self._feasible(need, uid)
+            if not masks or not need:
+                return _failure(
+                    "failed to get the default NUMA affinity, no NUMA nodes with enough memory is available",
+                    f"no set of zones can give {_text(need)}: {self._free_text(need)}",
+                )
+            mask = _narrowest(masks, width)
+            if mask.bit_count() != width and preferred:
+                return _failure("failed to find the default preferred hint", self._width_text(need, width, mask))
+            preferred = mask.bit_count() == width
+        if any(sum(self.zones[z].free.get(resource, 0) for z in bits(mask)) < amount for resource, amount in need.items()):
+            width, masks = self._feasible(need, uid)
+            wider = [candidate for candidate in masks if candidate & mask == mask]
+            if not wider:
+                return _failure(
+                    "failed to find NUMA nodes to extend the current topology hint",
+                    f"the chosen zones cannot give {_text(need)} and no wider set can: {self._free_text(need)}",
+                )
+            mask = _narrowest(wider, width)
+            if mask.bit_count() != width and preferred:
+                return _failure("failed to find the extended preferred hint", self._width_text(need, width, mask))
+        if mask & (mask - 1) and self._violates(mask):
+            return _failure(
+                "preferred hint violates NUMA node allocation",
+                f"memory over {mask.bit_count()} zones may only use zones that hold nothing or form this very group: "
+                + self._free_text(need),
+            )
+        return mask
+
+    def _charge(self, mask: int, resource: str, amount: int) -> None:
+        """One block more on every zone of `mask`; the bytes come from the lowest zones first."""
+        for position in bits(mask):
+            zone = self.zones[position]
+            zone.blocks += 1
+            zone.group = mask
+            given = min(amount, zone.free.get(resource, 0))
+            if given:
+                zone.free[resource] -= given
+                amount -= given
+
+    def _release(self, block: MemoryBlock) -> None:
+        amount = block.bytes
+        for position in bits(block.mask):
+            zone = self.zones[position]
+            zone.blocks -= 1
+            if zone.blocks == 0:
+                zone.group = 1 << position
+            given = min(amount, zone.used(block.resource)) if block.resource in zone.free else 0
+            if given:
+                zone.free[block.resource] += given
+                amount -= given
+
+    # --- init containers ------------------------------------------------------------------------------------
+
+    def _update_reusable(self, uid: str, kind: Kind, blocks: Iterable[MemoryBlock]) -> None:
+        reusable = self._reusable
+        if reusable.uid != uid:
+            reusable = self._reusable = _Reusable(uid)
+        for block in blocks:
+            key = block.mask, block.resource
+            there = reusable.bytes.get(key, 0)
+            reusable.bytes[key] = max(there, block.bytes) if kind is Kind.INIT else max(0, there - block.bytes)
+
+    def _shrink_init_blocks(self, pod: PodDemand, container: ContainerDemand, blocks: Iterable[MemoryBlock]) -> None:
+        """Book reused memory once: the blocks of earlier init containers become smaller by what was reused."""
+        held = self.held[pod.uid]
+        for block in blocks:
+            left = block.bytes
+            for earlier in pod.containers:
+                if earlier.name == container.name or earlier.kind is Kind.APP:
+                    break
+                if earlier.kind is Kind.SIDECAR:
+                    continue
+                for other in held.get(earlier.name, ()):
+                    if (other.resource, other.mask) == (block.resource, block.mask):
+                        reused = min(left, other.bytes)
+                        other.bytes -= reused
+                        left -= reused
+
+    # --- life of the state ----------------------------------------------------------------------------------
+
+    def sweep(self, active: Mapping[str, object]) -> None:
+        """Take back what pods that are not active held (the kubelet's removeStaleState)."""
+        for uid in [uid for uid in self.held if uid not in active]:
+            for name in list(self.held[uid]):
+                self.drop(uid, name)
+
+    def drop(self, uid: str, name: str) -> None:
+        """Take back the memory of one container."""
+        pod = self.held.get(uid, {})
+        for block in pod.pop(name, ()):
+            self._release(block)
+        if not pod:
+            self.held.pop(uid, None)
+
+    def load(self, held: Mapping[str, Mapping[str, Iterable[MemoryBlock]]]) -> None:
+        """Start over from given blocks (by pod and container), booked in the order given."""
+        self.held = {}
+        self._reusable = _Reusable()
+        for position, zone in enumerate(self.zones):
+            self.zones[position] = ZoneMemory(zone.allocatable, dict(zone.allocatable), 1 << position)
+        for uid, containers in held.items():
+            for name, blocks in containers.items():
+                kept = [MemoryBlock(block.resource, block.mask, block.bytes) for block in blocks]
+                for block in kept:
+                    self._charge(block.mask, block.resource, block.bytes)
+                self.held.setdefault(uid, {})[name] = kept
+
+    def restart(self) -> None:
+        """Blocks survive in the state file, what was reusable does not. Raises CannotStart if blocks contradict.
+
+        The start-up check books all blocks anew, in the order of a Go map. That gives one group per zone only if all
+        blocks of the zone have one mask; if they do not (issue 113035), whether the kubelet starts is a matter of luck.
+        """
+        self._reusable = _Reusable()
+        masks: dict[int, int] = {}
+        for pod in self.held.values():
+            for block in (block for blocks in pod.values() for block in blocks):
+                for position in bits(block.mask):
+                    if masks.setdefault(position, block.mask) != block.mask:
+                        raise CannotStart("memory_manager_state: a zone has blocks of its own and of a group")
+
+    # --- words ----------------------------------------------------------------------------------------------
+
+    def _free_text(self, need: Mapping[str, int]) -> str:
+        return "; ".join(
+            f"zone #{position} has {_text({r: zone.free.get(r, 0) for r in need})} free, {zone.blocks} blocks"
+            + (f", group of {zone.group.bit_count()}" if zone.group.bit_count() > 1 else "")
+            for position, zone in enumerate(self.zones)
+        )
+
+    def _width_text(self, need: Mapping[str, int], width: int, mask: int) -> str:
+        return (
+            f"{_text(need)} would fit {width} zone(s) by capacity, only {mask.bit_count()} zones can give it now, "
+            "and the Topology Manager asked for the preferred width"
+        )
+
+
+def _narrowest(masks: Iterable[int], width: int) -> int:
+    return min(masks, key=lambda mask: (mask.bit_count() != width, mask.bit_count(), mask))
+
+
+def _failure(message: str, rule: str) -> Failure:
+    return unexpected(f"[memorymanager] {message}", f"Memory Manager Static: {rule}")
+
+
+def _text(need: Mapping[str, int]) -> str:
+    return " + ".join(f"{amount / (1 << 30):g}Gi {resource}" for resource, amount in need.items()) or "no memory"
+
+
+def _pod_need(pod: PodDemand) -> dict[str, int]:
+    """Per type, the most that is held at any one time; only types that some app container asks for count."""
+    sidecars: dict[str, int] = {}
+    inits: dict[str, int] = {}
+    apps: dict[str, int] = {}
+    for container in pod.containers:
+        for resource, amount in container.memory:
+            before = sidecars.get(resource, 0)
+            if container.kind is Kind.SIDECAR:
+                sidecars[resource] = before + amount
+            elif container.kind is Kind.INIT:
+                inits[resource] = max(inits.get(resource, 0), before + amount)
+            else:
+                apps[resource] = apps.get(resource, 0) + amount
+    return {r: max(amount + sidecars.get(r, 0), inits.get(r, 0)) for r, amount in apps.items()}
+
+
+def _zones(machine: Machine, config: KubeletConfig) -> list[ZoneMemory]:
+    reserved: dict[tuple[int, str], int] = {}
+    for entry in config.reserved_memory:
+        for resource, amount in entry.limits.items():
+            if (entry.zone, resource) in reserved:
+                raise CannotStart(f"reservedMemory: zone {entry.zone} has two entries for {resource}")
+            reserved[entry.zone, resource] = amount
+    if not any(amount for (_, resource), amount in reserved.items() if resource == "memory"):
+        raise CannotStart("memoryManagerPolicy Static needs reservedMemory of type memory on some zone")
+    zones = []
+    for position, zone in enumerate(machine.zones):
+        pools = {f"hugepages-{size}": page_bytes(size) * count for size, count in zone.hugepages.items()}
+        total = {**pools, "memory": zone.memory_bytes - sum(pools.values())}
+        allocatable = {}
+        for resource, amount in total.items():
+            allocatable[resource] = amount - reserved.get((zone.id, resource), 0)
+            if allocatable[resource] < 0:
+                raise CannotStart(f"reservedMemory: zone {zone.id} has less {resource} than is reserved")
+        zones.append(ZoneMemory(allocatable, dict(allocatable), 1 << position))
+    return zones

@@ -1,0 +1,158 @@
+"""What a pod asks of the kubelet's resource managers, container by container in the order they handle it.
+
+Rules: QoS class as apis/core/v1/helper/qos computes it; exclusive CPUs as cpumanager/policy_static.go decides
+(Guaranteed pod, whole number); pinned memory as memorymanager/policy_static.go (every container of a Guaranteed
+pod); device amounts from limits, as devicemanager/manager.go. Requests default to limits, as the API server does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from extender.api.objects import Container, Pod, Resources
+from extender.api.quantity import milli, whole
+from extender.errors import BadObject
+
+__all__ = ["ContainerDemand", "Kind", "PodDemand", "is_memory", "pod_demand"]
+
+#: Amounts by name, in ascending order of the name: hashable, unlike a dict.
+Amounts = tuple[tuple[str, int], ...]
+_Quantities = Mapping[str, str | int | float]
+_NONE: _Quantities = {}
+
+
+class Kind(Enum):
+    """INIT runs to its end before the next one starts; SIDECAR is an init container that restarts."""
+
+    INIT = "init"
+    SIDECAR = "sidecar"
+    APP = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDemand:
+    """One container. `memory` is in bytes per type ("memory", "hugepages-1Gi"), empty unless the pod is Guaranteed."""
+
+    name: str
+    kind: Kind
+    exclusive_cpus: int = 0
+    memory: Amounts = ()
+    devices: Amounts = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodDemand:
+    """A pod's containers in kubelet order: init containers as declared, then app containers.
+
+    `pod_level`: the pod sets spec.resources (KEP-2837), for which the managers pin nothing at the default gates.
+    """
+
+    uid: str
+    guaranteed: bool
+    pod_level: bool
+    containers: tuple[ContainerDemand, ...]
+
+    @property
+    def shape(self) -> tuple[bool, bool, tuple[ContainerDemand, ...]]:
+        """Everything but the identity; pods of one shape get one answer from one node state."""
+        return self.guaranteed, self.pod_level, self.containers
+
+
+def is_memory(name: str) -> bool:
+    """Whether the Memory Manager handles the resource `name`."""
+    return name == "memory" or name.startswith("hugepages-")
+
+
+def pod_demand(pod: Pod) -> PodDemand:
+    """The demand of `pod`. Raises BadObject for amounts that no API server accepts."""
+    spec = pod.spec
+    init = spec.init_containers or []
+    apps = spec.containers or []
+    pod_level = _is_pod_level(spec.resources)
+    if pod.status.qos_class:
+        guaranteed = pod.status.qos_class == "Guaranteed"
+    elif pod_level:
+        guaranteed = _is_guaranteed([spec.resources])
+    else:
+        guaranteed = _is_guaranteed([c.resources for c in (*init, *apps)])
+    containers = [_container(c, Kind.SIDECAR if c.restart_policy == "Always" else Kind.INIT, guaranteed) for c in init]
+    containers += [_container(c, Kind.APP, guaranteed) for c in apps]
+    return PodDemand(pod.metadata.uid, guaranteed, pod_level, tuple(containers))
+
+
+def _requests(resources: Resources | None) -> _Quantities:
+    if resources is None:
+        return _NONE
+    return {**(resources.limits or _NONE), **(resources.requests or _NONE)}
+
+
+def _limits(resources: Resources | None) -> _Quantities:
+    return (resources.limits if resources is not None else None) or _NONE
+
+
+def _is_pod_level(resources: Resources | None) -> bool:
+    return any(name == "cpu" or is_memory(name) for name in _requests(resources))
+
+
+def _is_guaranteed(all_resources: list[Resources | None]) -> bool:
+    requests: dict[str, int] = {}
+    limits: dict[str, int] = {}
+    for resources in all_resources:
+        limited = set()
+        for name in ("cpu", "memory"):
+            request = _amount(_requests(resources), name)
+            limit = _amount(_limits(resources), name)
+            if request:
+                requests[name] = requests.get(name, 0) + request
+            if limit:
+                limited.add(name)
+                limits[name] = limits.get(name, 0) + limit
+        if len(limited) < 2:
+            return False
+    return bool(limits) and requests == limits
+
+
+def _amount(quantities: _Quantities, name: str) -> int:
+    """An amount in thousandths; the class of a pod is decided by exact comparison."""
+    value = quantities.get(name)
+    if value is None:
+        return 0
+    amount = milli(value)
+    if amount < 0:
+        raise BadObject(f"{name}: {value!r} is negative")
+    return amount
+
+
+def _container(container: Container, kind: Kind, guaranteed: bool) -> ContainerDemand:
+    where = f"container {container.name!r}"
+    try:
+        cpus = 0
+        memory: list[tuple[str, int]] = []
+        if guaranteed:
+            requests = _requests(container.resources)
+            cpu = _amount(requests, "cpu")
+            cpus = cpu // 1000 if cpu % 1000 == 0 else 0
+            memory = sorted((name, _bytes(requests, name)) for name in requests if is_memory(name))
+        limits = _limits(container.resources)
+        devices = sorted((name, _count(limits, name)) for name in limits if _is_extended(name))
+    except BadObject as fault:
+        raise BadObject(f"{where}: {fault}") from None
+    return ContainerDemand(container.name, kind, cpus, tuple(memory), tuple(d for d in devices if d[1]))
+
+
+def _bytes(quantities: _Quantities, name: str) -> int:
+    amount = _amount(quantities, name)
+    if amount % 1000:
+        raise BadObject(f"{name}: {quantities[name]!r} is not a whole number of bytes, which the Memory Manager refuses")
+    return amount // 1000
+
+
+def _count(quantities: _Quantities, name: str) -> int:
+    count = whole(quantities[name])
+    if count < 0:
+        raise BadObject(f"{name}: {quantities[name]!r} is negative")
+    return count
+
+
+def _is_extended(name: str) -> bool:
+    return "/" in name and "kubernetes.io/" not in name

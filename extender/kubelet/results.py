@@ -1,0 +1,64 @@
+"""What admission answers: placements per container, or the kubelet's refusal. Zones are named by their ids."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Admitted", "Block", "ContainerPlacement", "Failure", "Refused", "SMT", "TOPOLOGY", "UNEXPECTED", "unexpected"]
+
+#: Reasons of the kubelet, as they stand in pod.status.reason.
+TOPOLOGY = "TopologyAffinityError"
+SMT = "SMTAlignmentError"
+UNEXPECTED = "UnexpectedAdmissionError"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One memory block: bytes of one type on a set of zones (ascending ids)."""
+
+    resource: str
+    zones: tuple[int, ...]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPlacement:
+    """What one container holds: exclusive CPU ids, memory blocks, and the affinity that the Topology Manager gave.
+
+    `hint` is None where no zones were asked for (policy none, or single-numa-node where nothing cares).
+    """
+
+    cpus: frozenset[int] = frozenset()
+    memory: tuple[Block, ...] = ()
+    hint: tuple[int, ...] | None = None
+    preferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a manager cannot allocate: the kubelet's reason and message, and the rule in plain words."""
+
+    reason: str
+    message: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The pod runs; every container of it by name."""
+
+    containers: Mapping[str, ContainerPlacement]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The pod fails for ever. `containers` shows what those already handled hold until the next admission."""
+
+    reason: str
+    message: str
+    rule: str
+    containers: Mapping[str, ContainerPlacement]
+
+
+def unexpected(error: str, rule: str) -> Failure:
+    """An allocator's error, worded as cm/admission/errors.go does."""
+    return Failure(UNEXPECTED, f"Allocate failed due to {error}, which is unexpected", rule)

@@ -1,0 +1,205 @@
+"""Topology Manager: merges the hints of the resource managers into one set of zones, and decides (KEP-693, KEP-3545).
+
+A set of zones is an integer mask over zone *positions* (bit 0 is the zone with the lowest id); order among masks is
+the same as over ids. The kubelet walks the whole cross product of hint lists (policy.go); its result does not depend
+on order and has the closed form computed here, whose cost is that of one pass over 2^zones masks.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from extender.kubelet.model import CannotStart, KubeletConfig, Machine
+
+__all__ = ["IMPOSSIBLE", "Affinity", "Hints", "ResourceHints", "TopologyManager", "merge"]
+
+_POLICIES = ("none", "best-effort", "restricted", "single-numa-node")
+_SCOPES = ("container", "pod")
+_CLOSEST = "prefer-closest-numa-nodes"
+_MAX_ZONES = "max-allowable-numa-nodes"
+#: Zones above which the kubelet wants the option max-allowable-numa-nodes.
+_DEFAULT_MAX_ZONES = 8
+_BOOL = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """The hint list of one resource: every mask that can hold the request, and those marked preferred.
+
+    No mask at all means that the request is impossible; "don't care" is None in place of a list.
+    """
+
+    masks: tuple[int, ...]
+    preferred: frozenset[int]
+
+
+IMPOSSIBLE = Hints((), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceHints:
+    """What a manager answers for one resource; `width` is the fewest zones whose capacity holds `request`."""
+
+    resource: str
+    request: int
+    width: int
+    hints: Hints | None
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """The zones that allocation is steered to (None: no guidance), and whether every resource prefers them."""
+
+    mask: int | None
+    preferred: bool
+
+
+#: What policy none hands to the allocators.
+NO_AFFINITY = Affinity(None, False)
+
+
+def parse_bool(value: str, where: str) -> bool:
+    """A boolean option as strconv.ParseBool reads it. Raises CannotStart."""
+    if value not in _BOOL:
+        raise CannotStart(f"{where}: {value!r} is not a boolean")
+    return _BOOL[value]
+
+
+def merge(lists: Sequence[Hints | None], machine: int, zones: int, cost: Callable[[int], int] | None = None) -> Affinity:
+    """The best common mask of `lists` (None: don't care), on a machine of `zones` zones with mask `machine`.
+
+    Preferred: the masks that are preferred in every list. Else the masks that are an intersection of one entry of
+    each list. Ties: fewer zones, then smaller `cost` if given, then the smaller integer.
+    """
+
+    def order(mask: int) -> tuple[int, int, int]:
+        return mask.bit_count(), cost(mask) if cost else 0, mask
+
+    wanted = [hints for hints in lists if hints is not None]
+    if not wanted:
+        return Affinity(machine, True)
+    common = frozenset.intersection(*(hints.preferred for hints in wanted)) - {0}
+    if common:
+        return Affinity(min(common, key=order), True)
+    possible = [hints for hints in wanted if hints.masks]
+    reachable = _intersections(possible, zones) if possible else []
+    if not reachable:
+        return Affinity(machine, False)
+    # Among non-preferred sets the kubelet seeks the width that the neediest resource could do with at best.
+    width = max(min(mask.bit_count() for mask in hints.masks) for hints in possible)
+
+    def rank(mask: int) -> tuple[int, int, tuple[int, int, int]]:
+        count = mask.bit_count()
+        if count == width:
+            return 0, 0, order(mask)
+        return (1, -count, order(mask)) if count < width else (2, count, order(mask))
+
+    return Affinity(min(reachable, key=rank), False)
+
+
+def _intersections(lists: Sequence[Hints], zones: int) -> list[int]:
+    """Every non-empty intersection of one mask of each list.
+
+    Counting trick: per list count the masks above each set, multiply, and take differences (Moebius inversion on
+    the subset lattice): what remains at a set is the number of choices whose intersection is exactly that set.
+    """
+    size = 1 << zones
+    product = [1] * size
+    for hints in lists:
+        above = [0] * size
+        for mask in hints.masks:
+            above[mask] += 1
+        for bit in (1 << position for position in range(zones)):
+            for low in range(size):
+                if not low & bit:
+                    above[low] += above[low | bit]
+        product = [a * b for a, b in zip(product, above, strict=True)]
+    for bit in (1 << position for position in range(zones)):
+        for low in range(size):
+            if not low & bit:
+                product[low] -= product[low | bit]
+    return [mask for mask in range(1, size) if product[mask]]
+
+
+class TopologyManager:
+    """Policy and scope of one kubelet. Raises CannotStart where the kubelet would not start."""
+
+    def __init__(self, machine: Machine, config: KubeletConfig) -> None:
+        self.policy = config.topology_manager_policy
+        self.pod_scope = config.topology_manager_scope == "pod"
+        self.zones = len(machine.zones)
+        self.machine = (1 << self.zones) - 1
+        self._cost: Callable[[int], int] | None = None
+        if self.policy not in _POLICIES:
+            raise CannotStart(f"topologyManagerPolicy: {self.policy!r} is not one of {', '.join(_POLICIES)}")
+        if self.policy == "none":
+            return
+        if config.topology_manager_scope not in _SCOPES:
+            raise CannotStart(f"topologyManagerScope: {config.topology_manager_scope!r} is not container or pod")
+        closest, limit = _options(config)
+        if self.zones > limit:
+            raise CannotStart(
+                f"topologyManagerPolicy {self.policy} is unsupported on a machine of {self.zones} zones "
+                f"(more than {limit}); raise the policy option {_MAX_ZONES}"
+            )
+        if closest:
+            self._check_distances(machine)
+            if self.policy != "single-numa-node":
+                self._cost = _distance_sum(machine)
+
+    def decide(self, lists: Sequence[Hints | None]) -> tuple[Affinity, bool]:
+        """The affinity that follows from `lists`, and whether the policy admits it. Not for policy none."""
+        if self.policy != "single-numa-node":
+            best = merge(lists, self.machine, self.zones, self._cost)
+            return best, best.preferred or self.policy == "best-effort"
+        # policy_single_numa_node.go keeps only preferred single zones; a list left empty has no combination.
+        narrow = [hints and _single_zones(hints) for hints in lists]
+        if any(hints is not None and not hints.masks for hints in narrow):
+            best = Affinity(self.machine, False)
+        else:
+            best = merge(narrow, self.machine, self.zones)
+        return Affinity(None if best.mask == self.machine else best.mask, best.preferred), best.preferred
+
+    def _check_distances(self, machine: Machine) -> None:
+        for zone in machine.zones:
+            if not zone.distances:
+                raise CannotStart(f"{_CLOSEST} needs distances, and zone {zone.id} has none")
+        last = machine.zones[-1].id
+        if last >= self.zones and self.policy != "single-numa-node":
+            raise CannotStart(
+                f"{_CLOSEST} with sparse zone ids (the last of {self.zones} zones is {last}): "
+                "the kubelet looks distances up by position and panics"
+            )
+
+
+def _single_zones(hints: Hints) -> Hints:
+    single = tuple(mask for mask in hints.preferred if mask.bit_count() == 1)
+    return Hints(single, frozenset(single))
+
+
+def _options(config: KubeletConfig) -> tuple[bool, int]:
+    closest, limit = False, _DEFAULT_MAX_ZONES
+    for name, value in config.topology_manager_policy_options.items():
+        where = f"topologyManagerPolicyOptions.{name}"
+        if name == _CLOSEST:
+            closest = parse_bool(value, where)
+        elif name == _MAX_ZONES:
+            if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) >= _DEFAULT_MAX_ZONES):
+                raise CannotStart(f"{where}: {value!r} is not a number of at least {_DEFAULT_MAX_ZONES}")
+            limit = int(value)
+        else:
+            raise CannotStart(f"{where} is not an option of the Topology Manager")
+    return closest, limit
+
+
+def _distance_sum(machine: Machine) -> Callable[[int], int]:
+    """Sum over all ordered pairs, which orders sets of one width as the kubelet's mean does."""
+    rows = [zone.distances for zone in machine.zones]
+
+    def cost(mask: int) -> int:
+        members = [position for position in range(len(rows)) if mask >> position & 1]
+        return sum(rows[i][j] for i in members for j in members)
+
+    return cost

@@ -1,0 +1,88 @@
+"""From a launcher pod to the kernel's question: what its containers need of a node's zones."""
+
+from dataclasses import dataclass
+
+from _fastfit.codes import Code
+from _fastfit.model import Ask, CellsAsk, ContainerAsk
+from extender.api.objects import Pod
+from extender.errors import BadObject
+from extender.kubelet.pod import Kind, PodDemand, pod_demand
+from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
+
+__all__ = ["Question", "ask_of", "question_of"]
+
+_KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
+_HUGE = "hugepages-"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A pod's demand, and the ask made of it. `ordinary` pods fit wherever kube-scheduler says."""
+
+    demand: PodDemand
+    ask: Ask
+    ordinary: bool
+    problem: str = ""
+
+
+def question_of(pod: Pod, role: PodRole, guest: Guest | None, zoned_devices: frozenset[str]) -> Question:
+    """The question of a pod. Amounts that cannot be read give an ask that is unknown on every node."""
+    try:
+        demand = pod_demand(pod)
+    except BadObject as error:
+        empty = PodDemand(pod.metadata.uid, False, False, ())
+        return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
+    ask = ask_of(demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest))
+    return Question(demand, ask, is_ordinary(ask))
+
+
+def ask_of(
+    demand: PodDemand, role: PodRole, guest: Guest | None, zoned_devices: frozenset[str], *, dedicated: bool
+) -> Ask:
+    """The ask of a demand. Devices without zones, and KubeVirt's own, never constrain a zone."""
+    containers = tuple(
+        ContainerAsk(
+            kind=_KINDS[container.kind],
+            cpus=0 if demand.pod_level else container.exclusive_cpus,
+            memory=() if demand.pod_level else container.memory,
+            devices=tuple((name, count) for name, count in container.devices if name in zoned_devices),
+        )
+        for container in demand.containers
+    )
+    return Ask(
+        containers=containers,
+        guaranteed=demand.guaranteed,
+        dedicated=dedicated,
+        cells=_cells(demand, role, guest),
+        ask_code=Code.PodLevelResources if demand.pod_level and dedicated else Code.Fits,
+    )
+
+
+def is_ordinary(ask: Ask) -> bool:
+    """Nothing exclusive, no huge pages, no zoned device: no zone rule applies."""
+    if ask.ask_code is not Code.Fits:
+        return False
+    return not any(
+        container.cpus or container.devices or any(name.startswith(_HUGE) for name, _ in container.memory)
+        for container in ask.containers
+    )
+
+
+def _cells(demand: PodDemand, role: PodRole, guest: Guest | None) -> CellsAsk | None:
+    """KubeVirt's page rule, for guests that see the host's NUMA and boot on this pod.
+
+    A migration target keeps the cells of its boot, so this rule of first boots does not judge it.
+    """
+    if guest is None or not guest.size.passthrough or not guest.pages or role is PodRole.MIGRATION_TARGET:
+        return None
+    for position, container in enumerate(demand.containers):
+        if container.name == COMPUTE and container.exclusive_cpus:
+            return CellsAsk(
+                container=position,
+                cores=guest.size.sockets * guest.size.cores,
+                threads=guest.size.threads,
+                pages=guest.pages,
+                page_bytes=guest.size.page_bytes or 1,
+                memory_bytes=guest.size.memory_bytes,
+            )
+    return None

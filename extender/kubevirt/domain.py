@@ -1,0 +1,105 @@
+"""The part of a libvirt domain that NUMA decides, and the errors raised instead of one.
+
+All CPU and zone numbers are the host's, all cell and vCPU numbers the guest's; memory is in bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+
+__all__ = ["Cell", "Domain", "GuestError", "GuestFault", "local_share", "unbound_bytes", "zone_pages"]
+
+
+class GuestFault(Enum):
+    """Why KubeVirt gives up on a cpuset."""
+
+    TOO_FEW_CPUS = "TooFewCpus"
+    CORE_WOULD_CROSS_ZONES = "CoreWouldCrossZones"
+    NO_CPU_FOR_IO_THREAD = "NoCpuForIoThread"
+    NO_CPU_FOR_EMULATOR = "NoCpuForEmulator"
+    NO_SECOND_CPU_FOR_EMULATOR = "NoSecondCpuForEmulator"
+    NO_IO_THREADS = "NoIoThreads"
+    NO_HUGE_PAGES = "NoHugePages"
+    LESS_THAN_A_PAGE_PER_CELL = "LessThanAPagePerCell"
+    MEMORY_NOT_IN_PAGES = "MemoryNotInPages"
+
+
+@dataclass(frozen=True, slots=True)
+class GuestError:
+    """An error of virt-launcher, with its text."""
+
+    fault: GuestFault
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A guest NUMA cell: its vCPUs in ascending order and its memory."""
+
+    id: int
+    cpus: tuple[int, ...]
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """Pins, cells and memory binding of one running or starting guest."""
+
+    #: vCPUs that are enabled; it can exceed the pins by less than one core (see pinning.py)
+    vcpus: int
+    #: vCPUs, those included that hotplug may add
+    max_vcpus: int
+    #: host CPU of vCPU 0, 1, ...
+    pins: tuple[int, ...]
+    #: host zone of each pin
+    pin_zones: tuple[int, ...]
+    #: host CPUs of the emulator threads; empty: not pinned
+    emulator: tuple[int, ...] = ()
+    #: host CPUs of IO thread 1, 2, ...
+    io_threads: tuple[tuple[int, ...], ...] = ()
+    cells: tuple[Cell, ...] = ()
+    #: numatune: host zones that hold the guest's memory, strictly; empty: memory is not bound
+    nodeset: tuple[int, ...] = ()
+    #: host zone that must hold guest cell 0, 1, ...
+    memnodes: tuple[int, ...] = ()
+    #: page size of the huge pages of each cell; None: cells have no huge pages of their own
+    cell_page_bytes: int | None = None
+
+
+def zone_pages(domain: Domain) -> Mapping[int, int]:
+    """Bytes of huge pages that each host zone must hold for certain, by zone id.
+
+    All of the memory is allocated at the start, so a zone with less stops QEMU. Zones not named must hold nothing
+    for certain; see `unbound_bytes` for memory with a choice.
+    """
+    pages = dict.fromkeys(domain.nodeset, 0)
+    for cell in domain.cells:
+        zones = _memory_zones(domain, cell)
+        if len(zones) == 1:
+            pages[zones[0]] += cell.memory_bytes
+    return pages
+
+
+def unbound_bytes(domain: Domain) -> int:
+    """Bytes of the cells that may lie in any zone of `nodeset` (empty nodeset: in any zone at all)."""
+    return sum(cell.memory_bytes for cell in domain.cells if len(_memory_zones(domain, cell)) != 1)
+
+
+def local_share(domain: Domain) -> Fraction:
+    """Share of the pinned vCPUs that run in the zone that holds their guest cell's memory.
+
+    A cell whose memory has a choice of n zones counts as spread over them evenly, 1/n each. Without cells or
+    binding nothing is known of the memory: 0.
+    """
+    local = Fraction(0)
+    for cell in domain.cells:
+        zones = _memory_zones(domain, cell)
+        near = sum(domain.pin_zones[cpu] in zones for cpu in cell.cpus if cpu < len(domain.pins))
+        local += Fraction(near, len(zones) or 1)
+    return local / len(domain.pins)
+
+
+def _memory_zones(domain: Domain, cell: Cell) -> tuple[int, ...]:
+    """A cell without a memnode (fewer zones than cells, after a migration) falls back to the whole nodeset."""
+    return domain.memnodes[cell.id : cell.id + 1] or domain.nodeset

@@ -1,0 +1,112 @@
+"""Recognises virt-launcher pods, and reads from a pod and its VMI what the VM needs of the node's zones.
+
+Sources: KubeVirt pkg/virt-controller/services/template.go (labels, annotations, container order) and
+renderresources.go (what `compute` asks for).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from extender import names
+from extender.api.objects import Pod, Vmi
+from extender.api.quantity import whole
+from extender.errors import BadObject
+from extender.kubevirt.guest_size import GuestSize
+
+__all__ = ["COMPUTE", "Guest", "PodRole", "controlling_vmi", "guest_of", "is_launcher", "role_of", "wants_dedicated"]
+
+#: The container that runs the guest; KubeVirt keeps it first among spec.containers.
+COMPUTE = "compute"
+
+
+class PodRole(StrEnum):
+    """What a pod is to us; the values are shown to people."""
+
+    OTHER = "not a virtual machine"
+    FIRST_BOOT = "virtual machine, first boot"
+    PROVISIONING = "virtual machine, ephemeral provisioning pod (stands for the VM)"
+    MIGRATION_TARGET = "live-migration target"
+    RUNNING = "running virtual machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A VM as its VMI states it. `pages` is the resource name of its huge pages, empty for none."""
+
+    size: GuestSize
+    pages: str
+    dedicated: bool
+
+
+def is_launcher(pod: Pod) -> bool:
+    """Whether the pod runs, or stands for, a VM. Hotplug attachment pods carry another value of the label."""
+    labels = pod.metadata.labels
+    return labels is not None and labels.get(names.LAUNCHER_LABEL) == names.LAUNCHER_VALUE
+
+
+def role_of(pod: Pod) -> PodRole:
+    """What the pod is. A bound pod with the migration label is an ordinary running VM: the label stays for ever."""
+    if not is_launcher(pod):
+        return PodRole.OTHER
+    if pod.spec.node_name:
+        return PodRole.RUNNING
+    if (pod.metadata.annotations or {}).get(names.EPHEMERAL_ANNOTATION) == "true":
+        return PodRole.PROVISIONING
+    annotations = pod.metadata.annotations or {}
+    if names.MIGRATION_UID_LABEL in (pod.metadata.labels or {}) or (
+        annotations.get(names.CREATE_TARGET_ANNOTATION) == "true"
+    ):
+        return PodRole.MIGRATION_TARGET
+    return PodRole.FIRST_BOOT
+
+
+def controlling_vmi(pod: Pod) -> str:
+    """UID of the VMI that controls the pod; empty when there is none."""
+    for owner in pod.metadata.owner_references or ():
+        if owner.kind == "VirtualMachineInstance" and owner.controller:
+            return owner.uid
+    return ""
+
+
+def wants_dedicated(pod: Pod, guest: Guest | None) -> bool:
+    """Whether the VM has dedicatedCpuPlacement: KubeVirt then selects nodes by the cpumanager label."""
+    if guest is not None:
+        return guest.dedicated
+    return (pod.spec.node_selector or {}).get(names.CPU_MANAGER_LABEL) == "true"
+
+
+def guest_of(vmi: Vmi) -> Guest:
+    """The VM's size. Raises BadObject on quantities that cannot be read.
+
+    Zero factors of the topology are skipped, as in KubeVirt's GetNumberOfVCPUs.
+    """
+    domain = vmi.spec.domain
+    cpu, memory = domain.cpu, domain.memory
+    page_size = memory.hugepages.page_size if memory is not None and memory.hugepages is not None else ""
+    amount = memory.guest if memory is not None and memory.guest is not None else None
+    if amount is None and domain.resources is not None:
+        amount = (domain.resources.requests or {}).get("memory") or (domain.resources.limits or {}).get("memory")
+    pool = domain.io_threads.supplemental_pool_thread_count if domain.io_threads is not None else None
+    parity = (vmi.metadata.annotations or {}).get(names.EVEN_PARITY_ANNOTATION)
+    try:
+        memory_bytes = whole(amount) if amount is not None else 0
+        page_bytes = whole(page_size) if page_size else 0
+    except BadObject as error:
+        raise BadObject(f"VMI {vmi.metadata.namespace}/{vmi.metadata.name}: {error}") from error
+    size = GuestSize(
+        sockets=(cpu.sockets or 1) if cpu is not None else 1,
+        cores=(cpu.cores or 1) if cpu is not None else 1,
+        threads=(cpu.threads or 1) if cpu is not None else 1,
+        memory_bytes=memory_bytes,
+        page_bytes=page_bytes or None,
+        isolate_emulator=cpu is not None and cpu.isolate_emulator_thread,
+        passthrough=cpu is not None and cpu.numa is not None and cpu.numa.guest_mapping_passthrough is not None,
+        even_parity=parity is not None,
+        max_sockets=(cpu.max_sockets or None) if cpu is not None else None,
+        supplemental_pool=max(0, pool or 0) if domain.io_threads_policy == "supplementalPool" else 0,
+    )
+    return Guest(
+        size=size,
+        pages=f"hugepages-{page_size}" if page_bytes else "",
+        dedicated=cpu is not None and cpu.dedicated_cpu_placement,
+    )

@@ -1,0 +1,211 @@
+"""Everything that Prometheus sees, in a registry of our own. No label carries the name of a pod, a VM or a node.
+
+Label children are bound once and kept, so that counting costs one dictionary look-up.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+
+from _fastfit.codes import Code
+from extender.names import METRIC_PREFIX
+from extender.observe.runtime import GcPauses, LoopPulse, PlainHistogram
+from extender.reasons import verdict_of
+from extender.watch.status import SourceStatus, State
+
+__all__ = ["KUBELET_REASONS", "Metrics"]
+
+#: Values of `status.reason` with which kubelets refuse pods (pkg/kubelet/lifecycle, cm/admission). Every other one
+#: is counted as "OutOfResource" or "other", so that what stands in pods cannot grow the metric.
+KUBELET_REASONS: Final = frozenset({
+    "TopologyAffinityError",
+    "SMTAlignmentError",
+    "EmptyPodSharedPoolError",
+    "UnexpectedAdmissionError",
+    "OutOfcpu",
+    "OutOfmemory",
+    "OutOfpods",
+    "NodeAffinity",
+})  # fmt: skip
+
+_VERDICTS: Final = frozenset({"fits", "unknown", "refused"})
+
+#: 0.25 ms to 5 s: from the floor of one call over loopback to kube-scheduler's default timeout.
+_REQUEST_BUCKETS: Final = (
+    0.00025, 0.0005, 0.00075, 0.001, 0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+)  # fmt: skip
+_NODE_BUCKETS: Final = (1, 2, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+#: The budget of one event is 50 us.
+_APPLY_BUCKETS: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.05)
+
+
+_M = TypeVar("_M", Counter, Histogram)
+
+
+class _Children(dict[tuple[str, ...], _M], Generic[_M]):
+    """Label children of one metric by their label values, bound at first use."""
+
+    def __init__(self, parent: _M) -> None:
+        super().__init__()
+        self._parent: _M = parent
+
+    def __missing__(self, labels: tuple[str, ...]) -> _M:
+        child: _M = self._parent.labels(*labels)
+        self[labels] = child
+        return child
+
+
+class Metrics:
+    """All metrics of one process. Every method is cheap and never raises for what a cluster may contain."""
+
+    def __init__(self, version: str, backend: str) -> None:
+        """`backend` is the kernel in use, so that nobody runs the slow one unknowingly."""
+        # Creation times double the page and nobody reads them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry = CollectorRegistry(auto_describe=False)
+        self.gc = GcPauses()
+        self.pulse = LoopPulse()
+        self._sources: Callable[[], Iterable[SourceStatus]] = tuple
+        self._charged: Callable[[], int] = int
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"{METRIC_PREFIX}_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"{METRIC_PREFIX}_{name}", text, labels, registry=registry, buckets=buckets)
+
+        self._requests = _Children(counter("requests", "Calls of kube-scheduler.", "verb", "outcome"))
+        self._seconds = _Children(
+            histogram("request_seconds", "Seconds from the head of a call to its reply.", _REQUEST_BUCKETS, "verb")
+        )
+        self._nodes = histogram("nodes_considered", "Nodes offered in one filter call.", _NODE_BUCKETS)
+        verdicts = counter("verdicts", "Verdicts of filter calls, one per node.", "verdict", "reason")
+        self._verdicts: dict[int, Counter] = {code: verdicts.labels(verdict_of(code), code.name) for code in Code}
+        self._resyncs = _Children(counter("resyncs", "Full reads of a source.", "source", "cause"))
+        self._events = _Children(counter("watch_events", "Lines received from a source.", "source", "change"))
+        self._failures = _Children(counter("watch_failures", "Failed attempts to watch a source.", "source", "cause"))
+        self._skipped = _Children(counter("objects_skipped", "Objects of a source that could not be read.", "source"))
+        self._apply = histogram("event_apply_seconds", "Seconds to apply one event.", _APPLY_BUCKETS)
+        self._refusals = _Children(
+            counter(
+                "kubelet_refusals",
+                "Virtual-machine pods that a kubelet refused, by its reason and what we had said.",
+                "reason",
+                "our_verdict",
+            )
+        )
+        self._config_errors = counter("config_errors", "Changed configurations that could not be used.")
+        self._mode = Gauge(
+            f"{METRIC_PREFIX}_mode",
+            'Mode in force (1) per pool; pool "" is every node outside the pools.',
+            ("pool", "mode"),
+            registry=registry,
+        )
+        Info(f"{METRIC_PREFIX}_build", "What runs.", registry=registry).info({"version": version, "backend": backend})
+        registry.register(_Callbacks(self._collect))
+
+    # --- what the callers count ---------------------------------------------------------------------
+
+    def request(self, verb: str, outcome: str, seconds: float) -> None:
+        """One call was answered."""
+        self._requests[verb, outcome].inc()
+        self._seconds[(verb,)].observe(seconds)
+
+    def verdicts(self, offered: int, counts: Mapping[int, int]) -> None:
+        """One filter call judged `offered` nodes; `counts` has nodes per code."""
+        self._nodes.observe(offered)
+        for code, count in counts.items():
+            self._verdicts[code].inc(count)
+
+    def resync(self, source: str, cause: str) -> None:
+        """A source was read anew; `cause` is a short constant word."""
+        self._resyncs[source, cause].inc()
+
+    def watch_event(self, source: str, change: str, apply_s: float) -> None:
+        """One line of a source (ADDED, MODIFIED, DELETED, BOOKMARK) was read and applied in `apply_s` seconds."""
+        self._events[source, change].inc()
+        self._apply.observe(apply_s)
+
+    def watch_failure(self, source: str, cause: str) -> None:
+        """An attempt failed; `cause` is the name of a failure class."""
+        self._failures[source, cause].inc()
+
+    def object_skipped(self, source: str) -> None:
+        """An object could not be read and is missing from the picture."""
+        self._skipped[(source,)].inc()
+
+    def kubelet_refusal(self, reason: str, our_verdict: str) -> None:
+        """A kubelet failed a VM's pod with this `status.reason`; `our_verdict` is what we had said about the node."""
+        known = reason
+        if reason not in KUBELET_REASONS:
+            known = "OutOfResource" if reason.startswith("OutOf") else "other"
+        self._refusals[known, our_verdict if our_verdict in _VERDICTS else "none"].inc()
+
+    def config_error(self) -> None:
+        """A changed configuration was refused; the old one stays in force."""
+        self._config_errors.inc()
+
+    def modes(self, default: str, pools: Mapping[str, str]) -> None:
+        """The modes in force, by pool name; replaces what was said before."""
+        self._mode.clear()
+        for pool, mode in {"": default, **pools}.items():
+            self._mode.labels(pool, mode).set(1)
+
+    # --- what is asked for when somebody reads -------------------------------------------------------
+
+    def ask_sources(self, statuses: Callable[[], Iterable[SourceStatus]]) -> None:
+        """Where to get age and state of each source."""
+        self._sources = statuses
+
+    def ask_charged(self, count: Callable[[], int]) -> None:
+        """Where to get the number of charged pods."""
+        self._charged = count
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The page and its content type, in the format that the reader accepts."""
+        encoder, content_type = choose_encoder(accept)
+        return encoder(self.registry), content_type
+
+    def _collect(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily(
+            f"{METRIC_PREFIX}_source_age_seconds", "Seconds since a source's last line.", labels=["source"]
+        )
+        state = GaugeMetricFamily(
+            f"{METRIC_PREFIX}_source_state", "1 for the state that a source is in.", labels=["source", "state"]
+        )
+        for status in self._sources():
+            if status.age_seconds is not None:
+                age.add_metric([status.source], status.age_seconds)
+            for each in State:
+                state.add_metric([status.source, each], float(each is status.state))
+        yield age
+        yield state
+        yield GaugeMetricFamily(
+            f"{METRIC_PREFIX}_charged_pods", "Pods that hold or were promised a placement.", value=self._charged()
+        )
+        yield _family("gc_pause_seconds", "Seconds per run of the garbage collector.", self.gc.histogram)
+        yield _family("loop_lag_seconds", "Seconds that the event loop woke too late.", self.pulse.histogram)
+
+
+def _family(name: str, text: str, histogram: PlainHistogram) -> HistogramMetricFamily:
+    return HistogramMetricFamily(
+        f"{METRIC_PREFIX}_{name}", text, buckets=histogram.cumulative(), sum_value=histogram.total
+    )
+
+
+class _Callbacks:
+    """Metrics that are computed when somebody reads."""
+
+    def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
+        self._collect = collect
+
+    def describe(self) -> list[Metric]:
+        """Nothing at registration: the callbacks have no sources yet."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them, fresh."""
+        return self._collect()

@@ -1,0 +1,66 @@
+"""What we answer to people about one pod: for every node the verdict, the zones and the arithmetic behind it."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["Fact", "NodeAnswer", "PodAnswer", "ZoneAnswer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact about a node's kubelet or machine and where it came from (annotation, pool, label, report, default)."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneAnswer:
+    """One zone of a node for one pod. Memory in bytes; keys as resource names (memory, hugepages-1Gi)."""
+
+    id: int
+    cpus_total: int
+    cpus_free: int
+    cpus_given: int = 0
+    memory_free: dict[str, int] = field(default_factory=dict)
+    memory_given: dict[str, int] = field(default_factory=dict)
+    devices_free: dict[str, int] = field(default_factory=dict)
+    #: what this zone lacks to hold the whole pod alone, in words ("3 CPUs", "4 x 1Gi pages"); empty: nothing
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """One node. `verdict` is fits, unknown or refused; `code` a stable CamelCase name; `score` 0..10 as sent."""
+
+    node: str
+    verdict: str
+    code: str
+    #: one short sentence that names the rule and the knob
+    text: str
+    score: int
+    mode: str
+    pool: str
+    #: predicted zones of the compute container's CPUs, by zone id, and guest cells that this gives
+    zones: tuple[int, ...] = ()
+    cells: int = 0
+    per_zone: tuple[ZoneAnswer, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    #: the kubelet's steps, one line each, with the numbers
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodAnswer:
+    """One pod. `nodes` has fitting nodes first (best first), then unknown, then refused."""
+
+    namespace: str
+    name: str
+    #: what the pod is: "virtual machine, first boot", "live-migration target", "not a virtual machine", ...
+    kind: str
+    #: what it asks for, in words, one line each
+    demand: tuple[str, ...]
+    #: what limits this answer ("the VMI is not known: judged by the kubelet's rules alone")
+    notes: tuple[str, ...]
+    nodes: tuple[NodeAnswer, ...]
+    generation: int

@@ -1,0 +1,192 @@
+"""The one table of reasons: for every outcome code the text that kube-scheduler shows, and the knob behind it.
+
+`text` travels in FailedAndUnresolvableNodes and ends up in the pod's event, where equal texts are counted; so it is
+short, constant and without numbers (a text that changes between attempts makes kube-scheduler retry for ever).
+`advice` is for `explain` and the docs: what an administrator or VM owner can do.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from _fastfit.codes import FIRST_REFUSAL, Code
+
+__all__ = ["DOUBT_KINDS", "REASONS", "Reason", "verdict_of", "wire_texts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code with its words. `doubt` names the key of `onUnknown` that governs it; empty for refusals."""
+
+    text: str
+    advice: str
+    doubt: str = ""
+
+
+REASONS: Final[dict[Code, Reason]] = {
+    Code.Fits: Reason("fits", ""),
+    # --- unknown ---------------------------------------------------------------------------------------
+    Code.NodeNotSeen: Reason(
+        "node not seen yet by the extender",
+        "The node is not in the watch cache. It should appear within a second; check `fastfit_source_age_seconds`.",
+        "node",
+    ),
+    Code.ZonesNotReported: Reason(
+        "no NUMA zones reported for the node",
+        "Run an exporter (NFD topology updater or resource-topology-exporter) on the node, "
+        "or state the machine: annotation fastfit.dev/machine, or `machine` of its pool.",
+        "zones",
+    ),
+    Code.ReportStale: Reason(
+        "the node's NUMA report is too old",
+        "The exporter on the node has stopped updating its NodeResourceTopology; see `reportStaleAfterSeconds`.",
+        "stale",
+    ),
+    Code.PolicyNotKnown: Reason(
+        "Topology Manager policy of the node not known",
+        "The NodeResourceTopology has no topologyManagerPolicy; state it in annotation fastfit.dev/kubelet "
+        "or in `kubelet` of the node's pool.",
+        "policy",
+    ),
+    Code.TooManyZones: Reason(
+        "more NUMA zones than the kubelet handles",
+        "Set the Topology Manager option max-allowable-numa-nodes on the node and state it to us, or policy none.",
+        "zones",
+    ),
+    Code.ReportContradictsPods: Reason(
+        "the node's pods cannot all be placed by what is known of it",
+        "A running pod holds more than the stated machine and configuration allow: check the node's facts in explain.",
+        "contradiction",
+    ),
+    Code.OptionsUndecided: Reason(
+        "CPU Manager options leave the zones open",
+        "Counts per zone do not decide where this CPU Manager option puts the CPUs; state the machine "
+        "in annotation fastfit.dev/machine.",
+        "counts",
+    ),
+    Code.PodLevelResources: Reason(
+        "pod-level resources: exclusive CPUs depend on a feature gate",
+        "The pod sets spec.resources; whether its CPUs are pinned depends on PodLevelResourceManagers.",
+        "pod",
+    ),
+    Code.GroupsNotKnown: Reason(
+        "memory groups of the node not known",
+        "Memory Manager's groups cannot be derived from what is seen of the node.",
+        "counts",
+    ),
+    Code.FactsUnreadable: Reason(
+        "the node's fastfit.dev annotations cannot be read",
+        "Correct the annotation; `fastfit explain` shows the path of the mistake.",
+        "policy",
+    ),
+    Code.FactsContradict: Reason(
+        "what is stated of the node contradicts its NUMA report",
+        "The annotations or the pool differ from the node's NodeResourceTopology (zones, CPUs or policy).",
+        "contradiction",
+    ),
+    Code.PagesNotReported: Reason(
+        "huge pages per NUMA zone not known",
+        "With Memory Manager None the report has no pages per zone; state the machine (annotation or pool).",
+        "pages",
+    ),
+    Code.InitContainerCpus: Reason(
+        "an init container holds CPUs, counts do not decide",
+        "Give the init container a fractional CPU request.",
+        "counts",
+    ),
+    Code.TooManyResources: Reason(
+        "too many kinds of resources in the node's zones",
+        "The node's report has more resource names than the extender keeps.",
+        "zones",
+    ),
+    Code.DemandUnreadable: Reason(
+        "the pod's requests cannot be read",
+        "A quantity of the pod is malformed or out of range.",
+        "pod",
+    ),
+    # --- refused: the whole node -----------------------------------------------------------------------
+    Code.NotSchedulable: Reason(
+        "KubeVirt marks the node unschedulable",
+        "Label kubevirt.io/schedulable is false: virt-handler or its device plugins are not ready.",
+    ),
+    Code.CpuManagerNotStatic: Reason(
+        "CPU Manager is not static",
+        "Set cpuManagerPolicy: static in the node's KubeletConfiguration; the VM asks for dedicated CPUs.",
+    ),
+    Code.NoPagesOfSize: Reason(
+        "no huge pages of the asked size",
+        "Configure huge pages of that size on the node, or choose another page size for the VM.",
+    ),
+    Code.KubeletCannotStart: Reason(
+        "the node's kubelet cannot run with its configuration",
+        "The kubelet does not start with this combination of options and machine; explain names it.",
+    ),
+    # --- refused: the kubelet ---------------------------------------------------------------------------
+    Code.NodeCpuShort: Reason(
+        "too few exclusive CPUs free",
+        "Free CPUs on the node, or lower the VM's vCPUs.",
+    ),
+    Code.ZoneCpuShort: Reason(
+        "no NUMA zone has enough free CPUs",
+        "The node has CPUs, the zones have not: a smaller VM fits, or one VM must move away.",
+    ),
+    Code.NeverFitsZone: Reason(
+        "never fits: larger than the zones of this node allow",
+        "Under its Topology Manager policy the node can never hold the VM, not even when empty: "
+        "choose a size below a zone's allocatable CPUs, or another policy.",
+    ),
+    Code.ZonesDisagree: Reason(
+        "CPUs, memory and devices need different NUMA zones",
+        "Topology Manager wants one set of zones for every resource; explain shows which resource needs which.",
+    ),
+    Code.ZoneMemoryShort: Reason(
+        "no NUMA zone has enough memory or huge pages",
+        "Memory Manager Static finds no zone with the pages; see free pages per zone in explain.",
+    ),
+    Code.MemoryGroupConflict: Reason(
+        "memory of the zones is tied by other pods",
+        "Memory Manager does not let a zone serve single-zone and multi-zone pods at once; "
+        "topologyManagerScope: pod keeps a VM's helpers with it.",
+    ),
+    Code.SmtAlignment: Reason(
+        "full-pcpus-only: not whole free cores",
+        "The CPU count is no multiple of the threads per core (see KubeVirt's even-parity annotation), "
+        "or too few whole cores are free.",
+    ),
+    Code.DeviceZoneShort: Reason(
+        "no NUMA zone has enough free devices",
+        "The asked device is not free in the zones that have CPUs and memory.",
+    ),
+    # --- refused: KubeVirt ------------------------------------------------------------------------------
+    Code.ZonePagesShort: Reason(
+        "a zone lacks its even share of guest memory",
+        "KubeVirt splits guest memory evenly over the touched zones; QEMU would fail to start.",
+    ),
+    Code.CoreSplit: Reason(
+        "a guest core would cross NUMA zones",
+        "KubeVirt refuses to split a guest core over zones: use threads: 1, or an even number of CPUs per zone.",
+    ),
+    Code.GuestMemoryPages: Reason(
+        "guest memory does not divide into pages per cell",
+        "Guest memory must be a multiple of the page size and at least one page per guest cell.",
+    ),
+}
+
+#: Keys of `onUnknown` in the configuration.
+DOUBT_KINDS: Final = tuple(sorted({reason.doubt for reason in REASONS.values() if reason.doubt}))
+
+
+def verdict_of(code: int) -> str:
+    """fits, unknown or refused."""
+    if code == Code.Fits:
+        return "fits"
+    return "refused" if code >= FIRST_REFUSAL else "unknown"
+
+
+def wire_texts() -> list[bytes]:
+    """The JSON string of every code's text, by code value; codes that do not exist are empty strings."""
+    texts = [b'""'] * (max(Code) + 1)
+    for code, reason in REASONS.items():
+        texts[code] = orjson.dumps(reason.text)
+    return texts

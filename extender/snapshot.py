@@ -1,0 +1,330 @@
+"""One file that holds what a cluster shows: ordinary API objects, and one object of ours.
+
+    {"apiVersion": "fastfit.dev/v1alpha1", "kind": "FastfitSnapshot",
+     "extender": {"version", "takenAt", "absent", ...},
+     "items": [Node, Pod, NodeResourceTopology, VirtualMachineInstance, VirtualMachineInstanceMigration, ...]}
+
+`read` also takes what kubectl prints (`kubectl get nodes,pods,... -A -o json`, kind List), typed lists (PodList),
+single objects, and all of these as YAML, several documents included. Kinds that we do not use are skipped.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import yaml
+
+from extender import names
+from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.errors import SnapshotError
+from extender.state.events import Record, Sink, Source
+
+__all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
+
+#: What to run for a file that `read` takes, when no fastfit is at hand.
+KUBECTL_GET = "kubectl get nodes,pods,noderesourcetopologies,vmi,vmim -A -o json"
+
+_EMPTY = f"is empty; make a snapshot with `fastfit snapshot -o FILE` or `{KUBECTL_GET}`"
+
+#: (API group, kind) -> where the object belongs and the record it becomes. Any version of the group is read.
+_KINDS: dict[tuple[str, str], tuple[Source, type[Record]]] = {
+    ("", "Node"): (Source.NODES, Node),
+    ("", "Pod"): (Source.PODS, Pod),
+    ("topology.node.k8s.io", "NodeResourceTopology"): (Source.REPORTS, NodeResourceTopology),
+    ("kubevirt.io", "VirtualMachineInstance"): (Source.VMIS, Vmi),
+    ("kubevirt.io", "VirtualMachineInstanceMigration"): (Source.MIGRATIONS, Migration),
+}
+_DECODERS = {record: msgspec.json.Decoder(record) for _, record in _KINDS.values()}
+
+#: Annotations that repeat the whole object, environment included.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+#: Parts of a container that may hold a secret and never decide placement.
+_CONTAINER_PRIVATE = frozenset({"env", "envFrom", "command", "args"})
+#: Parts of a VM's volume that hold its first-boot data: passwords, keys.
+_VOLUME_PRIVATE = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64"})
+
+
+class _Name(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    api_version: str = ""
+    kind: str = ""
+    metadata: _Name = msgspec.field(default_factory=_Name)
+
+
+class _File(_Head):
+    items: list[msgspec.Raw] | None = None
+    extender: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A cluster at one moment. `records` has every Source that the file can speak about, empty lists included."""
+
+    records: Mapping[Source, list[Record]]
+    #: what only the extender knows; empty for files that kubectl wrote
+    extender: Mapping[str, Any] = field(default_factory=dict)
+    #: kinds in the file that we do not use, with their number
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def feed(self, sink: Sink) -> None:
+        """Hand everything to `sink`, nodes first, as a first sync would."""
+        for source in Source:
+            if source in self.records:
+                sink.replace(source, self.records[source])
+            else:
+                sink.absent(source)
+
+    def pods(self) -> list[Pod]:
+        """The pods, in the file's order."""
+        return [record for record in self.records.get(Source.PODS, []) if isinstance(record, Pod)]
+
+
+def read(path: str | Path) -> Snapshot:
+    """The snapshot in `path` ("-": standard input). Raises SnapshotError naming file, item and path."""
+    where = _where(path)
+    return _snapshot(_documents(_content(path), where), where)
+
+
+def from_objects(objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> Snapshot:
+    """The snapshot that `write` and `read` of these objects would give, without a file."""
+    raw = [msgspec.Raw(orjson.dumps(redact(obj))) for obj in objects]
+    file = _File(api_version=names.API_VERSION, kind=names.SNAPSHOT_KIND, items=raw, extender=dict(extender))
+    return _snapshot([(file, msgspec.Raw(b""))], "the cluster")
+
+
+def type_of(source: Source) -> tuple[str, str]:
+    """(API group, kind) of the objects of a source."""
+    return next(group_kind for group_kind, (of, _) in _KINDS.items() if of is source)
+
+
+def read_pod(path: str | Path) -> Pod:
+    """The one Pod of a manifest file. Raises SnapshotError when there is none, or more than one."""
+    snapshot = read(path)
+    pods = snapshot.pods()
+    if len(pods) == 1:
+        return pods[0]
+    where = _where(path)
+    if pods:
+        raise SnapshotError(
+            f"{where}: holds {len(pods)} pods; give a file with one, or use it with --snapshot and name the pod"
+        )
+    found = ", ".join(sorted(snapshot.skipped)) or "nothing that is a Pod"
+    remedy = "save the virt-launcher pod: kubectl get pod -n NAMESPACE NAME -o yaml"
+    raise SnapshotError(f"{where}: holds no Pod (found: {found}); {remedy}")
+
+
+def write(path: str | Path, objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> int:
+    """Write a snapshot of raw API objects (redacted here), one per line, and return how many.
+
+    The file appears whole or not at all, readable by its owner alone. "-" writes to standard output.
+    """
+    if str(path) == "-":
+        count = sum(_write_chunk(sys.stdout.buffer.write, chunk) for chunk in _chunks(objects, extender))
+        sys.stdout.buffer.flush()
+        return count
+    target = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                count = sum(_write_chunk(file.write, chunk) for chunk in _chunks(objects, extender))
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SnapshotError(f"{target}: cannot be written ({error.strerror}); choose another file with -o") from error
+    return count
+
+
+def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of an API object without managed fields, environment variables and other places where secrets stand."""
+    result = dict(obj)
+    metadata = obj.get("metadata")
+    if isinstance(metadata, Mapping):
+        kept = {key: value for key, value in metadata.items() if key != "managedFields"}
+        annotations = kept.get("annotations")
+        if isinstance(annotations, Mapping) and _LAST_APPLIED in annotations:
+            kept["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+        result["metadata"] = kept
+    spec = obj.get("spec")
+    if isinstance(spec, Mapping):
+        spec = dict(spec)
+        for containers in ("containers", "initContainers", "ephemeralContainers"):
+            if isinstance(spec.get(containers), list):
+                spec[containers] = [_without(container, _CONTAINER_PRIVATE) for container in spec[containers]]
+        if isinstance(spec.get("volumes"), list):
+            spec["volumes"] = [_public_volume(volume) for volume in spec["volumes"]]
+        result["spec"] = spec
+    return result
+
+
+def _without(value: Any, keys: frozenset[str]) -> Any:
+    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, Mapping) else value
+
+
+def _public_volume(volume: Any) -> Any:
+    return (
+        {key: _without(item, _VOLUME_PRIVATE) for key, item in volume.items()}
+        if isinstance(volume, Mapping)
+        else volume
+    )
+
+
+def _chunks(objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> Iterator[tuple[bytes, int]]:
+    head = orjson.dumps({"apiVersion": names.API_VERSION, "kind": names.SNAPSHOT_KIND, "extender": dict(extender)})
+    yield head[:-1] + b',"items":[', 0
+    separator = b"\n"
+    for obj in objects:
+        yield separator + orjson.dumps(redact(obj)), 1
+        separator = b",\n"
+    yield b"\n]}\n", 0
+
+
+def _write_chunk(write_bytes: Callable[[bytes], int], chunk: tuple[bytes, int]) -> int:
+    write_bytes(chunk[0])
+    return chunk[1]
+
+
+def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Snapshot:
+    records: dict[Source, list[Record]] = {source: [] for source in Source}
+    skipped: dict[str, int] = {}
+    extender: dict[str, Any] = {}
+    for file, text in documents:
+        if file.extender is not None:
+            extender = file.extender
+        for place, raw, head in _items(file, text, where):
+            known = _KINDS.get((head.api_version.rpartition("/")[0], head.kind))
+            if known is None:
+                skipped[head.kind] = skipped.get(head.kind, 0) + 1
+                continue
+            records[known[0]].append(_record(raw, known[1], f"{where}: {place} ({_title(head)})"))
+    for name in _absent(extender, where):
+        if not records[name]:
+            del records[name]
+    return Snapshot(records=records, extender=extender, skipped=skipped)
+
+
+def _where(path: str | Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def _content(path: str | Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _documents(content: bytes, where: str) -> Iterator[tuple[_File, msgspec.Raw]]:
+    """Each document of the file, with its own text (a document may itself be the object)."""
+    if not content.strip():
+        raise SnapshotError(f"{where}: {_EMPTY}")
+    if content.lstrip()[:1] in (b"{", b"["):
+        yield _document(content, where, "")
+        return
+    try:
+        documents = [document for document in yaml.load_all(content, Loader=_YamlLoader) if document is not None]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SnapshotError(f"{where}: is neither JSON nor YAML: {' '.join(str(error).split())}") from error
+    if not documents:
+        raise SnapshotError(f"{where}: {_EMPTY}")
+    for number, document in enumerate(documents):
+        place = f"document {number + 1}: " if len(documents) > 1 else ""
+        try:
+            text = orjson.dumps(document)
+        except (TypeError, orjson.JSONEncodeError) as error:
+            raise SnapshotError(f"{where}: {place}holds what JSON cannot express: {error}") from error
+        yield _document(text, where, place)
+
+
+def _document(text: bytes, where: str, place: str) -> tuple[_File, msgspec.Raw]:
+    try:
+        file = msgspec.json.decode(text, type=_File)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SnapshotError(
+            f"{where}: {place}{_reason(error)}; expected a list of API objects, as `{KUBECTL_GET}` prints"
+        ) from error
+    if file.kind == names.SNAPSHOT_KIND and file.api_version != names.API_VERSION:
+        raise SnapshotError(
+            f"{where}: apiVersion {file.api_version!r} of this snapshot is not {names.API_VERSION!r}; "
+            "read it with the fastfit that wrote it, or take a new one"
+        )
+    if not file.kind:
+        raise SnapshotError(f"{where}: {place}$.kind is missing; expected {names.SNAPSHOT_KIND}, List or an API object")
+    return file, msgspec.Raw(text)
+
+
+def _items(file: _File, text: msgspec.Raw, where: str) -> Iterator[tuple[str, msgspec.Raw, _Head]]:
+    """(place, raw object, head) of every object in one document."""
+    if file.items is None:
+        if file.kind in (names.SNAPSHOT_KIND, "List"):
+            raise SnapshotError(f"{where}: $.items is missing; the file is cut short or is not a snapshot")
+        yield file.kind, text, file
+        return
+    # The items of a typed list (PodList) do not repeat their kind.
+    implied = file.kind.removesuffix("List") if file.kind not in (names.SNAPSHOT_KIND, "List") else ""
+    for index, raw in enumerate(file.items):
+        place = f"items[{index}]"
+        try:
+            head = msgspec.json.decode(raw, type=_Head)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SnapshotError(f"{where}: {place}: {_reason(error)}") from error
+        if implied and not head.kind:
+            head.kind, head.api_version = implied, file.api_version
+        if not head.kind:
+            raise SnapshotError(f"{where}: {place}: $.kind is missing; every item must be a whole API object")
+        yield place, raw, head
+
+
+def _record(raw: msgspec.Raw, record: type[Record], place: str) -> Record:
+    try:
+        result: Record = _DECODERS[record].decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SnapshotError(f"{place}: {_reason(error)}") from error
+    if not result.metadata.name:
+        raise SnapshotError(f"{place}: $.metadata.name is missing")
+    return result
+
+
+def _absent(extender: Mapping[str, Any], where: str) -> list[Source]:
+    try:
+        return msgspec.convert(extender.get("absent", []), list[Source])
+    except msgspec.ValidationError as error:
+        raise SnapshotError(f"{where}: $.extender.absent: {error}; known kinds: {', '.join(Source)}") from error
+
+
+def _title(head: _Head) -> str:
+    name = head.metadata.name
+    return f"{head.kind} {head.metadata.namespace + '/' if head.metadata.namespace else ''}{name or '?'}"
+
+
+def _reason(error: Exception) -> str:
+    """A decoder's message as "path: what"; msgspec puts the path last."""
+    text = str(error)
+    what, separator, path = text.rpartition(" - at ")
+    what = what if separator else text
+    what = what[:1].lower() + what[1:]
+    return f"{path.strip('`')}: {what}" if separator else what
+
+
+class _YamlLoader(yaml.CSafeLoader):
+    """Safe YAML as Kubernetes reads it: timestamps stay text."""
+
+
+_YamlLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}

@@ -1,0 +1,26 @@
+"""The kubelet model's counts as the kernel's zones."""
+
+from _fastfit.model import ZoneRow
+from extender.kubelet.counts import NodeCounts
+
+__all__ = ["zone_rows"]
+
+
+def zone_rows(counts: NodeCounts) -> tuple[ZoneRow, ...]:
+    """Zones of a row, in ascending id. Physical pages are not the kubelet's matter and are left unknown."""
+    return tuple(
+        ZoneRow(
+            id=zone.id,
+            socket=zone.socket,
+            cpu_total=zone.cpu_total,
+            cpu_free=zone.cpu_free,
+            cores_free=zone.cores_free,
+            memory_allocatable={name: amount.total for name, amount in zone.memory.items()},
+            memory_free={name: amount.free for name, amount in zone.memory.items()},
+            blocks=zone.blocks,
+            group=zone.group,
+            device_total={name: amount.total for name, amount in zone.devices.items()},
+            device_free={name: amount.free for name, amount in zone.devices.items()},
+        )
+        for zone in counts.zones
+    )

@@ -1,0 +1,177 @@
+"""The ledger of one node: which pods hold what, in the order in which the kubelet handles them.
+
+Held pods are bound to the node; promised ones have been ranked here and wait for their binding. The kubelet model
+plays held pods first, then promises. A promise that is withdrawn, or a binding that overtakes another, changes what
+later pods get; so the view is played again from the held state, never patched.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from _fastfit.model import ZoneRow
+from extender.kubelet.admission import Kubelet
+from extender.kubelet.model import CannotStart
+from extender.kubelet.results import Admitted, Refused
+from extender.kubelet.versions import version_of
+from extender.state.books import zone_rows
+from extender.state.facts import NodeFacts
+from extender.state.pods import PodEntry
+
+__all__ = ["NodeLedger"]
+
+Answer = Admitted | Refused
+
+
+class NodeLedger:
+    """Pods of one node and their predicted placements. `problem` says why the kubelet cannot be played."""
+
+    def __init__(self, facts: NodeFacts) -> None:
+        self.facts = facts
+        self.problem = ""
+        #: all and only the live pods bound to the node, in kubelet order
+        self._held: dict[str, PodEntry] = {}
+        #: all and only the pods that we ranked to this node and that are not bound yet, in that order
+        self._promised: dict[str, PodEntry] = {}
+        #: answers of the kubelet model, by pod UID
+        self._answers: dict[str, Answer] = {}
+        self._base = self._new_kubelet()
+        self._view = self._base
+
+    # --- reading -------------------------------------------------------------------------------------
+
+    @property
+    def kubelet(self) -> Kubelet | None:
+        """The node's kubelet with everything held and promised; None when it cannot be played."""
+        return self._view
+
+    def held_zones(self) -> tuple[ZoneRow, ...]:
+        """Counts per zone with everything held and nothing promised; empty when the kubelet cannot be played."""
+        return zone_rows(self._base.counts()) if self._base is not None else ()
+
+    @property
+    def promises(self) -> int:
+        """Number of pods promised to this node."""
+        return len(self._promised)
+
+    def pods(self) -> Iterator[PodEntry]:
+        """Held pods, then promised ones."""
+        yield from self._held.values()
+        yield from self._promised.values()
+
+    def holds(self, uid: str) -> bool:
+        """Whether the pod is bound here."""
+        return uid in self._held
+
+    def answer(self, uid: str) -> Answer | None:
+        """What the kubelet model answered for the pod."""
+        return self._answers.get(uid)
+
+    def unplaced(self) -> tuple[PodEntry, ...]:
+        """Pods that the real kubelet admitted and the model refuses: what we know of the node is wrong."""
+        return tuple(
+            pod for uid, pod in self._held.items() if pod.admitted and isinstance(self._answers.get(uid), Refused)
+        )
+
+    # --- events --------------------------------------------------------------------------------------
+
+    def hold(self, pod: PodEntry) -> None:
+        """The pod is bound to this node. A repeated call updates the entry."""
+        known = self._held.get(pod.uid)
+        if known is not None:
+            self._held[pod.uid] = pod
+            if pod.admitted and isinstance(self._answers.get(pod.uid), Refused):
+                # The real kubelet took it: perhaps it saw the pods in another order than we did.
+                self.replay()
+            return
+        in_order = not self._promised or next(iter(self._promised)) == pod.uid
+        was_promised = self._promised.pop(pod.uid, None) is not None
+        self._held[pod.uid] = pod
+        self._admit(self._base, pod)
+        if not (in_order and was_promised):
+            self._play_promises()
+        elif not self._promised:
+            self._view = self._base
+
+    def promise(self, pod: PodEntry) -> Answer | None:
+        """The pod is expected here. Returns the model's answer; a refused pod is not kept."""
+        if self._base is None or pod.uid in self._held:
+            return None
+        self.withdraw(pod.uid)
+        if self._view is self._base:
+            self._view = self._base.clone()
+        answer = self._admit(self._view, pod)
+        if isinstance(answer, Refused):
+            del self._answers[pod.uid]
+            self._play_promises()
+            return answer
+        self._promised[pod.uid] = pod
+        return answer
+
+    def withdraw(self, uid: str) -> bool:
+        """The promise is void. Returns whether there was one."""
+        if self._promised.pop(uid, None) is None:
+            return False
+        self._answers.pop(uid, None)
+        self._play_promises()
+        return True
+
+    def end(self, uid: str) -> bool:
+        """The pod holds nothing any more. Returns whether it held anything here."""
+        if self._held.pop(uid, None) is None:
+            return self.withdraw(uid)
+        self._answers.pop(uid, None)
+        if self._base is not None:
+            self._base.remove(uid)
+        self._play_promises()
+        return True
+
+    def reconfigure(self, facts: NodeFacts) -> None:
+        """The node's facts changed: play everything again on the new machine."""
+        self.facts = facts
+        self.replay()
+
+    def replay(self) -> None:
+        """Play all held pods again on an empty node: those that the kubelet admitted first, in its order."""
+        self._base = self._new_kubelet()
+        self._answers.clear()
+        ordered = sorted(self._held.values(), key=lambda pod: (not pod.admitted, pod.order))
+        self._held = {pod.uid: pod for pod in ordered}
+        for pod in ordered:
+            self._admit(self._base, pod)
+        self._play_promises()
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _new_kubelet(self) -> Kubelet | None:
+        self.problem = ""
+        if self.facts.machine is None:
+            return None
+        try:
+            return Kubelet(self.facts.machine, self.facts.config, version_of(self.facts.version), self.facts.devices)
+        except CannotStart as error:
+            self.problem = str(error)
+            return None
+
+    def _play_promises(self) -> None:
+        self._view = self._base
+        if self._base is None or not self._promised:
+            return
+        self._view = self._base.clone()
+        void = [pod.uid for pod in self._play(self._view, self._promised.values())]
+        for uid in void:
+            # It no longer fits behind the others; kube-scheduler decides its fate, we stop charging it.
+            del self._promised[uid]
+            self._answers.pop(uid, None)
+
+    def _play(self, kubelet: Kubelet, pods: Iterable[PodEntry]) -> list[PodEntry]:
+        """Admits the pods in order; returns those refused."""
+        return [pod for pod in pods if isinstance(self._admit(kubelet, pod), Refused)]
+
+    def _admit(self, kubelet: Kubelet | None, pod: PodEntry) -> Answer | None:
+        if kubelet is None:
+            return None
+        answer = kubelet.admit(pod.demand)
+        self._answers[pod.uid] = answer
+        if isinstance(answer, Refused):
+            # What a refused pod's first containers took is swept before the next admission.
+            kubelet.remove(pod.uid)
+        return answer

@@ -1,0 +1,171 @@
+"""One node in the picture: what was said of it, what is known of it, what its ledger holds, and its row."""
+
+from collections.abc import Callable
+
+from _fastfit.codes import Code
+from _fastfit.model import Row
+from extender.kubelet.results import Admitted
+from extender.kubevirt.host_topology import HostTopology, host_topology
+from extender.kubevirt.launcher_pod import Guest
+from extender.state.facts import NodeFacts, NodeStatement, facts_of, with_code
+from extender.state.ledger import NodeLedger
+from extender.state.pods import PodEntry
+from extender.state.pools import Pool, Pools
+from extender.state.report import Report
+from extender.state.rows import make_row
+from extender.state.settle import NONE, correction, free_in_books, shows_all_ended
+
+__all__ = ["NodeState"]
+
+#: Seconds after which an ended pod is no longer credited to a lagging report (exporters publish every 60 s).
+_CREDIT_SECONDS = 90.0
+
+#: Makes a default pool for nodes that are not known yet.
+_NO_POOL = Pool()
+
+
+class NodeState:
+    """A node known from its Node object, its report or its pods, whichever came first."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.statement: NodeStatement | None = None
+        self.report: Report | None = None
+        #: when the report last changed, on the caller's clock
+        self.report_at = 0.0
+        self.stale = False
+        self.facts = facts_of(_unseen(name), None, _NO_POOL)
+        self.ledger = NodeLedger(self.facts)
+        self.row: Row | None = None
+        #: what pods that ended lately may still hold in the report: (when, zone id -> resource -> amount)
+        self._ended: list[tuple[float, dict[int, dict[str, int]]]] = []
+        self._topology: HostTopology | None = None
+        #: facts have to be read again before the next row
+        self.facts_changed = False
+        #: bound pods that the ledger has not played yet, in the order of their binding
+        self._pending: dict[str, PodEntry] = {}
+
+    @property
+    def known(self) -> bool:
+        """Whether the Node object has been seen: only then the node has a row."""
+        return self.statement is not None
+
+    def set_statement(self, statement: NodeStatement | None) -> bool:
+        """Takes the Node's narrow form. Returns whether anything of weight changed."""
+        if statement == self.statement:
+            return False
+        self.statement = statement
+        self.facts_changed = True
+        return True
+
+    def set_report(self, report: Report | None, now: float) -> bool:
+        """Takes the node's report. Returns whether anything of weight changed."""
+        old = self.report
+        self.report_at = now
+        if report is not None and old is not None and _same(report, old):
+            return False
+        self.report = report
+        if report is None or old is None or _shape(report) != _shape(old):
+            self.facts_changed = True
+        return True
+
+    def hold(self, pod: PodEntry) -> None:
+        """A pod is bound here, or a bound one was admitted. Played at the next refresh, or before the next promise."""
+        self._pending[pod.uid] = pod
+
+    def settle(self) -> None:
+        """Plays the bound pods that wait."""
+        for pod in self._pending.values():
+            self.ledger.hold(pod)
+        self._pending.clear()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing speaks of this node any more."""
+        return not self.known and self.report is None and not self._pending and not any(self.ledger.pods())
+
+    def end(self, pod: PodEntry, now: float) -> None:
+        """A pod ended: the ledger drops it, the report is credited with it for a while."""
+        self.settle()
+        before = self._books()
+        if not self.ledger.end(pod.uid) or self.report is None:
+            return
+        after = self._books()
+        freed = {
+            zone: {name: amount - before.get(zone, {}).get(name, 0) for name, amount in book.items()}
+            for zone, book in after.items()
+        }
+        self._ended.append((now, {zone: {n: a for n, a in book.items() if a > 0} for zone, book in freed.items()}))
+
+    def zones_of(self, uid: str) -> tuple[int, ...]:
+        """Ids of the zones whose CPUs the model gave the pod, or its memory where it has no CPUs of its own."""
+        answer = self.ledger.answer(uid)
+        if not isinstance(answer, Admitted) or self.facts.machine is None:
+            return ()
+        cpus = frozenset[int]().union(*(place.cpus for place in answer.containers.values()))
+        if not cpus:
+            return tuple(sorted({z for place in answer.containers.values() for b in place.memory for z in b.zones}))
+        zones = self.facts.machine.zones
+        return tuple(z.id for z in zones if any(cpu in cpus for core in z.cores for cpu in core.threads))
+
+    def refresh(self, pools: Pools, now: float, stale_after: float, guest_of: Callable[[str], Guest | None]) -> Row:
+        """The row, made whole from its sources; facts are read again if they changed."""
+        if self.facts_changed:
+            self.facts_changed = False
+            self.reread(pools)
+        self.settle()
+        self.stale = bool(stale_after) and self.report is not None and now - self.report_at > stale_after
+        facts = self.facts
+        if self.stale and facts.code is Code.Fits:
+            facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
+        held = self.ledger.held_zones()
+        if self._ended and self.report is not None:
+            fresh = [(when, freed) for when, freed in self._ended if now - when < _CREDIT_SECONDS]
+            self._ended = [] if shows_all_ended(held, self.report) else fresh
+        change = NONE
+        if self.report is not None and held:
+            settled = not self._ended and all(pod.admitted for pod in self.ledger.pods())
+            change = correction(held, self.report, self._credits(), settled)
+        self.row = make_row(facts, self.ledger, change, self._topology, guest_of)
+        return self.row
+
+    def reread(self, pools: Pools) -> None:
+        """Reads the facts from all sources; what is held is played again on them."""
+        statement = self.statement or _unseen(self.name)
+        facts: NodeFacts = facts_of(statement, self.report, pools.of(statement.labels))
+        machine_changed = facts.machine != self.facts.machine
+        same_ground = not machine_changed and facts.config == self.facts.config and facts.devices == self.facts.devices
+        same_ground = same_ground and facts.version == self.facts.version
+        self.facts = facts
+        if machine_changed:
+            self._topology = host_topology(facts.machine) if facts.machine is not None else None
+        if same_ground:
+            self.ledger.facts = facts
+        else:
+            self.ledger.reconfigure(facts)
+
+    def _books(self) -> dict[int, dict[str, int]]:
+        return {zone.id: free_in_books(zone) for zone in self.ledger.held_zones()}
+
+    def _credits(self) -> dict[int, dict[str, int]]:
+        total: dict[int, dict[str, int]] = {}
+        for _, freed in self._ended:
+            for zone, amounts in freed.items():
+                for name, amount in amounts.items():
+                    zone_total = total.setdefault(zone, {})
+                    zone_total[name] = zone_total.get(name, 0) + amount
+        return total
+
+
+def _unseen(name: str) -> NodeStatement:
+    return NodeStatement(name, {}, "", "", frozenset(), "", "")
+
+
+def _same(a: Report, b: Report) -> bool:
+    return a.zones == b.zones and a.policy == b.policy and a.scope == b.scope and a.problem == b.problem
+
+
+def _shape(report: Report) -> object:
+    """The part of a report that facts are made of."""
+    zones = [(zone.id, zone.capacity, zone.allocatable, zone.costs) for zone in report.zones]
+    return zones, report.policy, report.scope, report.problem

@@ -1,0 +1,113 @@
+"""What a NodeResourceTopology (topology.node.k8s.io/v1alpha2) says of a node, as numbers.
+
+NFD's topology updater and the resource-topology-exporter differ in detail; both publish zones `node-<id>` of type
+`Node`, and `cpu`, `memory` and `hugepages-*` only where the manager concerned is on.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from _fastfit.codes import Policy, Scope
+from extender.api.objects import NodeResourceTopology, Zone
+from extender.api.quantity import whole
+from extender.errors import BadObject
+
+__all__ = ["Report", "ReportedZone", "read_report"]
+
+_ZONE_NAME = re.compile(r"node-(\d{1,4})")
+_POLICIES = {
+    "none": Policy.NONE,
+    "best-effort": Policy.BEST_EFFORT,
+    "restricted": Policy.RESTRICTED,
+    "single-numa-node": Policy.SINGLE_NUMA_NODE,
+}
+_SCOPES = {"container": Scope.CONTAINER, "pod": Scope.POD}
+#: topologyPolicies of v1alpha1 and early v1alpha2: policy and scope in one word.
+_OLD_POLICIES = {
+    "None": ("none", "container"),
+    "BestEffort": ("best-effort", "container"),
+    "BestEffortContainerLevel": ("best-effort", "container"),
+    "BestEffortPodLevel": ("best-effort", "pod"),
+    "Restricted": ("restricted", "container"),
+    "RestrictedContainerLevel": ("restricted", "container"),
+    "RestrictedPodLevel": ("restricted", "pod"),
+    "SingleNUMANode": ("single-numa-node", "container"),
+    "SingleNUMANodeContainerLevel": ("single-numa-node", "container"),
+    "SingleNUMANodePodLevel": ("single-numa-node", "pod"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedZone:
+    """One zone. Amounts in CPUs, bytes or devices by resource name; `costs` by zone id."""
+
+    id: int
+    capacity: Mapping[str, int]
+    allocatable: Mapping[str, int]
+    available: Mapping[str, int]
+    costs: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A node's report. `policy` and `scope` are the kubelet's words, empty where not published."""
+
+    zones: tuple[ReportedZone, ...]
+    policy: str = ""
+    scope: str = ""
+    resource_version: str = ""
+    problem: str = ""
+
+    def resources(self) -> frozenset[str]:
+        """Every resource that some zone names."""
+        return frozenset(name for zone in self.zones for name in zone.allocatable)
+
+
+def read_report(record: NodeResourceTopology) -> Report:
+    """Numbers of a report. What cannot be read becomes `problem`, a sentence that names it; nothing is raised."""
+    policy, scope = _policy(record)
+    problem = ""
+    zones: dict[int, ReportedZone] = {}
+    for zone in record.zones or ():
+        match = _ZONE_NAME.fullmatch(zone.name)
+        if match is None or zone.type not in ("Node", ""):
+            continue
+        try:
+            zones[int(match[1])] = _zone(int(match[1]), zone)
+        except BadObject as error:
+            problem = f"zone {zone.name}: {error}"
+    return Report(
+        zones=tuple(zones[zone_id] for zone_id in sorted(zones)),
+        policy=policy,
+        scope=scope,
+        resource_version=record.metadata.resource_version,
+        problem=problem,
+    )
+
+
+def _policy(record: NodeResourceTopology) -> tuple[str, str]:
+    """Attributes first; the old topologyPolicies where they are absent."""
+    found = {attribute.name: attribute.value for attribute in record.attributes or ()}
+    policy = found.get("topologyManagerPolicy", "")
+    scope = found.get("topologyManagerScope", "")
+    if policy not in _POLICIES and record.topology_policies:
+        policy, old_scope = _OLD_POLICIES.get(record.topology_policies[0], ("", ""))
+        scope = scope or old_scope
+    return (policy if policy in _POLICIES else "", scope if scope in _SCOPES else "")
+
+
+def _zone(zone_id: int, zone: Zone) -> ReportedZone:
+    capacity: dict[str, int] = {}
+    allocatable: dict[str, int] = {}
+    available: dict[str, int] = {}
+    for resource in zone.resources or ():
+        capacity[resource.name] = max(0, whole(resource.capacity))
+        allocatable[resource.name] = max(0, whole(resource.allocatable))
+        available[resource.name] = max(0, whole(resource.available))
+    costs = {}
+    for cost in zone.costs or ():
+        match = _ZONE_NAME.fullmatch(cost.name)
+        if match is not None:
+            costs[int(match[1])] = cost.value
+    return ReportedZone(zone_id, capacity, allocatable, available, costs)

@@ -1,0 +1,138 @@
+"""A node's row: always made whole from its sources, facts, ledger and report. Nothing adds to a row.
+
+What a zone has free is what the kubelet model has free after playing the ledger, corrected by the report's
+`available`: downward while the report may lag, in both directions once it can be shown to include every pod.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from _fastfit.codes import Code, OnUnknown, Policy, Scope
+from _fastfit.model import Row, ZoneRow
+from extender.kubelet.admission import Kubelet
+from extender.kubelet.model import Machine
+from extender.kubelet.results import Admitted
+from extender.kubevirt.host_topology import HostTopology
+from extender.kubevirt.launcher_pod import Guest
+from extender.kubevirt.physical_pages import pages_held
+from extender.state.books import zone_rows
+from extender.state.canonical import page_bytes
+from extender.state.facts import NodeFacts
+from extender.state.ledger import NodeLedger
+
+__all__ = ["Correction", "make_row"]
+
+_POLICIES = {
+    "none": Policy.NONE,
+    "best-effort": Policy.BEST_EFFORT,
+    "restricted": Policy.RESTRICTED,
+    "single-numa-node": Policy.SINGLE_NUMA_NODE,
+}
+
+#: zone id -> resource -> amount
+Amounts = Mapping[int, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the report changes in the free amounts of the model: negative takes away. Empty when they agree."""
+
+    by_zone: Amounts
+
+
+def make_row(
+    facts: NodeFacts,
+    ledger: NodeLedger,
+    correction: Correction,
+    topology: HostTopology | None,
+    guest_of: Callable[[str], Guest | None],
+) -> Row:
+    """The row of a node with everything held and promised on it."""
+    code = facts.code
+    if ledger.problem:
+        code = Code.KubeletCannotStart
+    elif code is Code.Fits and ledger.unplaced():
+        code = Code.ReportContradictsPods
+    kubelet = ledger.kubelet
+    on_unknown = facts.pool.on_code(code) if code is not Code.Fits else OnUnknown.KEEP
+    if kubelet is None or topology is None or facts.machine is None:
+        return Row(
+            name=facts.name,
+            page_sizes=facts.page_sizes,
+            cpu_static=facts.config.cpu_manager_policy == "static",
+            node_code=code if code is not Code.Fits else Code.ZonesNotReported,
+            mode=facts.pool.mode,
+            on_unknown=on_unknown,
+        )
+    counts = kubelet.counts()
+    pages = _pages_free(facts, ledger, kubelet, facts.machine, topology, guest_of) if facts.pages_known else None
+    options = facts.config.cpu_manager_policy_options
+    static = facts.config.cpu_manager_policy == "static"
+    return Row(
+        name=facts.name,
+        zones=tuple(_corrected(zone, correction, pages) for zone in zone_rows(counts)),
+        distances=tuple(zone.distances for zone in facts.machine.zones),
+        policy=_POLICIES.get(facts.config.topology_manager_policy, Policy.NONE),
+        scope=Scope.POD if facts.config.topology_manager_scope == "pod" else Scope.CONTAINER,
+        prefer_closest=facts.config.topology_manager_policy_options.get("prefer-closest-numa-nodes") == "true",
+        cpu_static=static,
+        memory_static=facts.config.memory_manager_policy == "Static",
+        full_pcpus_only=static and options.get("full-pcpus-only") == "true",
+        align_by_socket=static and options.get("align-by-socket") == "true",
+        spread=static and options.get("distribute-cpus-across-cores") == "true",
+        distribute=static and options.get("distribute-cpus-across-numa") == "true",
+        uncore=static and options.get("prefer-align-cpus-by-uncorecache") == "true",
+        threads_per_core=counts.threads_per_core,
+        physical_free=counts.physical_free,
+        page_sizes=facts.page_sizes,
+        node_code=code,
+        mode=facts.pool.mode,
+        on_unknown=on_unknown,
+    )
+
+
+def _corrected(zone: ZoneRow, correction: Correction, pages: Amounts | None) -> ZoneRow:
+    if pages is not None:
+        zone = replace(zone, pages_free=pages.get(zone.id, {}))
+    change = correction.by_zone.get(zone.id)
+    if not change:
+        return zone
+    cpu = max(0, zone.cpu_free + change.get("cpu", 0))
+    return replace(
+        zone,
+        cpu_free=cpu,
+        cores_free=min(zone.cores_free, cpu),
+        memory_free={name: max(0, free + change.get(name, 0)) for name, free in zone.memory_free.items()},
+        pages_free=None
+        if zone.pages_free is None
+        else {name: max(0, free + change.get(name, 0)) for name, free in zone.pages_free.items()},
+        device_free={name: max(0, free + change.get(name, 0)) for name, free in zone.device_free.items()},
+    )
+
+
+def _pages_free(
+    facts: NodeFacts,
+    ledger: NodeLedger,
+    kubelet: Kubelet,
+    machine: Machine,
+    topology: HostTopology,
+    guest_of: Callable[[str], Guest | None],
+) -> Amounts:
+    """Huge pages per zone that no pod holds physically, in bytes by resource name."""
+    free = {
+        zone.id: {f"hugepages-{size}": count * page_bytes(size) for size, count in zone.hugepages.items()}
+        for zone in machine.zones
+    }
+    for reserved in facts.config.reserved_memory:
+        for name, amount in reserved.limits.items():
+            if name in free.get(reserved.zone, {}):
+                free[reserved.zone][name] -= amount
+    for pod in ledger.pods():
+        answer = ledger.answer(pod.uid)
+        if isinstance(answer, Admitted):
+            for zone_id, sizes in pages_held(machine, topology, pod.demand, answer, guest_of(pod.vmi)).items():
+                for name, amount in sizes.items():
+                    free[zone_id][name] = free[zone_id].get(name, 0) - amount
+    return {zone_id: {name: max(0, left) for name, left in sizes.items()} for zone_id, sizes in free.items()}
+
+

@@ -1,0 +1,64 @@
+"""What a node's report says against the ledger: the correction of the model's free amounts.
+
+The report alone never frees what a live pod holds: exporters lag up to a minute, and NFD leaves out every pod with a
+fractional container, that is every dedicated VM (nfd#1978). So it corrects downward only, credited with what pods
+that ended lately may still hold in it; and it moves free amounts between zones only once its sums can be shown to
+include exactly the pods that we know.
+"""
+
+from collections.abc import Mapping
+
+from _fastfit.model import ZoneRow
+from extender.state.report import Report
+from extender.state.rows import Correction
+
+__all__ = ["NONE", "correction", "shows_all_ended"]
+
+#: No correction.
+NONE = Correction({})
+
+#: zone id -> resource -> amount
+Amounts = Mapping[int, Mapping[str, int]]
+
+
+def free_in_books(zone: ZoneRow) -> dict[str, int]:
+    """What the kubelet model has free in a zone, under the report's resource names."""
+    return {"cpu": zone.cpu_free, **zone.memory_free, **zone.device_free}
+
+
+def correction(held: tuple[ZoneRow, ...], report: Report | None, ended: Amounts, settled_pods: bool) -> Correction:
+    """Changes per zone and resource. `held` is the model without promises; `ended` what ended pods gave back since
+    the report was taken; `settled_pods` tells that the kubelet has admitted every held pod and none ended lately."""
+    if report is None:
+        return NONE
+    books = {zone.id: free_in_books(zone) for zone in held}
+    grouped = {zone.id for zone in held if zone.group & (zone.group - 1)}
+    changes: dict[int, dict[str, int]] = {}
+    for resource in sorted({name for zone in report.zones for name in zone.available}):
+        pairs = [
+            (zone.id, zone.available[resource], books[zone.id][resource])
+            for zone in report.zones
+            if resource in zone.available and resource in books.get(zone.id, {})
+        ]
+        # Inside a group of zones only the sum means anything, and exporters split it in their own ways.
+        if not pairs or (resource not in ("cpu",) and any(zone_id in grouped for zone_id, _, _ in pairs)):
+            continue
+        settled = settled_pods and sum(seen for _, seen, _ in pairs) == sum(free for _, _, free in pairs)
+        for zone_id, seen, free in pairs:
+            credit = ended.get(zone_id, {}).get(resource, 0)
+            change = seen - free if settled else min(0, seen + credit - free)
+            if change:
+                changes.setdefault(zone_id, {})[resource] = change
+    return Correction(changes) if changes else NONE
+
+
+def shows_all_ended(held: tuple[ZoneRow, ...], report: Report) -> bool:
+    """Whether the report has at least as much free in all as the model: ended pods are no longer in it."""
+    books = [free_in_books(zone) for zone in held]
+    for resource in {name for zone in report.zones for name in zone.available}:
+        if all(resource not in book for book in books):
+            continue
+        seen = sum(zone.available.get(resource, 0) for zone in report.zones)
+        if seen < sum(book.get(resource, 0) for book in books):
+            return False
+    return True

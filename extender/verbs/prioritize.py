@@ -1,0 +1,34 @@
+"""prioritize: which of the survivors is best.
+
+Exactly one node gets 10, and the shipped weight makes one point decide: kube-scheduler takes the node that we charge.
+Absent hosts count 0 there, so zeros are left out. kube-scheduler does not call this verb for a sole survivor, and
+swallows every error of it: an unreadable call gets an error status and an empty body.
+"""
+
+from _fastfit import ScanError
+from extender.errors import BadRequest
+from extender.verbs.call import Context, Summary, read_call
+from extender.verbs.record import summary_of
+from extender.verbs.reply import Reply
+from extender.wire.replies import NO_SCORES
+
+__all__ = ["prioritize_nodes"]
+
+
+def prioritize_nodes(context: Context, body: bytes) -> Reply:
+    """Answers one prioritize call. Never raises for what a caller sends."""
+    missing = context.not_ready()
+    try:
+        call = read_call(context, body)
+        if call.passes:
+            context.recorder.decided(Summary("prioritize", call.args.pod, "passed"))
+            return Reply(200, NO_SCORES, "passed")
+        if missing:
+            return Reply(503, b"", "not_ready")
+        fit = context.decider.fit(call.subject, call.args.names)
+        best = context.decider.charge(call.subject, fit)
+        reply = fit.score_reply(context.score_top)
+        context.recorder.decided(summary_of(context, "prioritize", call.subject, fit, best, "ok"))
+        return Reply(200, reply, "ok")
+    except (BadRequest, ScanError):
+        return Reply(400, b"", "bad_request")

@@ -1,0 +1,37 @@
+"""The name of a kind at the API server, and the paths that follow from it."""
+
+from dataclasses import dataclass
+
+__all__ = ["Resource"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Group (empty: core), version and plural of a kind, e.g. `kubevirt.io`, `v1`, `virtualmachineinstances`."""
+
+    group: str
+    version: str
+    plural: str
+
+    def __str__(self) -> str:
+        """As RBAC and kubectl write it: `pods`, `virtualmachineinstances.kubevirt.io`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def collection(self) -> str:
+        """Path of the list and the watch over all namespaces."""
+        return f"{self._root}/{self.plural}"
+
+    @property
+    def in_namespace(self) -> str:
+        """Path template of one object; `{namespace}` and `{name}` are filled in, quoted, by the transport."""
+        return f"{self._root}/namespaces/{{namespace}}/{self.plural}/{{name}}"
+
+    @property
+    def in_cluster(self) -> str:
+        """Path template of one object that has no namespace."""
+        return f"{self._root}/{self.plural}/{{name}}"
+
+    @property
+    def _root(self) -> str:
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"

@@ -1,0 +1,69 @@
+"""What a source says about itself: its state, and how old its picture is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from extender.state.events import Source
+from extender.watch.sources import Need
+
+__all__ = ["SourceStatus", "State"]
+
+
+class State(StrEnum):
+    """Of one source. EMPTY -> SYNCING -> LIVE <-> STALE; ABSENT and OFF have no picture."""
+
+    #: no picture, and no answer yet
+    EMPTY = "empty"
+    #: no picture; the first list is arriving
+    SYNCING = "syncing"
+    #: the picture follows a watch
+    LIVE = "live"
+    #: the picture is served, but events may be missing: the watch failed, or a new list is arriving
+    STALE = "stale"
+    #: the API server does not serve this kind
+    ABSENT = "absent"
+    #: switched off in the configuration
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One source at one moment."""
+
+    source: Source
+    need: Need
+    state: State
+    #: seconds since the last line that kept the picture current (or the last time the kind was found not served);
+    #: None without either
+    age_seconds: float | None
+    #: lists taken after the first
+    resyncs: int
+    #: objects in the picture
+    objects: int
+    #: objects that could not be read, since the start
+    skipped: int
+    #: the last failure, until the source is LIVE again; "" without one
+    last_error: str
+    #: whether the API server has given a definite answer once: a list, "not served" or "forbidden"
+    settled: bool
+
+    def obstacle(self, stale_after_s: float) -> str:
+        """Why this source keeps us from being ready; "" when it does not.
+
+        A picture counts until it is older than `stale_after_s`, even while its watch is down: a rolling restart
+        of the API servers must not make every replica unready at once. An optional source only delays the start.
+        """
+        if self.need is Need.OFF or (self.need is Need.OPTIONAL and self.settled):
+            return ""
+        because = f" (last error: {self.last_error})" if self.last_error else ""
+        match self.state:
+            case State.EMPTY | State.SYNCING:
+                return f"{self.source}: not synced yet{because}"
+            case State.ABSENT:
+                return (
+                    f"{self.source}: required, but the API server does not serve it; "
+                    f"install its CRD or set sources.{self.source} to optional"
+                )
+            case State.LIVE | State.STALE if self.age_seconds is not None and self.age_seconds > stale_after_s:
+                return f"{self.source}: nothing heard for {self.age_seconds:.0f} s, limit {stale_after_s:g} s{because}"
+        return ""

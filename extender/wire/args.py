@@ -1,0 +1,36 @@
+"""extender/v1 ExtenderArgs in: the pod as a record, the node names as raw JSON. Nothing else knows the wire's names."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from _fastfit import ScanError, scan
+from extender.api.objects import Pod
+from extender.errors import BadRequest
+
+__all__ = ["Args", "read_args"]
+
+_DECODER = msgspec.json.Decoder(Pod)
+
+
+@dataclass(frozen=True, slots=True)
+class Args:
+    """One call of kube-scheduler: `names` is the JSON array of node names as it came."""
+
+    pod: Pod
+    names: bytes
+
+
+def read_args(body: bytes, max_names: int, max_depth: int) -> Args:
+    """Cuts and decodes a request body. Raises BadRequest with a text for the pod's event."""
+    try:
+        parts = scan(body, max_names, max_depth)
+    except ScanError as error:
+        raise BadRequest(f"request cannot be read: {error}") from error
+    try:
+        pod = _DECODER.decode(parts.pod)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadRequest(f"Pod in the request cannot be read: {error}") from error
+    if not pod.metadata.name or not pod.metadata.uid:
+        raise BadRequest("Pod in the request has no metadata.name or no metadata.uid")
+    return Args(pod, parts.names)

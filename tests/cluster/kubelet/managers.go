@@ -1,0 +1,254 @@
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/features"
+	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
+	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager"
+	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
+	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
+	"k8s.io/utils/cpuset"
+)
+
+// never is the period of the CPU Manager's reconcile loop: there are no cgroups to reconcile, and the sweep that the
+// loop also does happens before every allocation anyway.
+const never = 1000 * time.Hour
+
+// EnableAlphaOptions turns the alpha policy options of the CPU Manager on. Feature gates belong to the process.
+func EnableAlphaOptions() error {
+	return utilfeature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{
+		string(features.CPUManagerPolicyAlphaOptions): true,
+	})
+}
+
+// Block is memory of one type that a container holds in a set of zones, in bytes.
+type Block struct {
+	Resource string `json:"resource"`
+	Zones    []int  `json:"numa"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+// Holdings is what one container was given. Hint is nil where no zone was singled out.
+type Holdings struct {
+	CPUs      string                 `json:"cpus"`
+	Hint      []int                  `json:"hint"`
+	Preferred bool                   `json:"preferred"`
+	Memory    []Block                `json:"memory"`
+	Devices   map[string]map[int]int `json:"devices,omitempty"`
+}
+
+// Managers are the resource managers of one simulated node. They are not safe for concurrent use: a kubelet admits
+// one pod at a time.
+type Managers struct {
+	topology topologymanager.Manager
+	cpu      cpumanager.Manager
+	memory   memorymanager.Manager
+	devices  *deviceManager
+	// active are the pods that may hold resources, the one being admitted included. The CPU Manager's loop reads it
+	// from a goroutine of its own, so the slice is replaced and never changed.
+	active atomic.Pointer[[]*v1.Pod]
+	// ready is false while the pods of before a restart are admitted again; nothing is swept until then.
+	ready atomic.Bool
+}
+
+// New starts the managers of a node. Their state files live in stateDir; files that are already there are taken as
+// the state from before a restart.
+func New(config *Config, machine *Machine, devices map[string]map[int]int, stateDir string) (*Managers, error) {
+	info, err := machine.cadvisorInfo()
+	if err != nil {
+		return nil, err
+	}
+	explicit, _, err := config.ReservedCPUs()
+	if err != nil {
+		return nil, err
+	}
+	reserved, err := config.Reserved()
+	if err != nil {
+		return nil, err
+	}
+	m := &Managers{}
+	m.setActive(nil)
+	logger := klog.Background()
+	m.topology, err = topologymanager.NewManager(info.Topology, config.TopologyManagerPolicy,
+		config.TopologyManagerScope, config.TopologyManagerPolicyOptions)
+	if err != nil {
+		return nil, fmt.Errorf("topology manager: %w", err)
+	}
+	m.cpu, err = cpumanager.NewManager(logger, config.CPUManagerPolicy, config.CPUManagerPolicyOptions, never, info,
+		explicit, reserved, stateDir, m.topology)
+	if err != nil {
+		return nil, fmt.Errorf("cpu manager: %w", err)
+	}
+	m.memory, err = memorymanager.NewManager(logger, config.MemoryManagerPolicy, info, reserved,
+		config.memoryReservations(), stateDir, m.topology)
+	if err != nil {
+		return nil, fmt.Errorf("memory manager: %w", err)
+	}
+	m.devices = newDeviceManager(devices, m.topology, m.Active)
+	// The order of the kubelet's container manager: it decides which allocator fails first.
+	for _, provider := range []topologymanager.HintProvider{m.devices, m.cpu, m.memory} {
+		m.topology.AddHintProvider(logger, provider)
+	}
+	ctx, stubs := context.Background(), stubs{&m.ready}
+	if err := m.cpu.Start(ctx, m.Active, stubs, stubs, stubs, containermap.NewContainerMap()); err != nil {
+		return nil, fmt.Errorf("cpu manager: %w", err)
+	}
+	if err := m.memory.Start(ctx, m.Active, stubs, stubs, stubs, containermap.NewContainerMap()); err != nil {
+		return nil, fmt.Errorf("memory manager: %w", err)
+	}
+	return m, nil
+}
+
+// SetReady says that all pods of before a restart were seen: from now on what nobody holds is swept.
+func (m *Managers) SetReady() { m.ready.Store(true) }
+
+// Active returns the pods that may hold resources.
+func (m *Managers) Active() []*v1.Pod { return *m.active.Load() }
+
+// Admit asks the Topology Manager, which also allocates, and then the further handlers, as the kubelet's admission
+// chain does. A refused pod is no longer active when Admit returns; what it got so far stays until the next sweep.
+func (m *Managers) Admit(pod *v1.Pod, further ...lifecycle.PodAdmitHandler) lifecycle.PodAdmitResult {
+	others := m.Active()
+	attributes := &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: others, Operation: lifecycle.AddOperation}
+	m.setActive(append(slices.Clone(others), pod))
+	for _, handler := range append([]lifecycle.PodAdmitHandler{m.topology}, further...) {
+		if result := handler.Admit(attributes); !result.Admit {
+			m.deactivate(pod.UID)
+			return result
+		}
+	}
+	return lifecycle.PodAdmitResult{Admit: true}
+}
+
+// Start tells the managers that the pod's containers start one after another. The Memory Manager then gives back the
+// memory of the regular init containers that ended before.
+func (m *Managers) Start(pod *v1.Pod) {
+	logger := klog.Background()
+	for _, container := range containers(pod) {
+		id := containerID(pod, container)
+		m.cpu.AddContainer(logger, pod, container, id)
+		m.memory.AddContainer(logger, pod, container, id)
+		m.topology.AddContainer(pod, container, id)
+	}
+}
+
+// Release forgets a pod that ended. The managers sweep what it held before their next allocation.
+func (m *Managers) Release(pod *v1.Pod) error {
+	m.deactivate(pod.UID)
+	for _, container := range containers(pod) {
+		if err := m.topology.RemoveContainer(containerID(pod, container)); err != nil {
+			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	return nil
+}
+
+// Holdings returns what each container of the pod holds, by container name.
+func (m *Managers) Holdings(pod *v1.Pod) map[string]Holdings {
+	holdings := map[string]Holdings{}
+	uid := string(pod.UID)
+	for _, container := range containers(pod) {
+		hint := m.topology.GetAffinity(uid, container.Name)
+		held := Holdings{
+			CPUs:      m.cpu.GetExclusiveCPUs(uid, container.Name).String(),
+			Preferred: hint.Preferred,
+			Memory:    []Block{},
+			Devices:   m.devices.heldBy(uid, container.Name),
+		}
+		if hint.NUMANodeAffinity != nil {
+			held.Hint = hint.NUMANodeAffinity.GetBits()
+		}
+		for _, block := range m.memory.GetMemory(uid, container.Name) {
+			held.Memory = append(held.Memory, Block{string(block.Type), block.NUMAAffinity, block.Size})
+		}
+		holdings[container.Name] = held
+	}
+	return holdings
+}
+
+// PodCPUs returns the exclusive CPUs of all containers of the pod, those of finished init containers included.
+func (m *Managers) PodCPUs(pod *v1.Pod) cpuset.CPUSet {
+	cpus := cpuset.New()
+	for _, container := range containers(pod) {
+		cpus = cpus.Union(m.cpu.GetExclusiveCPUs(string(pod.UID), container.Name))
+	}
+	return cpus
+}
+
+// PodMemory returns the memory blocks of all containers of the pod.
+func (m *Managers) PodMemory(pod *v1.Pod) []Block {
+	var blocks []Block
+	for _, container := range containers(pod) {
+		for _, block := range m.memory.GetMemory(string(pod.UID), container.Name) {
+			blocks = append(blocks, Block{string(block.Type), block.NUMAAffinity, block.Size})
+		}
+	}
+	return blocks
+}
+
+// PodDevices returns the devices that the pod keeps from others: resource -> zone -> number.
+func (m *Managers) PodDevices(pod *v1.Pod) map[string]map[int]int {
+	return m.devices.usedByPod(string(pod.UID))
+}
+
+// AllocatableCPUs returns the CPUs that may become exclusive; none without the static policy.
+func (m *Managers) AllocatableCPUs() cpuset.CPUSet { return m.cpu.GetAllocatableCPUs() }
+
+// AllocatableMemory returns bytes by zone and memory type; empty without the Static policy.
+func (m *Managers) AllocatableMemory() map[int]map[string]uint64 {
+	memory := map[int]map[string]uint64{}
+	for _, block := range m.memory.GetAllocatableMemory() {
+		for _, zone := range block.NUMAAffinity {
+			if memory[zone] == nil {
+				memory[zone] = map[string]uint64{}
+			}
+			memory[zone][string(block.Type)] += block.Size
+		}
+	}
+	return memory
+}
+
+func (m *Managers) setActive(pods []*v1.Pod) { m.active.Store(&pods) }
+
+func (m *Managers) deactivate(uid types.UID) {
+	m.setActive(slices.DeleteFunc(slices.Clone(m.Active()), func(pod *v1.Pod) bool { return pod.UID == uid }))
+}
+
+// containers lists a pod's containers in the order in which the kubelet admits them.
+func containers(pod *v1.Pod) []*v1.Container {
+	var all []*v1.Container
+	for i := range pod.Spec.InitContainers {
+		all = append(all, &pod.Spec.InitContainers[i])
+	}
+	for i := range pod.Spec.Containers {
+		all = append(all, &pod.Spec.Containers[i])
+	}
+	return all
+}
+
+func containerID(pod *v1.Pod, container *v1.Container) string {
+	return string(pod.UID) + "/" + container.Name
+}
+
+// stubs are the parts of a kubelet that the managers call and that do nothing here.
+type stubs struct {
+	ready *atomic.Bool
+}
+
+func (stubs) AddSource(string)                            {}
+func (s stubs) AllReady() bool                            { return s.ready.Load() }
+func (stubs) GetPodStatus(types.UID) (v1.PodStatus, bool) { return v1.PodStatus{}, false }
+func (stubs) UpdateContainerResources(context.Context, string, *runtimeapi.ContainerResources) error {
+	return nil
+}
