@@ -201,18 +201,21 @@ def _take(row: Row, books: CpuBooks, mask: int, count: int) -> None:
 
     With align-by-socket and distribute-cpus-across-numa together 1.36 and 1.37 split differently.
     """
+    if not count:
+        return
     zones = bits(mask)
     group = row.threads_per_core if row.full_pcpus_only else 1
-    order = _order(row, books, zones)
-    if count and row.distribute and count % group == 0 and len(order) <= MAX_DISTRIBUTED:
-        shares = distribution(order, books.pool, [zone.cpu_total for zone in row.zones], count, group)
-        if shares is not None:
+    if row.distribute and count % group == 0:
+        order = _order(row, books, zones)
+        if len(order) > MAX_DISTRIBUTED:
+            books.split_known = False
+        else:
+            shares = distribution(order, books.pool, [zone.cpu_total for zone in row.zones], count, group)
             books.split_known = books.split_known and not (row.align_by_socket and len(order) > 1)
-            for zone, share in shares:
-                _pack(row, books, [zone], share, uncore=False)
-            return
-    elif row.distribute and len(order) > MAX_DISTRIBUTED:
-        books.split_known = False
+            if shares is not None:
+                for zone, share in shares:
+                    _pack(row, books, [zone], share, uncore=False)
+                return
     _pack(row, books, zones, count, uncore=row.uncore and not row.distribute)
 
 
@@ -259,9 +262,9 @@ def _single(books: CpuBooks, zone: int, count: int, threads: int) -> None:
 def _whole_sockets(row: Row, books: CpuBooks, zones: Sequence[int], need: int) -> int:
     """Completely free sockets, the order of equals by id. The unit is the average socket, as in the kubelet."""
     totals: dict[int, int] = {}
-    for zone in row.zones:
-        if zone.cpu_total:
-            totals[zone.socket] = totals.get(zone.socket, 0) + zone.cpu_total
+    for own in row.zones:
+        if own.cpu_total:
+            totals[own.socket] = totals.get(own.socket, 0) + own.cpu_total
     unit = sum(totals.values()) // len(totals)
     for socket in sorted({row.zones[zone].socket for zone in zones}):
         members = [zone for zone in zones if row.zones[zone].socket == socket]

@@ -17,7 +17,12 @@ _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 MAX_CONTAINERS = 64
 MAX_RESOURCES = 8
 
-_INIT, _SIDECAR = 0, 1
+#: Largest CPU or device count and amount of bytes that an ask may name: more than any node has, and 64 containers of
+#: it still add up in 64 bits.
+MAX_COUNT = 1 << 24
+MAX_AMOUNT = 1 << 56
+
+_INIT, _SIDECAR, _APP = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def _page_bytes(resource: str) -> int:
     text = resource.removeprefix(_PAGES)
     digits, unit = text[:-2], text[-2:]
     if digits.isascii() and digits.isdigit() and unit in _UNITS:
-        return min(max(int(digits) * _UNITS[unit], 1), 1 << 60)
+        return min(max(int(digits[:20]) * _UNITS[unit], 1), MAX_AMOUNT)
     return _MIB
 
 
@@ -64,9 +69,9 @@ def _effective(amounts: Iterable[tuple[int, int]]) -> int:
 def _pod(ask: Ask, memory_names: tuple[str, ...], device_names: tuple[str, ...]) -> ContainerAsk:
     """The effective request of the whole pod. Memory Manager leaves out names that only init containers ask."""
     parts = ask.containers
-    in_apps = {name for part in parts if part.kind not in (_INIT, _SIDECAR) for name, _ in part.memory}
+    in_apps = {name for part in parts if part.kind == _APP for name, _ in part.memory}
     return ContainerAsk(
-        kind=2,
+        kind=_APP,
         cpus=_effective((part.kind, part.cpus) for part in parts),
         memory=tuple(
             (name, _effective((part.kind, dict(part.memory).get(name, 0)) for part in parts))
@@ -87,14 +92,38 @@ def _main(ask: Ask) -> int:
     return sizes.index(max(sizes)) if sizes else 0
 
 
+def _sound(ask: Ask) -> bool:
+    """Tell whether all numbers of an ask are in range and no name is given twice."""
+    for part in ask.containers:
+        names = [name for name, _ in (*part.memory, *part.devices)]
+        counts = (part.cpus, *(count for _, count in part.devices))
+        if (
+            part.kind not in {_INIT, _SIDECAR, _APP}
+            or len(set(names)) < len(names)
+            or not all(0 <= count <= MAX_COUNT for count in counts)
+            or not all(0 <= amount <= MAX_AMOUNT for _, amount in part.memory)
+        ):
+            return False
+    cells = ask.cells
+    return cells is None or (
+        0 <= cells.container < len(ask.containers)
+        and 0 < cells.cores <= MAX_COUNT
+        and 0 < cells.threads <= MAX_COUNT
+        and 0 < cells.page_bytes <= MAX_AMOUNT
+        and 0 <= cells.memory_bytes <= MAX_AMOUNT
+    )
+
+
 def derive(ask: Ask) -> Demand:
-    """Derives what does not depend on a node."""
+    """Derive what does not depend on a node. An ask beyond the limits gets its verdict here."""
     memory = sorted({name for part in ask.containers for name, _ in part.memory})
     devices = sorted({name for part in ask.containers for name, _ in part.devices})
     pages = [name for name in memory if name.startswith(_PAGES)]
     if ask.cells is not None and ask.cells.pages not in pages:
         pages.append(ask.cells.pages)
     code = ask.ask_code
+    if code is Code.Fits and not _sound(ask):
+        code = Code.DemandUnreadable
     if code is Code.Fits and (
         len(ask.containers) > MAX_CONTAINERS or len(memory) > MAX_RESOURCES or len(devices) > MAX_RESOURCES
     ):

@@ -112,17 +112,16 @@ def judge(row: Row, demand: Demand) -> Outcome:
 def _admit(books: _Books) -> Code:
     """All containers in order."""
     row, demand = books.row, books.demand
+    decides = row.policy is not Policy.NONE
     decision: Merged | Code | None = None
-    if row.policy is not Policy.NONE and row.scope is Scope.POD:
+    if decides and row.scope is Scope.POD:
         decision = _decide(books, None, demand.pod)
+    for index, request in enumerate(demand.ask.containers):
+        if decides and row.scope is Scope.CONTAINER:
+            decision = _decide(books, index, request)
         if isinstance(decision, Code):
             return decision
-    for index, request in enumerate(demand.ask.containers):
-        if row.policy is not Policy.NONE and row.scope is Scope.CONTAINER:
-            decision = _decide(books, index, request)
-            if isinstance(decision, Code):
-                return decision
-        else:
+        if not decides or row.scope is Scope.POD:
             books.steps.append(_step(books, index, request))
         code = _allocate(books, index, request, decision)
         books.steps[-1].code = code

@@ -32,8 +32,8 @@ def _zone(zone: ZoneRow, threads: int, everything: int) -> ZoneRow:
         blocks=min(max(zone.blocks, 0), MAX_CPUS),
         group=zone.group & everything,
         pages_free=None if zone.pages_free is None else _amounts(zone.pages_free, MAX_BYTES),
-        device_total=_amounts(zone.device_total, MAX_CPUS),
-        device_free=_amounts(zone.device_free, MAX_CPUS),
+        device_total=(devices := _amounts(zone.device_total, MAX_CPUS)),
+        device_free={name: min(max(free, 0), devices.get(name, 0)) for name, free in zone.device_free.items()},
     )
 
 

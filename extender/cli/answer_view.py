@@ -24,18 +24,22 @@ _UNITS = ((1024**4, "Ti"), (1024**3, "Gi"), (1024**2, "Mi"), (1024, "Ki"))
 
 
 def any_node_left(answer: PodAnswer) -> bool:
-    """Whether some node may take the pod: it fits, or what is known does not decide."""
-    return any(node.verdict != "refused" for node in answer.nodes)
+    """Whether some node may take the pod: it fits, what is known does not decide, or we do not judge the pod at all."""
+    return _passes(answer) or any(node.verdict != "refused" for node in answer.nodes)
+
+
+def _passes(answer: PodAnswer) -> bool:
+    """Whether the pod asks nothing of any zone; then there is no row per node, and a note says so."""
+    return not answer.nodes and not answer.demand
 
 
 def summary(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
     """The pod, what it asks for, and one row per node in the answer's order: fitting nodes first."""
     lines = [paper.paint(clean(f"Pod {answer.namespace}/{answer.name}: {answer.kind}"), "bold")]
-    if answer.demand:
-        lines.append(wrap(f"asks for {', '.join(answer.demand)}", paper, "  "))
+    lines += [wrap(f"asks for {container}", paper, "  ") for container in answer.demand]
     lines += [wrap(f"note: {note}", paper, "  ") for note in answer.notes]
     if not answer.nodes:
-        return "\n".join([*lines, "  no nodes are known"])
+        return "\n".join(lines if _passes(answer) else [*lines, "  no nodes are known"])
     counts = {verdict: sum(node.verdict == verdict for node in answer.nodes) for verdict in _COLOURS}
     lines.append("  " + ", ".join(f"{verdict} {count}" for verdict, count in counts.items() if count))
     columns = [
@@ -53,13 +57,13 @@ def summary(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
 
 
 def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
-    given = [zone for zone in node.per_zone if zone.cpus_given or any(zone.memory_given.values())]
+    given = node.per_zone if node.verdict != "refused" else ()
     wide_middle = [_given_memory(given), str(node.cells or "")] if wide else []
     wide_end = [node.mode, node.pool, node.code] if wide else []
     return [
         node.node,
         Cell(node.verdict, _COLOURS.get(node.verdict, "")),
-        ",".join(map(str, node.zones)),
+        ",".join(map(str, node.zones)) if given else "",
         " ".join(f"{zone.id}:{zone.cpus_given}" for zone in given if zone.cpus_given),
         " ".join(f"{zone.id}:{pages}" for zone in given if (pages := _pages(zone.memory_given))),
         *wide_middle,
@@ -117,7 +121,7 @@ def _zones(node: NodeAnswer, paper: Paper) -> str:
     return render(columns, rows, paper, "  ")
 
 
-def _given_memory(zones: list[ZoneAnswer]) -> str:
+def _given_memory(zones: tuple[ZoneAnswer, ...]) -> str:
     return " ".join(
         f"{zone.id}:{_size(zone.memory_given['memory'])}" for zone in zones if zone.memory_given.get("memory")
     )
@@ -146,10 +150,10 @@ def _size(amount: int) -> str:
 
 
 def as_json(answer: PodAnswer) -> bytes:
-    """The answer as one JSON object, camelCase as the API's objects are."""
-    return orjson.dumps(
-        {"apiVersion": names.API_VERSION, "kind": ANSWER_KIND, **_camel(answer)}, option=orjson.OPT_INDENT_2
-    )
+    """The answer as one JSON object, camelCase as the API's objects are; what the pod is stands under `role`."""
+    fields = _camel(answer)
+    head = {"apiVersion": names.API_VERSION, "kind": ANSWER_KIND, "role": fields.pop("kind")}
+    return orjson.dumps(head | fields, option=orjson.OPT_INDENT_2)
 
 
 def _camel(value: Any) -> Any:

@@ -2,8 +2,8 @@
 
 import click
 
-from extender.cli.settings import load_settings
 from extender.cli.exits import epilog
+from extender.cli.settings import load_settings
 from extender.cli.tables import clean
 
 __all__ = ["check_config"]
@@ -11,9 +11,8 @@ __all__ = ["check_config"]
 
 @click.command(
     "check-config",
-    epilog=epilog(
-        "fastfit check-config fastfit.yaml",
-    ),
+    short_help="Name every mistake of a configuration.",
+    epilog=epilog("fastfit check-config fastfit.yaml"),
 )
 @click.argument("file", metavar="FILE")
 def check_config(file: str) -> None:

@@ -16,7 +16,7 @@ from extender.cli.picture import cluster_of
 from extender.cli.serve import make_server
 from extender.cli.service import Service
 from extender.cli.tables import Paper, paper_for
-from extender.config import Settings
+from extender.config import Reply, Settings
 from extender.http.address import Address, parse
 from extender.http.server import BIND_FLAG, stop_on_signals
 from extender.observe.logs import setup
@@ -29,10 +29,11 @@ _DEFAULT_BIND = "127.0.0.1:9480"
 
 
 @click.command(
+    short_help="Try it on a bundled cluster, no Kubernetes needed.",
     epilog=epilog(
         "fastfit demo",
         "fastfit demo --bind 127.0.0.1:8080",
-    )
+    ),
 )
 @click.option(
     BIND_FLAG,
@@ -49,7 +50,8 @@ def demo(bind: str | None) -> None:
     address = parse(bind, BIND_FLAG) if bind is not None else _free_address()
     sample = files("extender.sample")
     with as_file(sample / "cluster.json") as cluster, as_file(sample / "filter.json") as body:
-        settings = Settings()
+        # The reply then shows reasons too; kube-scheduler wants them only when no node is left.
+        settings = Settings(reply=Reply(always_send_failures=True))
         setup("warning", "console")
         snapshot = read(cluster)
         _print_tables(snapshot, settings, paper_for(sys.stdout))

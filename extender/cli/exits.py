@@ -29,7 +29,7 @@ _MEANINGS = {
 
 
 def epilog(*examples: str) -> str:
-    """The end of a help text: examples, and what exit codes mean. Click keeps the lines after a \\b as they are."""
+    """The end of a help text: examples, and what exit codes mean. Click does not fold the lines after a backspace."""
     codes = "\n".join(f"  {code.value:>2}  {_MEANINGS[code]}" for code in Exit)
     return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples) + "\n\n\b\nExit codes:\n" + codes
 

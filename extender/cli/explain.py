@@ -21,11 +21,12 @@ _MANIFESTS = (".yaml", ".yml", ".json")
 
 
 @click.command(
+    short_help="Say for every node why a pod fits or not.",
     epilog=epilog(
         "fastfit explain -n vms virt-launcher-db-7x2kp",
         "fastfit explain vms/db -o wide",
         "fastfit explain --snapshot cluster.json pod.yaml -o json",
-    )
+    ),
 )
 @click.argument("pod")
 @click.option("-n", "--namespace", help="Namespace of the pod; left out: every namespace is searched.")

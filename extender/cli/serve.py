@@ -30,10 +30,11 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 @click.command(
+    short_help="Answer kube-scheduler.",
     epilog=epilog(
         "fastfit serve --config /etc/fastfit/config.yaml",
         "fastfit serve --snapshot cluster.json",
-    )
+    ),
 )
 @click.option("--kubeconfig", metavar="FILE", help="Cluster to watch; left out: the pod's own, then kubectl's default.")
 @click.option("--snapshot", metavar="FILE", help="Serve a snapshot instead of a cluster; nothing in it ever changes.")

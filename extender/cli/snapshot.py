@@ -13,10 +13,11 @@ __all__ = ["snapshot"]
 
 
 @click.command(
+    short_help="Save what a live cluster shows into one file.",
     epilog=epilog(
         "fastfit snapshot -o cluster.json",
         "fastfit explain --snapshot cluster.json vms/db",
-    )
+    ),
 )
 @click.option("-o", "--output", metavar="FILE", required=True, help="File to write; - for standard output.")
 @click.option("--kubeconfig", metavar="FILE", help="Cluster to read; left out: the pod's own, then kubectl's default.")

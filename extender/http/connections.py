@@ -4,6 +4,8 @@ aiohttp has no such limit, and closes a connection that never sends a request on
 time. Here, when the port is full, the connection that has waited longest without a first request gives way
 to the new one; a connection that was used is never cut for another. So half-open connections cannot lock
 kube-scheduler out, and its own idle ones live as long as promised.
+
+TLS handshakes do not count before they are done: strangers without a certificate must not fill the port.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Handler(web.RequestHandler):
-    """aiohttp's connection, which tells its `Connections` when it is made and lost."""
+    """aiohttp's connection, admitted and counted by its `Connections`."""
 
     __slots__ = ("_owner",)
 
@@ -32,8 +34,11 @@ class _Handler(web.RequestHandler):
         self._owner = owner
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._owner.made(self)
+        assert isinstance(transport, asyncio.Transport)
+        if self._owner.admit(self):
+            super().connection_made(transport)
+        else:
+            transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -58,9 +63,7 @@ class Connections:
         self._limit = limit
         self._port = port
         self._options = options
-        #: every connection that counts, oldest first. The value is when it stops counting if it is not made
-        #: by then: asyncio does not report a failed TLS handshake to the protocol.
-        self._open: dict[web.RequestHandler, float] = {}
+        self._open: set[web.RequestHandler] = set()
         #: those of them that have not sent a request yet, oldest first (a dict as ordered set)
         self._silent: dict[web.RequestHandler, None] = {}
         self._warned_at = float("-inf")
@@ -70,17 +73,15 @@ class Connections:
 
     def __call__(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
-        loop = asyncio.get_running_loop()
-        if len(self._open) >= self._limit and not self._make_room(loop.time()):
-            return _Refusal()
-        handler = _Handler(self, self._server, loop=loop, **self._options)
-        self._open[handler] = loop.time() + HANDSHAKE_S + 1.0
-        return handler
+        return _Handler(self, self._server, loop=asyncio.get_running_loop(), **self._options)
 
-    def made(self, handler: web.RequestHandler) -> None:
-        """The connection stands (and its TLS handshake is done)."""
-        self._open[handler] = float("inf")
+    def admit(self, handler: web.RequestHandler) -> bool:
+        """Count a connection that now stands; False if there is no room for it."""
+        if len(self._open) >= self._limit and not self._make_room():
+            return False
+        self._open.add(handler)
         self._silent[handler] = None
+        return True
 
     def used(self, handler: web.RequestHandler) -> None:
         """A request came in on this connection."""
@@ -88,30 +89,17 @@ class Connections:
 
     def lost(self, handler: web.RequestHandler) -> None:
         """The connection is gone."""
-        self._open.pop(handler, None)
+        self._open.discard(handler)
         self._silent.pop(handler, None)
 
-    def _make_room(self, now: float) -> bool:
-        for handler, deadline in list(self._open.items()):
-            if deadline < now:
-                self.lost(handler)
-        if len(self._open) < self._limit:
-            return True
+    def _make_room(self) -> bool:
         oldest = next(iter(self._silent), None)
         if oldest is not None:
             self.lost(oldest)
             oldest.force_close()
             return True
+        now = asyncio.get_running_loop().time()
         if now - self._warned_at >= _WARN_EVERY_S:
             self._warned_at = now
             _log.warning("connection refused: the port has as many as it may keep", port=self._port, limit=self._limit)
         return False
-
-
-class _Refusal(asyncio.Protocol):
-    """Closes a connection as soon as it is made."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close without a word: the peer sees a reset."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.abort()

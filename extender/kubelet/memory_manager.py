@@ -40,6 +40,7 @@ class MemoryBlock:
 class ZoneMemory:
     """One zone: bytes by type, the number of its blocks, and the group it belongs to (mask of positions)."""
 
+    id: int
     allocatable: Mapping[str, int]
     free: dict[str, int]
     group: int
@@ -49,7 +50,7 @@ class ZoneMemory:
         return self.allocatable[resource] - self.free[resource]
 
     def clone(self) -> "ZoneMemory":
-        return ZoneMemory(self.allocatable, dict(self.free), self.group, self.blocks)
+        return ZoneMemory(self.id, self.allocatable, dict(self.free), self.group, self.blocks)
 
 
 @dataclass(slots=True)
@@ -214,8 +215,8 @@ class MemoryManager:
         if mask & (mask - 1) and self._violates(mask):
             return _failure(
                 "preferred hint violates NUMA node allocation",
-                f"memory over {mask.bit_count()} zones may only use zones that hold nothing or form this very group: "
-                + self._free_text(need),
+                f"{_text(need)} over {mask.bit_count()} zones may only use zones that hold nothing or form this very "
+                f"group: {self._free_text(need)}",
             )
         return mask
 
@@ -290,7 +291,7 @@ class MemoryManager:
         self.held = {}
         self._reusable = _Reusable()
         for position, zone in enumerate(self.zones):
-            self.zones[position] = ZoneMemory(zone.allocatable, dict(zone.allocatable), 1 << position)
+            self.zones[position] = ZoneMemory(zone.id, zone.allocatable, dict(zone.allocatable), 1 << position)
         for uid, containers in held.items():
             for name, blocks in containers.items():
                 kept = [MemoryBlock(block.resource, block.mask, block.bytes) for block in blocks]
@@ -316,9 +317,9 @@ class MemoryManager:
 
     def _free_text(self, need: Mapping[str, int]) -> str:
         return "; ".join(
-            f"zone #{position} has {_text({r: zone.free.get(r, 0) for r in need})} free, {zone.blocks} blocks"
-            + (f", group of {zone.group.bit_count()}" if zone.group.bit_count() > 1 else "")
-            for position, zone in enumerate(self.zones)
+            f"zone {zone.id} has {_text({r: zone.free.get(r, 0) for r in need})} free and {zone.blocks} blocks"
+            + (f" in a group of {zone.group.bit_count()} zones" if zone.group.bit_count() > 1 else "")
+            for zone in self.zones
         )
 
     def _width_text(self, need: Mapping[str, int], width: int, mask: int) -> str:
@@ -375,5 +376,5 @@ def _zones(machine: Machine, config: KubeletConfig) -> list[ZoneMemory]:
             allocatable[resource] = amount - reserved.get((zone.id, resource), 0)
             if allocatable[resource] < 0:
                 raise CannotStart(f"reservedMemory: zone {zone.id} has less {resource} than is reserved")
-        zones.append(ZoneMemory(allocatable, dict(allocatable), 1 << position))
+        zones.append(ZoneMemory(zone.id, allocatable, dict(allocatable), 1 << position))
     return zones

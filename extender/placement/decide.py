@@ -1,22 +1,18 @@
 """From a pod and the table to an answer: ask the kernel, check its winner with the kubelet model, charge it."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
-from _fastfit import Fit, Query
+from _fastfit import Fit
 from _fastfit.codes import Code
-from _fastfit.model import Ask
 from extender.api.objects import Pod
 from extender.kubevirt.ask import Question, ask_of, question_of
-from extender.kubevirt.launcher_pod import PodRole, controlling_vmi, role_of
+from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.reasons import verdict_of
 from extender.state.cluster import Cluster, attempt_of
 from extender.state.pods import PodEntry, entry_of
 
 __all__ = ["Decider", "Subject", "subject_of"]
 
-#: Asks whose per-row answers are kept; a burst of VMs has few sizes.
-_QUERIES = 128
 #: How often the kubelet model may overrule the kernel's winner in one call.
 _OVERRULINGS = 16
 
@@ -30,21 +26,20 @@ _MODEL_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A pod under judgement: what it is, what it asks, and whether its VMI is known."""
+    """A pod under judgement: what it is, what it asks, and its guest, None while the VMI is not known."""
 
     pod: Pod
     role: PodRole
-    vmi: str
-    vmi_known: bool
+    guest: Guest | None
     question: Question
 
 
 def subject_of(cluster: Cluster, pod: Pod) -> Subject:
-    """Reads the pod against the picture."""
+    """Reads the pod against the picture, which is brought up to date for it."""
+    cluster.work()
     role = role_of(pod)
-    vmi = controlling_vmi(pod)
-    guest = cluster.guest(vmi)
-    return Subject(pod, role, vmi, guest is not None, question_of(pod, role, guest, cluster.zoned_devices))
+    guest = cluster.guest(controlling_vmi(pod))
+    return Subject(pod, role, guest, question_of(pod, role, guest, cluster.zoned_devices))
 
 
 class Decider:
@@ -53,13 +48,17 @@ class Decider:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         cluster.judge = self.judge
-        self._queries: OrderedDict[Ask, Query] = OrderedDict()
 
     def fit(self, subject: Subject, names: bytes) -> Fit:
         """The kernel's answer for these nodes, with the pod's own charge lifted. Raises ScanError for bad names."""
         self.cluster.withdraw(subject.pod.metadata.uid)
         self.cluster.work()
-        return self.cluster.table.fit(self._query(subject.question.ask), names)
+        return self.cluster.table.fit(self.cluster.table.prepare(subject.question.ask), names)
+
+    @staticmethod
+    def peek(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
+        """The kernel's answer as the picture stands, the pod's own charge included; nothing is changed."""
+        return cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
 
     def charge(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
         """Charges the pod to the best node; a winner that the kubelet model refuses is struck and the next one taken.
@@ -84,7 +83,7 @@ class Decider:
         guest = self.cluster.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
         ask = ask_of(pod.demand, PodRole.FIRST_BOOT, guest, self.cluster.zoned_devices, dedicated=dedicated)
-        fit = self.cluster.table.fit(self._query(ask), b'["' + pod.node.encode() + b'"]')
+        fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
         return verdict_of(next(iter(fit.counts())))
 
     def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
@@ -96,13 +95,3 @@ class Decider:
         attempt = attempt_of(subject.pod)
         refused = self.cluster.promise(entry, node, attempt, verdict_of(code), nominated=nominated)
         return None if refused is None else _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
-
-    def _query(self, ask: Ask) -> Query:
-        query = self._queries.get(ask)
-        if query is None:
-            query = self._queries[ask] = self.cluster.table.prepare(ask)
-            if len(self._queries) > _QUERIES:
-                self._queries.popitem(last=False)
-        else:
-            self._queries.move_to_end(ask)
-        return query

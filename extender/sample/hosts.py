@@ -53,7 +53,6 @@ class Host:
     topology_options: Mapping[str, str] = field(default_factory=dict)
     facts: bool = True
     reported: bool = True
-    realtime: bool = False
     #: CPUs to reserve; None: the first core of every zone that has cores
     reserved: str | None = None
     devices: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
@@ -76,20 +75,19 @@ def _hosts() -> tuple[Host, ...]:
     closest = {"prefer-closest-numa-nodes": "true"}
     return (
         Host("xeon-1", xeon_6230(both), "restricted", memory_static=True),
-        Host("xeon-2", xeon_6230(both), "single-numa-node", "pod", realtime=True),
+        Host("xeon-2", xeon_6230(both), "single-numa-node", "pod"),
         Host("xeon-3", xeon_6230({"1Gi": 128, "2Mi": 40960}), "none"),
         Host("xeon-4", xeon_6230(both), "best-effort", "pod", memory_static=True, facts=False),
         Host("epyc-1", epyc_rome_nps4_smt({"1Gi": 32, "2Mi": 20480}, 128), "restricted", topology_options=closest),
         Host("epyc-2", epyc_7742_nps4({"1Gi": 24, "2Mi": 12288}, 64), "best-effort", memory_static=True),
         Host("ripper-1", threadripper_2990wx({"1Gi": 24, "2Mi": 8192}), "best-effort"),
-        Host("sparse-1", power9({"1Gi": 32, "2Mi": 32768}), "restricted", memory_static=True),
+        Host("sparse-1", power9({"1Gi": 32, "2Mi": 32768}, gpu_zones=False), "restricted", memory_static=True),
         Host("nro-1", nro_worker(), "restricted", memory_static=True, reserved="0,40"),
         Host(
             "telco-1",
             telco_18c({"1Gi": 64}),
             "single-numa-node",
             cpu_options=smt,
-            realtime=True,
             devices={1: {"openshift.io/mlx_vf": 8}},
         ),
         Host("snc-1", xeon_8480_snc4({"1Gi": 28}), "single-numa-node", facts=False, reported=False),
@@ -97,8 +95,7 @@ def _hosts() -> tuple[Host, ...]:
     )
 
 
-#: The nodes. The layout of sparse-1 is a POWER9's (zones 0 and 8, memory of GPUs in zones from 250), worn by an amd64
-#: node so that the sample's VMs may run there.
+#: The nodes. The layout of sparse-1 is a POWER9's (zones 0 and 8), worn by an amd64 node so that VMs may run there.
 HOSTS = _hosts()
 
 
@@ -168,7 +165,7 @@ def node_object(host: Host) -> dict[str, Any]:
                 names.CPU_MANAGER_LABEL: "true" if host.cpu_static else "false",
                 "machine-type.node.kubevirt.io/q35": "true",
                 names.MULTITHREADING_LABEL: "true" if smt else "false",
-                **({"kubevirt.io/realtime": "true"} if host.realtime else {}),
+                **({"kubevirt.io/realtime": "true"} if host.cpu_static else {}),
             },
             "annotations": annotations,
         },

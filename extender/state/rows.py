@@ -49,7 +49,7 @@ def make_row(
 ) -> Row:
     """The row of a node with everything held and promised on it."""
     code = facts.code
-    if ledger.problem:
+    if code is Code.Fits and ledger.problem:
         code = Code.KubeletCannotStart
     elif code is Code.Fits and ledger.unplaced():
         code = Code.ReportContradictsPods

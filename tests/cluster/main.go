@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/component-base/cli"
@@ -36,6 +37,9 @@ func main() {
 		os.Exit(2)
 	}
 	part := os.Args[1]
+	if os.Getenv("FASTFIT_EXIT_WITH_PARENT") != "" {
+		go exitWithParent()
+	}
 	// The commands parse os.Args themselves; the part takes the place of the program name.
 	os.Args = os.Args[1:]
 	command := parts[part]()
@@ -46,4 +50,13 @@ func main() {
 		return
 	}
 	os.Exit(cli.Run(command))
+}
+
+// exitWithParent ends this process once the one that started it is gone: a killed test run leaves nothing behind.
+func exitWithParent() {
+	parent := os.Getppid()
+	for os.Getppid() == parent {
+		time.Sleep(time.Second)
+	}
+	os.Exit(1)
 }

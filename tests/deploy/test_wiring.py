@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from extender.http.address import is_loopback, parse
 from tests.deploy.manifests import (
     DEPLOY,
     RENDERED,
@@ -51,7 +52,7 @@ def test_scheduler_calls_where_the_extender_listens(directory: str) -> None:
         config = _mounted_scheduler_config(objects)
     (entry,) = config["extenders"]
     assert entry["urlPrefix"] == f"http://{bind}"
-    assert bind.startswith("127.0.0.1:")
+    assert is_loopback(parse(bind, "--bind").host)
 
 
 @pytest.mark.parametrize("directory", WITH_EXTENDER)
@@ -59,13 +60,13 @@ def test_probes_ask_the_operations_port(directory: str) -> None:
     """Each of the extender's probes asks its path on the port that --ops-bind opens, at an address it is open on."""
     pod = pod_spec(render(directory))
     extender = container(pod, "extender")
-    host, _, port = flags(extender)["ops-bind"].rpartition(":")
+    bind = parse(flags(extender)["ops-bind"], "--ops-bind")
     for name, path in PROBES.items():
         get = extender[name]["httpGet"]
-        assert (get["path"], _port(extender, extender[name])) == (path, int(port))
+        assert (get["path"], _port(extender, extender[name])) == (path, bind.port)
         # Without `host` the kubelet asks the pod's address, which a bind to loopback would not answer.
-        assert get.get("host", "") == host
-    assert bool(host) == pod.get("hostNetwork", False), "loopback of the node is reachable only from its network"
+        assert get.get("host") == (bind.host if is_loopback(bind.host) else None)
+    assert is_loopback(bind.host) == pod.get("hostNetwork", False), "the kubelet reaches no other loopback"
 
 
 def test_probe_paths_are_served() -> None:

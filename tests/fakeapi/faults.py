@@ -32,7 +32,6 @@ class Refuse(Fault):
     """Answer with a status (410, 422, 429, 503, ...) instead of a list or a stream."""
 
     code: int
-    reason: str = ""
     retry_after: int | None = None
     #: `details.causes[].reason`, e.g. ResourceVersionTooLarge
     cause: str = ""

@@ -56,7 +56,8 @@ class FakeApi:
         self.store = Store()
         self._resources = [kind.resource for kind in KINDS.values()]
         self._faults: dict[tuple[str, str], deque[Fault]] = defaultdict(deque)
-        self._open: set[web.Request] = set()
+        #: connections that have a request on them
+        self._open: set[asyncio.BaseTransport] = set()
         self._runner: web.AppRunner | None = None
         self._port = 0
 
@@ -86,9 +87,10 @@ class FakeApi:
 
     def reset_connections(self) -> None:
         """Reset every connection that has a request on it."""
-        for request in self._open:
-            if request.transport is not None:
-                request.transport.abort()
+        for transport in list(self._open):
+            # Every asyncio transport of a socket can be aborted; the base class does not say so.
+            assert isinstance(transport, asyncio.Transport)
+            transport.abort()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -135,7 +137,9 @@ class FakeApi:
         self.requests.append(Request(verb, resource, query, asyncio.get_running_loop().time(), code))
         if refused is not None:
             return refused
-        self._open.add(request)
+        connection = request.transport
+        assert connection is not None
+        self._open.add(connection)
         try:
             if isinstance(fault, faults.NoAnswer):
                 await asyncio.Event().wait()
@@ -146,7 +150,7 @@ class FakeApi:
                 return self._page(resource.plural, query)
             return await self._watch(request, resource.plural, fault)
         finally:
-            self._open.discard(request)
+            self._open.discard(connection)
 
     def _named(self, path: str) -> tuple[Resource | None, str, str]:
         """The resource of a path, and the name and namespace where it is that of one object."""

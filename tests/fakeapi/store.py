@@ -51,7 +51,6 @@ class Store:
 
     def compact(self, plural: str) -> None:
         """From now on a new watch or a continue token from before is too old; open watches go on."""
-        self.version += 1
         self._oldest[plural] = self.version
 
     def too_old(self, plural: str, version: int) -> bool:

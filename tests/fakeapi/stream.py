@@ -54,6 +54,7 @@ class Stream:
                 async with asyncio.timeout(min(left, bookmark_s)):
                     await changed.wait()
             except TimeoutError:
+                # One a minute, and one with which a watch ends in order.
                 await self._send(bookmark(version))
 
     def _ordered(self, events: list[tuple[str, Object]]) -> Iterator[bytes]:

@@ -1,0 +1,138 @@
+# Memory Manager `Static` on counts; the rules are told in _memory_py.py.
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from _fastfit._types cimport (
+    Books, FITS, MEMORY_GROUP_CONFLICT, Part, ZONE_MEMORY_SHORT, lowest, next_mask, popcount,
+)
+
+
+cdef inline int64_t sum_over(const int64_t *amounts, uint32_t mask) noexcept nogil:
+    cdef int64_t total = 0
+    while mask:
+        total += amounts[lowest(mask)]
+        mask &= mask - 1
+    return total
+
+
+cdef inline bint holds(const Books *books, const Part *part, uint32_t mask) noexcept nogil:
+    cdef int32_t item
+    for item in range(part.memories):
+        if sum_over(books.allocatable[part.memory_name[item]], mask) < part.memory[item]:
+            return False
+    return True
+
+
+cdef inline int64_t reusable(const Books *books, uint32_t mask, int32_t name) noexcept nogil:
+    cdef int32_t item
+    for item in range(books.reuses):
+        if books.reuse[item].mask == mask and books.reuse[item].name == name:
+            return books.reuse[item].bytes
+    return 0
+
+
+cdef inline void set_reusable(Books *books, uint32_t mask, int32_t name, int64_t amount) noexcept nogil:
+    cdef int32_t item
+    for item in range(books.reuses):
+        if books.reuse[item].mask == mask and books.reuse[item].name == name:
+            books.reuse[item].bytes = amount
+            return
+    books.reuse[books.reuses].mask = mask
+    books.reuse[books.reuses].name = name
+    books.reuse[books.reuses].bytes = amount
+    books.reuses += 1
+
+
+cdef inline bint group_allows(const Books *books, uint32_t mask) noexcept nogil:
+    cdef uint32_t left = mask
+    cdef int32_t zone
+    if popcount(mask) == 1:
+        return popcount(books.group[lowest(mask)]) == 1
+    while left:
+        zone = lowest(left)
+        left &= left - 1
+        if books.blocks[zone] and books.group[zone] != mask:
+            return False
+    return True
+
+
+cdef inline bint memory_free(const Books *books, const Part *part, uint32_t mask, bint with_reuse) noexcept nogil:
+    cdef int32_t item
+    cdef int64_t free
+    for item in range(part.memories):
+        free = sum_over(books.free[part.memory_name[item]], mask)
+        if with_reuse and books.reuses:
+            free += reusable(books, mask, part.memory_name[item])
+        if free < part.memory[item]:
+            return False
+    return True
+
+
+cdef inline bint memory_offers(const Books *books, const Part *part, uint32_t mask) noexcept nogil:
+    return holds(books, part, mask) and group_allows(books, mask) and memory_free(books, part, mask, True)
+
+
+# The first mask offered that includes `within`, the narrowest and smallest one; 0 if there is none. Its width is the
+# preferred one iff it equals `width`: the narrowest that holds the request on an empty node.
+cdef inline uint32_t first_offer(
+    const Books *books, const Part *part, uint32_t within, int32_t *width
+) noexcept nogil:
+    cdef uint32_t end = <uint32_t>1 << books.row.zones
+    cdef uint32_t mask
+    cdef int32_t bits
+    width[0] = 0
+    for bits in range(1, books.row.zones + 1):
+        mask = (<uint32_t>1 << bits) - 1
+        while mask < end:
+            if holds(books, part, mask):
+                if not width[0]:
+                    width[0] = bits
+                if not within & ~mask and group_allows(books, mask) and memory_free(books, part, mask, True):
+                    return mask
+            mask = next_mask(mask)
+    if not width[0]:
+        width[0] = books.row.zones
+    return 0
+
+
+# Pins the request; `mask` 0: Topology Manager named none. The mask used is left in `pinned`.
+cdef inline int memory_allocate(
+    Books *books, const Part *part, uint32_t mask, bint preferred, bint regular_init, uint32_t *pinned
+) noexcept nogil:
+    cdef int32_t width, item, zone
+    cdef int64_t left, amount
+    if not mask:
+        mask = first_offer(books, part, 0, &width)
+        if not mask or (preferred and popcount(mask) != width):
+            return ZONE_MEMORY_SHORT
+        preferred = popcount(mask) == width
+    if not memory_free(books, part, mask, False):
+        mask = first_offer(books, part, mask, &width)
+        if not mask or (preferred and popcount(mask) != width):
+            return ZONE_MEMORY_SHORT
+    if popcount(mask) > 1 and not group_allows(books, mask):
+        return MEMORY_GROUP_CONFLICT
+    pinned[0] = mask
+    for item in range(part.memories):
+        amount = part.memory[item]
+        left = reusable(books, mask, part.memory_name[item]) if books.reuses else 0
+        if regular_init or left:
+            set_reusable(
+                books, mask, part.memory_name[item], max(left, amount) if regular_init else max(<int64_t>0, left - amount)
+            )
+        assign(books, mask, part.memory_name[item], max(<int64_t>0, amount - left))
+    return FITS
+
+
+cdef inline void assign(Books *books, uint32_t mask, int32_t name, int64_t amount) noexcept nogil:
+    cdef uint32_t left = mask
+    cdef int32_t zone
+    cdef int64_t part
+    while left:
+        zone = lowest(left)
+        left &= left - 1
+        books.blocks[zone] += 1
+        books.group[zone] = mask
+        part = min(books.free[name][zone], amount)
+        books.free[name][zone] -= part
+        amount -= part

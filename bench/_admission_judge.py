@@ -1,0 +1,163 @@
+"""What the kubelets said, and what KubeVirt would then do: reads the state file of the hollow kubelets.
+
+The kubelets are the judges of admission. They do not look at the huge pages that a guest will touch in each zone,
+which KubeVirt fixes afterwards: `PageBooks` keeps these, VM by VM in the order in which they started.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from extender.api.objects import Pod, Vmi
+from extender.api.quantity import milli
+from extender.kubelet.cpuset import bits, parse_cpus
+from extender.kubelet.facts_json import machine_from_json
+from extender.kubelet.pod import pod_demand
+from extender.kubelet.results import Admitted, Block, ContainerPlacement
+from extender.kubevirt.domain import GuestError, zone_pages
+from extender.kubevirt.guest_cells import boot
+from extender.kubevirt.host_topology import host_topology
+from extender.kubevirt.launcher_pod import COMPUTE, Guest, guest_of
+from extender.kubevirt.physical_pages import pages_held
+
+__all__ = ["Judged", "PageBooks", "exclusive_cpus", "fits_sums", "guest_for", "requests_of", "verdicts"]
+
+Json = dict[str, Any]
+
+#: Pages per zone and their size in bytes, by the name in a machine's `hugepages`.
+_PAGE_BYTES: Final = {"2Mi": 2 << 20, "1Gi": 1 << 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One verdict of a kubelet. `holdings`: container -> what it got."""
+
+    node: str
+    pod: str
+    uid: str
+    admitted: bool
+    reason: str
+    message: str
+    active: bool
+    holdings: Mapping[str, Json]
+
+
+def verdicts(truth: Json) -> list[Judged]:
+    """All verdicts of a state file, each node's in the order in which its kubelet gave them."""
+    return [
+        Judged(
+            node=node,
+            pod=f"{entry['namespace']}/{entry['name']}",
+            uid=entry["uid"],
+            admitted=entry["admitted"],
+            reason=entry.get("reason", ""),
+            message=entry.get("message", ""),
+            active=entry["active"],
+            holdings=entry["containers"],
+        )
+        for node, content in truth["nodes"].items()
+        for entry in content["pods"]
+    ]
+
+
+def exclusive_cpus(judged: Iterable[Judged]) -> int:
+    """CPUs that running pods hold for themselves."""
+    return sum(
+        len(list(bits(parse_cpus(held["cpus"], one.pod))))
+        for one in judged
+        if one.active
+        for held in one.holdings.values()
+    )
+
+
+def guest_for(vmi: Json) -> Guest:
+    """The VM as its VMI states it."""
+    return guest_of(msgspec.convert(vmi, Vmi))
+
+
+class PageBooks:
+    """Huge pages of one machine, as QEMU's touch them."""
+
+    def __init__(self, node: Json) -> None:
+        """`node` is an element of the fleet."""
+        self._machine = machine_from_json(node["machine"], node["name"])
+        self._topology = host_topology(self._machine)
+        self._free = {
+            zone.id: {f"hugepages-{size}": count * _PAGE_BYTES[size] for size, count in zone.hugepages.items()}
+            for zone in self._machine.zones
+        }
+
+    def obstacle(self, guest: Guest, holdings: Mapping[str, Json]) -> str:
+        """Why the guest could not start on what its pod holds; empty: it starts."""
+        if not guest.dedicated:
+            return ""
+        cpus = bits(parse_cpus(holdings[COMPUTE]["cpus"], COMPUTE))
+        domain = boot(self._topology, cpus, guest.size)
+        if isinstance(domain, GuestError):
+            return domain.text
+        for zone, amount in zone_pages(domain).items():
+            free = self._free[zone].get(guest.pages, 0)
+            if amount > free:
+                return f"zone {zone} has {free >> 30}Gi of {guest.pages} left, its cell needs {amount >> 30}Gi"
+        return ""
+
+    def take(self, pod: Json, guest: Guest, holdings: Mapping[str, Json]) -> None:
+        """The guest started and touched its pages."""
+        placed = Admitted({name: _placement(held) for name, held in holdings.items()})
+        demand = pod_demand(msgspec.convert(pod, Pod))
+        for zone, sizes in pages_held(self._machine, self._topology, demand, placed, guest).items():
+            for size, amount in sizes.items():
+                self._free[zone][size] = self._free[zone].get(size, 0) - amount
+
+
+def _placement(held: Json) -> ContainerPlacement:
+    return ContainerPlacement(
+        cpus=frozenset(bits(parse_cpus(held["cpus"], "cpus"))),
+        memory=tuple(Block(block["resource"], tuple(block["numa"]), block["bytes"]) for block in held["memory"]),
+        hint=tuple(held["hint"]) if held["hint"] is not None else None,
+        preferred=held["preferred"],
+    )
+
+
+def requests_of(pod: Json) -> dict[str, int]:
+    """What kube-scheduler adds up for a pod, in thousandths: sidecars count like containers, init containers as a peak."""
+    total: dict[str, int] = {"pods": 1000}
+    for container in pod["spec"]["containers"]:
+        _add(total, container)
+    peaks: list[dict[str, int]] = []
+    sidecars: dict[str, int] = {}
+    for container in pod["spec"].get("initContainers", ()):
+        if container.get("restartPolicy") == "Always":
+            _add(total, container)
+            _add(sidecars, container)
+            peaks.append(dict(sidecars))
+        else:
+            peak = dict(sidecars)
+            _add(peak, container)
+            peaks.append(peak)
+    for peak in peaks:
+        for name, amount in peak.items():
+            total[name] = max(total.get(name, 0), amount)
+    return total
+
+
+def fits_sums(pod: Json, node: Json, others: Iterable[Json]) -> bool:
+    """Whether kube-scheduler's own filters would let the pod onto the node (labels and sums of resources)."""
+    labels = node["metadata"].get("labels", {})
+    if any(labels.get(name) != value for name, value in (pod["spec"].get("nodeSelector") or {}).items()):
+        return False
+    wanted = requests_of(pod)
+    used: dict[str, int] = {}
+    for other in others:
+        for name, amount in requests_of(other).items():
+            used[name] = used.get(name, 0) + amount
+    allocatable = {name: milli(text) for name, text in node["status"]["allocatable"].items()}
+    return all(used.get(name, 0) + amount <= allocatable.get(name, 0) for name, amount in wanted.items() if amount)
+
+
+def _add(total: dict[str, int], container: Json) -> None:
+    resources = container.get("resources", {})
+    for name, text in {**resources.get("limits", {}), **resources.get("requests", {})}.items():
+        total[name] = total.get(name, 0) + milli(text)

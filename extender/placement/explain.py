@@ -1,0 +1,215 @@
+"""Why a pod fits each node or not, for people: the kernel's verdict, the kubelet model's rule, and the numbers.
+
+The same code decides here as in a call of kube-scheduler; only the words are more.
+"""
+
+import orjson
+
+from _fastfit import Cell, Entry, Fit
+from _fastfit.codes import Code
+from extender.api.objects import Pod
+from extender.kubelet.pod import PodDemand
+from extender.kubelet.results import Admitted, Refused
+from extender.kubevirt.launcher_pod import PodRole
+from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
+from extender.placement.decide import Decider, Subject, subject_of
+from extender.reasons import REASONS, verdict_of
+from extender.state.cluster import Cluster
+from extender.state.node import NodeState
+
+__all__ = ["amount_words", "explain"]
+
+_MODES = ("enforce", "score", "observe")
+_UNITS = ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
+
+
+def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
+    """The answer for one pod over every node of the picture. Charges nothing."""
+    subject = subject_of(cluster, pod)
+    meta = pod.metadata
+    if subject.role is PodRole.OTHER or subject.question.ordinary:
+        note, nodes = _passes(subject), tuple(_passed(cluster, name) for name in cluster.table.names())
+        return PodAnswer(meta.namespace, meta.name, subject.role.value, (), (note,), nodes, cluster.generation)
+    names = orjson.dumps(cluster.table.names())
+    fit = Decider.peek(cluster, subject, names)
+    return PodAnswer(
+        namespace=meta.namespace,
+        name=meta.name,
+        kind=subject.role.value,
+        demand=_demand(subject.question.demand),
+        notes=_notes(subject),
+        nodes=tuple(_node(cluster, subject, fit, entry) for entry in fit.entries()),
+        generation=cluster.generation,
+    )
+
+
+def amount_words(name: str, amount: int) -> str:
+    """`16Gi`, `444Mi`, `9`: an amount of a resource in the API's own form."""
+    if name != "memory" and not name.startswith("hugepages-"):
+        return str(amount)
+    for size, unit in _UNITS:
+        if amount and amount % size == 0:
+            return f"{amount // size}{unit}"
+    for size, unit in _UNITS:
+        if amount >= size:
+            return f"{amount / size:.1f}{unit}"
+    return str(amount)
+
+
+def _passes(subject: Subject) -> str:
+    if subject.role is PodRole.OTHER:
+        return "not a virtual machine: every node passes, no score, no charge"
+    return "an ordinary VM (no exclusive CPUs, no huge pages, no device with a zone): fits wherever kube-scheduler says"
+
+
+def _passed(cluster: Cluster, name: str) -> NodeAnswer:
+    state = cluster.node(name)
+    pool = state.facts.pool if state is not None else cluster.pools.rest
+    return NodeAnswer(name, "fits", Code.Fits.name, "no zone rule applies", 0, _MODES[pool.mode], pool.name)
+
+
+def _demand(demand: PodDemand) -> tuple[str, ...]:
+    lines = []
+    for container in demand.containers:
+        parts = [f"{container.exclusive_cpus} exclusive CPUs"] if container.exclusive_cpus else []
+        parts += [f"{amount_words(name, amount)} {name}" for name, amount in container.memory if amount]
+        parts += [f"{count} {name}" for name, count in container.devices if not name.startswith("devices.kubevirt.io/")]
+        lines.append(f"{container.name} ({container.kind.value}): {', '.join(parts) or 'nothing that has a zone'}")
+    return tuple(lines)
+
+
+def _notes(subject: Subject) -> tuple[str, ...]:
+    notes = []
+    if subject.guest is None:
+        notes.append("its VirtualMachineInstance is not known (yet): judged by the kubelet's rules alone")
+    elif subject.role is PodRole.MIGRATION_TARGET:
+        notes.append("a migration target keeps the guest cells of its boot: KubeVirt's rule for first boots is not applied")
+    if subject.question.problem:
+        notes.append(subject.question.problem)
+    return tuple(notes)
+
+
+def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry) -> NodeAnswer:
+    code = Code(entry.code)
+    state = cluster.node(entry.name)
+    if state is None:
+        return NodeAnswer(entry.name, verdict_of(code), code.name, REASONS[code].text, entry.score, "enforce", "")
+    placement = fit.placement(entry.name)
+    steps, played = _play(state, subject)
+    given = placement.cpus if placement is not None else ()
+    cells = placement.cells if placement is not None else ()
+    positions = [zone.id for zone in state.row.zones] if state.row is not None else []
+    return NodeAnswer(
+        node=entry.name,
+        verdict=verdict_of(code),
+        code=code.name,
+        text=_text(code, state),
+        score=entry.score,
+        mode=_MODES[state.facts.pool.mode],
+        pool=state.facts.pool.name,
+        zones=tuple(positions[i] for i, count in enumerate(given) if count)
+        or tuple(positions[i] for i in range(len(positions)) if code is Code.Fits and entry.mask >> i & 1),
+        cells=len(cells) or entry.cells,
+        per_zone=_zones(state, subject, given, cells, played),
+        facts=tuple(Fact(fact.name, fact.value, fact.source) for fact in state.facts.facts),
+        steps=steps,
+    )
+
+
+def _text(code: Code, state: NodeState) -> str:
+    reason = REASONS[code]
+    if code is Code.Fits:
+        return reason.text
+    detail = state.ledger.problem or (state.facts.detail if state.facts.code is code else "")
+    return f"{reason.text}: {detail}" if detail else reason.text
+
+
+def _play(state: NodeState, subject: Subject) -> tuple[tuple[str, ...], Admitted | None]:
+    """What the kubelet model says, step by step; it decides on CPU ids and memory blocks."""
+    kubelet = state.ledger.kubelet
+    if kubelet is None:
+        return (), None
+    answer = kubelet.clone().admit(subject.question.demand)
+    if isinstance(answer, Refused):
+        return (f"kubelet: {answer.reason}", f"rule: {answer.rule}"), None
+    lines = []
+    for container in subject.question.demand.containers:
+        place = answer.containers[container.name]
+        parts = [f"zones {','.join(map(str, place.hint))}"] if place.hint is not None else ["no zone preference"]
+        if place.cpus:
+            parts.append(f"CPUs {_ranges(place.cpus)}")
+        parts += [f"{amount_words(b.resource, b.bytes)} {b.resource} on {','.join(map(str, b.zones))}" for b in place.memory]
+        lines.append(f"{container.name}: {'; '.join(parts)}")
+    return tuple(lines), answer
+
+
+def _ranges(cpus: frozenset[int]) -> str:
+    ordered = sorted(cpus)
+    runs: list[list[int]] = []
+    for cpu in ordered:
+        if runs and cpu == runs[-1][-1] + 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _zones(
+    state: NodeState, subject: Subject, given: tuple[int, ...], cells: tuple[Cell, ...], played: Admitted | None
+) -> tuple[ZoneAnswer, ...]:
+    if state.row is None:
+        return ()
+    cpus = max((container.exclusive_cpus for container in subject.question.demand.containers), default=0)
+    memory: dict[str, int] = {}
+    devices: dict[str, int] = {}
+    for container in subject.question.demand.containers:
+        for name, amount in container.memory:
+            memory[name] = memory.get(name, 0) + amount
+        for name, count in container.devices:
+            devices[name] = devices.get(name, 0) + count
+    taken = _memory_taken(played) if played is not None else {}
+    if cells and subject.guest is not None:
+        for amounts in taken.values():
+            amounts.pop(subject.guest.pages, None)
+        for cell in cells:
+            taken.setdefault(state.row.zones[cell.zone].id, {})[subject.guest.pages] = cell.bytes
+    answers = []
+    for position, zone in enumerate(state.row.zones):
+        free = {**(zone.pages_free or {}), **zone.memory_free}
+        missing = [f"{cpus - zone.cpu_free} CPUs"] if cpus > zone.cpu_free else []
+        missing += [
+            f"{amount_words(name, amount - free[name])} {name}"
+            for name, amount in memory.items()
+            if name in free and amount > free[name]
+        ]
+        missing += [
+            f"{count - zone.device_free.get(name, 0)} {name}"
+            for name, count in devices.items()
+            if name in state.facts.devices and count > zone.device_free.get(name, 0)
+        ]
+        answers.append(
+            ZoneAnswer(
+                id=zone.id,
+                cpus_total=zone.cpu_total,
+                cpus_free=zone.cpu_free,
+                cpus_given=given[position] if position < len(given) else 0,
+                memory_free=dict(free),
+                memory_given=taken.get(zone.id, {}),
+                devices_free=dict(zone.device_free),
+                missing=", ".join(missing),
+            )
+        )
+    return tuple(answers)
+
+
+def _memory_taken(played: Admitted) -> dict[int, dict[str, int]]:
+    """Bytes per zone that the blocks take; a block over several zones counts on its first ones, as the kubelet books it
+    there only in sum."""
+    taken: dict[int, dict[str, int]] = {}
+    for place in played.containers.values():
+        for block in place.memory:
+            share, rest = divmod(block.bytes, len(block.zones))
+            for position, zone in enumerate(block.zones):
+                amounts = taken.setdefault(zone, {})
+                amounts[block.resource] = amounts.get(block.resource, 0) + share + (rest if position == 0 else 0)
+    return taken

@@ -1,0 +1,1 @@
+"""Tests of the command line, the snapshot file and the bundled sample."""
