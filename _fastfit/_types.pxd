@@ -75,6 +75,7 @@ cdef struct Row:
     int32_t sockets
     int32_t socket_unit
     int32_t total
+    int32_t reserved
     uint32_t bearing
     int32_t bearing_count
     int32_t name_length
@@ -160,6 +161,8 @@ cdef struct Books:
     int32_t main_cpus[ZONES]
     int32_t main_cores[ZONES]
     uint32_t main_memory
+    int64_t no_bytes[ZONES]
+    int32_t no_devices[ZONES]
 
 # A verdict. Beyond the code it means something only where the pod fits.
 cdef struct Answer:
@@ -190,17 +193,21 @@ cdef struct Detail:
     int32_t cells
     CellOut cell[ZONES]
 
-cdef inline int32_t popcount(uint32_t mask) noexcept nogil:
-    return __builtin_popcount(mask)
-
-cdef inline int32_t lowest(uint32_t mask) noexcept nogil:
-    return __builtin_ctz(mask)
-
 cdef extern from *:
     int __builtin_popcount(unsigned int) noexcept nogil
     int __builtin_ctz(unsigned int) noexcept nogil
 
-# The next mask with as many bits, in ascending order; 0 bits are not walked.
+
+cdef inline int32_t popcount(uint32_t mask) noexcept nogil:
+    return __builtin_popcount(mask)
+
+
+# Position of the lowest bit; the mask is not 0.
+cdef inline int32_t lowest(uint32_t mask) noexcept nogil:
+    return __builtin_ctz(mask)
+
+
+# The next larger mask with as many bits; the mask is not 0.
 cdef inline uint32_t next_mask(uint32_t mask) noexcept nogil:
     cdef uint32_t low = mask & (~mask + 1)
     cdef uint32_t ripple = mask + low

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from extender import __version__
 from extender.cli.exits import Exit, complain, epilog
 from extender.errors import ClusterError, FastfitError
 
@@ -60,7 +61,7 @@ class _Program(click.Group):
         "fastfit serve --config fastfit.yaml               answer kube-scheduler",
     ),
 )
-@click.version_option(package_name="kubevirt-fastfit", prog_name="fastfit")
+@click.version_option(__version__, prog_name="fastfit")
 def program() -> None:
     """Places KubeVirt VMs by NUMA-zone fit: a kube-scheduler extender, and its tools."""
 

@@ -69,9 +69,10 @@ async def _serve(snapshot: Snapshot, settings: Settings, address: Address, body:
     service = Service(settings)
     snapshot.feed(service.cluster)
     service.settle()
-    stop, hurry = stop_on_signals()
+    stop, _ = stop_on_signals()
     server = make_server(service, address, Address("127.0.0.1", 0))
     await server.start()
+    current = asyncio.create_task(service.keep_current())
     try:
         click.echo("Serving the same over HTTP, as kube-scheduler would ask, until Ctrl-C. Try:")
         header = "Content-Type: application/json"
@@ -79,7 +80,7 @@ async def _serve(snapshot: Snapshot, settings: Settings, address: Address, body:
         sys.stdout.flush()
         await stop.wait()
     finally:
-        hurry.set()
+        current.cancel()
         await server.close()
 
 

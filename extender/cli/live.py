@@ -11,7 +11,7 @@ from extender.snapshot import type_of
 from extender.state.events import Source
 from extender.watch.credentials import find
 from extender.watch.envelopes import read_page
-from extender.watch.failures import Gone, NotFound
+from extender.watch.failures import Gone, NotFound, Unreadable
 from extender.watch.sources import KINDS, Kind
 from extender.watch.transport import KubeTransport, Transport
 
@@ -80,7 +80,10 @@ async def _pages(transport: Transport, source: Source, kind: Kind) -> list[dict[
         query = {"limit": str(_PAGE), **selector, **({"continue": token} if token else {})}
         page = read_page(await transport.list_page(kind.resource, query))
         # Items of a typed list do not repeat what they are.
-        found += [{"apiVersion": version, "kind": name, **orjson.loads(raw)} for raw in page.items or ()]
+        try:
+            found += [{"apiVersion": version, "kind": name, **orjson.loads(bytes(raw))} for raw in page.items or ()]
+        except (orjson.JSONDecodeError, TypeError) as error:
+            raise Unreadable(f"list {kind.resource}: an item is not a JSON object: {error}") from error
         token = page.metadata.continues or ""
         if not token:
             return found

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine, Sequence
 
 import click
 import structlog
@@ -90,11 +91,7 @@ async def serve_snapshot(snapshot: Snapshot, settings: Settings, bind: Address, 
     service = Service(settings)
     snapshot.feed(service.cluster)
     service.settle()
-    stop, hurry = stop_on_signals()
-    async with asyncio.TaskGroup() as tasks:
-        current = tasks.create_task(service.keep_current(), name="keep current")
-        await make_server(service, bind, ops_bind).run(stop, hurry)
-        current.cancel()
+    await _run(make_server(service, bind, ops_bind), [service.keep_current()])
 
 
 async def _serve_cluster(
@@ -117,21 +114,27 @@ async def _serve_cluster(
         # The server measures the lateness of the same loop.
         lag_every_s=0.0,
     )
-
     service.watched(watcher.not_ready, watcher.status)
+    background = [watcher.run(), service.keep_current()]
+    if config is not None:
+        background.append(ConfigFile(config, settings, service.configure, service.metrics.config_error).follow())
+    try:
+        await _run(server, background)
+    finally:
+        await transport.close()
+
+
+async def _run(server: Server, background: Sequence[Coroutine[None, None, None]]) -> None:
+    """Serve until told to stop. A background task that fails ends everything: half a service answers wrongly."""
     stop, hurry = stop_on_signals()
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(watcher.run(), name="watch"),
-                tasks.create_task(service.keep_current(), name="keep current"),
-            ]
-            if config is not None:
-                file = ConfigFile(config, settings, service.configure, service.metrics.config_error)
-                running.append(tasks.create_task(file.follow(), name="follow configuration"))
+            running = [tasks.create_task(task) for task in background]
             await server.run(stop, hurry)
             for task in running:
                 task.cancel()
-    finally:
-        await transport.close()
+    except ExceptionGroup as group:
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from None
+        raise
     _log.info("stopped")

@@ -53,8 +53,13 @@ def shown(value: object) -> str:
     try:
         text = orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
-        text = str(value)
+        text = ascii(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def step(path: str, key: str) -> str:
+    """The path of `key` below `path`, on one line whatever the key is."""
+    return f"{path}.{key}" if key.isprintable() and key else f"{path}[{ascii(key)}]"
 
 
 def mistakes_in(data: object, facts: FactsReader | None) -> list[Mistake]:
@@ -138,9 +143,9 @@ def _object(value: object, kind: inspect.StructType, path: str) -> Iterator[Mist
     for key, item in value.items():
         field = fields.get(key)
         if field is not None:
-            yield from _walk(item, field.type, f"{path}.{key}", "")
+            yield from _walk(item, field.type, step(path, key), "")
         else:
-            yield _unknown(f"{path}.{key}", key, item, list(fields))
+            yield _unknown(step(path, key), key, item, list(fields))
     for name, field in fields.items():
         if field.required and name not in value:
             yield Mistake(f"{path}.{name}", "nothing", "missing", f"add it: {_why(field.type)}")
@@ -156,7 +161,7 @@ def _map(value: object, kind: inspect.DictType, path: str) -> Iterator[Mistake]:
         form = (keys.extra or {}).get("form", "")
         keys = keys.type
     for key, item in value.items():
-        at = f"{path}.{key}"
+        at = step(path, key)
         if isinstance(keys, inspect.LiteralType) and key not in keys.values:
             yield _unknown(at, key, item, [str(v) for v in keys.values])
             continue

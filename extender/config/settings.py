@@ -6,12 +6,13 @@ look-ups that follow from their meaning; the file's text is read in `text.py` an
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from extender.names import API_VERSION, CONFIG_KIND
+from extender.reasons import REASONS
 
 __all__ = [
     "DOUBTS",
@@ -37,16 +38,9 @@ Action = Literal["keep", "refuse", "error"]
 Use = Literal["required", "optional", "off"]
 Doubt = Literal["node", "zones", "stale", "policy", "contradiction", "counts", "pages", "pod"]
 
-#: Kinds of doubt, and the codes of the verdict `unknown` that each one covers.
+#: Kinds of doubt, and the names of the codes of the verdict `unknown` that each one covers.
 DOUBTS: Final[Mapping[Doubt, tuple[str, ...]]] = {
-    "node": ("NodeNotSeen",),
-    "zones": ("ZonesNotReported", "TooManyZones", "TooManyResources"),
-    "stale": ("ReportStale",),
-    "policy": ("PolicyNotKnown", "FactsUnreadable"),
-    "contradiction": ("ReportContradictsPods",),
-    "counts": ("OptionsUndecided", "GroupsNotKnown", "InitContainerCpus"),
-    "pages": ("PagesNotReported",),
-    "pod": ("PodLevelResources", "DemandUnreadable"),
+    kind: tuple(code.name for code, reason in REASONS.items() if reason.doubt == kind) for kind in get_args(Doubt)
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from extender.config.check import Mistake, shown
+from extender.config.check import Mistake, shown, step
 
 __all__ = ["plain_data"]
 
@@ -75,7 +75,7 @@ def _mapping(node: yaml.MappingNode, path: str, seen: set[int], mistakes: list[M
             mistakes.append(Mistake(path, "a key that is not a word", "keys are words", "write the key as a word"))
             continue
         key = str(key_node.value)
-        at = f"{path}.{key}"
+        at = step(path, key)
         value = _value(value_node, at, seen, mistakes)
         if key in data:
             line = key_node.start_mark.line + 1

@@ -15,7 +15,7 @@ from extender.kubelet.cpu_manager import CpuManager
 from extender.kubelet.cpu_topology import CpuTopology
 from extender.kubelet.cpuset import MAX_CPU, bits, format_cpus, from_ids
 from extender.kubelet.devices import DeviceManager
-from extender.kubelet.explain import no_common_zones
+from extender.kubelet.explain import ZoneCpus, no_common_zones
 from extender.kubelet.memory_manager import MemoryBlock, MemoryManager
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
@@ -74,7 +74,9 @@ class Kubelet:
         self._topology_manager = TopologyManager(machine, config)
         asks_zones = self._topology_manager.policy != "none" or config.memory_manager_policy == "Static"
         if asks_zones and len(machine.zones) > MAX_ZONES:
-            raise CannotStart(f"{len(machine.zones)} zones: the kubelet would try every one of 2^{len(machine.zones)} sets")
+            raise CannotStart(
+                f"{len(machine.zones)} zones: the kubelet would try every one of 2^{len(machine.zones)} sets"
+            )
         if asks_zones and machine.zones[-1].id > _MAX_ZONE_ID:
             raise CannotStart(f"zone {machine.zones[-1].id}: the kubelet's zone masks have 64 bits")
         self._cpu = CpuManager(CpuTopology(machine), config, version)
@@ -88,7 +90,7 @@ class Kubelet:
         self._affinity: dict[str, dict[str, Affinity]] = {}
 
     def clone(self) -> "Kubelet":
-        """An independent copy; machine, configuration and topology are shared."""
+        """Return an independent copy; machine, configuration and topology are shared."""
         copy = object.__new__(Kubelet)
         copy.__dict__.update(self.__dict__)
         copy._cpu = self._cpu.clone()
@@ -101,8 +103,10 @@ class Kubelet:
     # --- admission ------------------------------------------------------------------------------------------
 
     def admit(self, pod: PodDemand, device_hints: DeviceHints | None = None) -> Admitted | Refused:
-        """Decide on `pod` and, as far as it gets, allocate. `device_hints` replace the Device Manager's for all of
-        its containers (which then takes no devices)."""
+        """Decide on `pod` and, as far as it gets, allocate.
+
+        `device_hints` replace the Device Manager's for all of its containers; no devices are then taken.
+        """
         self._active[pod.uid] = _Pod(pod, device_hints)
         failure = self._handle(pod, None if device_hints is None else self._read_hints(device_hints))
         containers = {c.name: self._placement(pod.uid, c.name) for c in pod.containers}
@@ -112,7 +116,7 @@ class Kubelet:
         return Refused(failure.reason, failure.message, failure.rule, containers)
 
     def remove(self, uid: str) -> None:
-        """The pod is no longer active; what it held is taken back at the next admission or look at the counts."""
+        """Let the pod go; what it held is taken back at the next admission or look at the counts."""
         self._active.pop(uid, None)
 
     def _handle(self, pod: PodDemand, given: list[ResourceHints] | None) -> Failure | None:
@@ -153,8 +157,21 @@ class Kubelet:
         affinity, admit = self._topology_manager.decide([answer.hints for answer in hints])
         if admit:
             return affinity
-        rule = f"{who}: {no_common_zones(self._topology_manager.policy, hints, self._ids)}"
-        return Failure(TOPOLOGY, "Resources cannot be allocated with Topology locality", rule)
+        by_width = not self._cpu.by_socket
+        rule = no_common_zones(self._topology_manager.policy, hints, self._ids, self._zone_cpus(), by_width=by_width)
+        return Failure(TOPOLOGY, "Resources cannot be allocated with Topology locality", f"{who}: {rule}")
+
+    def _zone_cpus(self) -> list[ZoneCpus]:
+        topology, cpu = self._cpu.topology, self._cpu
+        return [
+            ZoneCpus(
+                self._ids[position],
+                own.bit_count(),
+                (own & ~cpu.reserved).bit_count(),
+                (own & cpu.available).bit_count(),
+            )
+            for position, own in sorted(topology.zones.items())
+        ]
 
     def _sweep(self) -> None:
         if not self._ready:
@@ -190,7 +207,7 @@ class Kubelet:
         self._affinity = {}
 
     def started(self, uid: str, name: str) -> None:
-        """Container `name` starts: memory of the pod's earlier init containers is given back, their CPUs are not."""
+        """Note that container `name` starts: memory of earlier init containers is given back, their CPUs are not."""
         pod = self._active.get(uid)
         for earlier in pod.demand.containers if pod is not None and pod.demand is not None else ():
             if earlier.name == name or earlier.kind is Kind.APP:
@@ -199,7 +216,7 @@ class Kubelet:
                 self._memory.drop(uid, earlier.name)
 
     def restart(self) -> dict[str, Admitted | Refused]:
-        """The kubelet restarts from its state files and admits every active pod again, in order; answers by uid.
+        """Restart from the state files and admit every active pod again, in order; the answers are by uid.
 
         A container found in the files keeps what it holds; one that is not (an init container whose memory was given
         back) asks again, so a *running* pod can be refused. Pods that were loaded are kept as they are. Raises
@@ -210,16 +227,14 @@ class Kubelet:
         pods, self._active = self._active, {uid: pod for uid, pod in self._active.items() if pod.demand is None}
         self._affinity = {}
         self._ready = False
-        answers = {
-            uid: self.admit(pod.demand, pod.device_hints) for uid, pod in pods.items() if pod.demand is not None
-        }
+        answers = {uid: self.admit(pod.demand, pod.device_hints) for uid, pod in pods.items() if pod.demand is not None}
         self._ready = True
         return answers
 
     # --- views ----------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, object]:
-        """The state files' content in the golden format; what refused pods left behind is still in it."""
+        """Return the state files' content in the golden format; what refused pods left behind is still in it."""
         memory: dict[str, object] = {}
         for position, zone in enumerate(self._memory.zones):
             entry: dict[str, object] = {"assignments": zone.blocks, "group": list(self._zone_ids(zone.group))}
@@ -233,13 +248,15 @@ class Kubelet:
         return {"sharedPoolCPUs": format_cpus(self._cpu.shared), "memory": memory}
 
     def placements(self) -> dict[str, dict[str, ContainerPlacement]]:
-        """What active pods hold now, by uid and container."""
+        """Return what active pods hold now, by uid and container."""
         self._sweep()
-        names = {uid: dict.fromkeys((*self._cpu.held.get(uid, ()), *self._memory.held.get(uid, ()))) for uid in self._active}
+        names = {
+            uid: dict.fromkeys((*self._cpu.held.get(uid, ()), *self._memory.held.get(uid, ()))) for uid in self._active
+        }
         return {uid: {name: self._placement(uid, name) for name in containers} for uid, containers in names.items()}
 
     def counts(self) -> NodeCounts:
-        """What the next admission finds free."""
+        """Return what the next admission finds free."""
         self._sweep()
         topology, available = self._cpu.topology, self._cpu.available
         zones = []

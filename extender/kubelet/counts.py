@@ -16,11 +16,12 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class ZoneCounts:
-    """One zone. `cpu_total` includes reserved CPUs (the CPU Manager's minimal width is taken over it);
-    `cpu_free` is what can be given out; `cores_free` the physical cores of which every CPU can be given out.
+    """One zone.
 
-    `memory`: bytes by type, allocatable after reservation; empty without Memory Manager. `blocks` and `group` (mask
-    over zone *positions*) are the Memory Manager's. `socket` is -1 for a CPU-less zone.
+    `cpu_total` includes reserved CPUs (the CPU Manager's minimal width is taken over it); `cpu_free` is what can be
+    given out; `cores_free` counts the physical cores of which every CPU can be given out. `memory`: bytes by type,
+    allocatable after reservation; empty without Memory Manager. `blocks` and `group` (mask over zone *positions*) are
+    the Memory Manager's. `socket` is -1 for a CPU-less zone.
     """
 
     id: int

@@ -22,14 +22,14 @@ class TakeError:
 
 
 def not_enough(requested: int, available: int) -> TakeError:
-    """The error for a pool that is too small."""
+    """Return the error for a pool that is too small."""
     return TakeError(f"not enough cpus available to satisfy request: requested={requested}, available={available}")
 
 
 def take_packed(
     topology: CpuTopology, pool: int, need: int, *, spread: bool = False, align_caches: bool = False
 ) -> int | TakeError:
-    """`need` CPUs of `pool`: whole zones and sockets first, then caches, cores and single CPUs.
+    """Take `need` CPUs of `pool`: whole zones and sockets first, then caches, cores and single CPUs.
 
     `spread` (distribute-cpus-across-cores) leaves whole cores out and then takes CPUs by ascending id.
     `align_caches` (prefer-align-cpus-by-uncorecache) fills whole caches and looks for one that fits the rest.
@@ -55,12 +55,12 @@ def take_packed(
 
 
 def zones_by_fit(topology: CpuTopology, pool: int) -> list[int]:
-    """Positions of the zones with CPUs in `pool`, in the order in which the kubelet visits them."""
+    """Return the positions of the zones with CPUs in `pool`, in the order in which the kubelet visits them."""
     return _Taking(topology, pool, 0).zones()
 
 
 def _by_fit(units: Units, free: int, inside: int) -> list[int]:
-    """Ids of the units with free CPUs in `inside`: those with the fewest free CPUs first, then the lowest id."""
+    """Return the ids of the units with free CPUs in `inside`: those with the fewest free CPUs first, then the lowest id."""
     counted = [((own & free).bit_count(), unit) for unit, own in units.items() if own & free & inside]
     return [unit for _, unit in sorted(counted)]
 
@@ -85,7 +85,7 @@ class _Taking:
                 self._take(cpus)
 
     def zones(self) -> list[int]:
-        """Zones with free CPUs; inside each socket in turn where sockets are the outer level."""
+        """Return the zones with free CPUs; inside each socket in turn where sockets are the outer level."""
         topology = self.topology
         if topology.zones_first:
             return _by_fit(topology.zones, self.free, topology.all)
@@ -113,25 +113,28 @@ class _Taking:
         return [cache for z in self.zones() for cache in _by_fit(inner[z], self.free, outer[z])]
 
     def whole_zones(self) -> None:
+        """Take zones of which every CPU is free."""
         units = [self.topology.zones[zone] for zone in self.zones()]
         self._take_units([own for own in units if own & self.free == own])
 
     def whole_sockets(self) -> None:
+        """Take sockets with as many free CPUs as sockets have on average."""
         size = self.topology.cpus_per_socket
         units = [self.topology.sockets[socket] for socket in self._sockets()]
         self._take_units([own for own in units if (own & self.free).bit_count() == size])
 
     def whole_cores(self) -> None:
+        """Take cores with as many free CPUs as cores have on average."""
         size = self.topology.cpus_per_core
         units = [self.topology.cores[core] for core in self._cores()]
         self._take_units([own for own in units if (own & self.free).bit_count() == size])
 
     def packed_cpus(self) -> None:
-        """Single CPUs, core by core: cores already broken go first."""
+        """Take single CPUs, core by core: cores already broken go first."""
         self._take_singly([cpu for core in self._cores() for cpu in bits(self.topology.cores[core] & self.free)])
 
     def spread_cpus(self) -> None:
-        """Single CPUs by ascending id, socket by socket."""
+        """Take single CPUs by ascending id, socket by socket."""
         self._take_singly([cpu for s in self._sockets() for cpu in bits(self.topology.sockets[s] & self.free)])
 
     def _take_singly(self, cpus: list[int]) -> None:
@@ -139,7 +142,7 @@ class _Taking:
             self._take(1 << cpu)
 
     def caches(self) -> None:
-        """Whole free caches while they fit; then the first cache that holds exactly the rest (KEP-4800)."""
+        """Take whole free caches while they fit; then the first cache that holds exactly the rest (KEP-4800)."""
         for cache in self._caches():
             if self.need >= self.topology.cpus_per_cache:
                 units = [self.topology.caches[unit] for unit in self._caches()]

@@ -24,7 +24,7 @@ TakeFrom = Callable[[int, int], int | TakeError]
 def take_distributed(
     topology: CpuTopology, pool: int, need: int, group: int, one_socket: bool, pack: TakeFrom
 ) -> int | TakeError:
-    """`need` CPUs of `pool`, in groups of `group` (CPUs per core under full-pcpus-only, else 1).
+    """Take `need` CPUs of `pool`, in groups of `group` (CPUs per core under full-pcpus-only, else 1).
 
     `one_socket`: the rules of 1.37 for align-by-socket. `pack` takes packed, inside a zone and as the last resort.
     """
@@ -37,13 +37,18 @@ def take_distributed(
     zones = zones_by_fit(topology, pool)
     free = topology.per_zone(pool)
     groups = need // group
-    per_zone = -(-(-(-topology.all.bit_count() // group)) // len(topology.zones))
+    all_groups = _ceil(topology.all.bit_count(), group)
+    per_zone = _ceil(all_groups, len(topology.zones))
     most = min(groups, sum(1 for count in free.values() if count))
-    for k in range(-(-groups // per_zone), most + 1):
+    for k in range(_ceil(groups, per_zone), most + 1):
         best = _best(topology, zones, free, k, need, group, one_socket)
         if best is not None:
             return _take(topology, pool, need, group, one_socket, best, pack)
     return pack(pool, need)
+
+
+def _ceil(amount: int, unit: int) -> int:
+    return -(-amount // unit)
 
 
 class _Choice:
@@ -56,7 +61,7 @@ class _Choice:
         self._length = length
 
     def zones(self) -> list[int]:
-        """The members *now*: later subsets may have overwritten the last ones."""
+        """Return the members *now*: later subsets may have overwritten the last ones."""
         return self._array[: self._length]
 
 
@@ -64,7 +69,7 @@ _NO_CHOICE = _Choice([], 0)
 
 
 def _subsets(items: Sequence[int], k: int) -> Iterator[_Choice]:
-    """Every k-subset of `items` in lexicographic order, with the storage of the kubelet's iterateCombinations.
+    """Yield every k-subset of `items` in lexicographic order, with the storage of the kubelet's iterateCombinations.
 
     There each level appends to its parent's slice. Go doubles capacity (1, 2, 4, 8), so subsets that branch at the
     4th, 6th, 7th or 8th member write into one array; a subset kept for later then changes its last members. Real
@@ -76,10 +81,7 @@ def _subsets(items: Sequence[int], k: int) -> Iterator[_Choice]:
             yield _Choice(array, k)
             return
         for i in range(start, len(items) - (k - length) + 1):
-            if length == len(array):
-                longer = array + [0] * max(1, length)
-            else:
-                longer = array
+            longer = array + [0] * max(1, length) if length == len(array) else array
             longer[length] = items[i]
             yield from extend(longer, length + 1, i + 1)
 
@@ -104,7 +106,7 @@ def _best(
     group: int,
     one_socket: bool,
 ) -> _Best | None:
-    """The k zones that leave the machine most balanced, or None if no k zones can hold the request."""
+    """Return the k zones that leave the machine most balanced, or None if no k zones can hold the request."""
     best = _Best()
     for combo in _subsets(zones, k):
         if best.balance == 0 and (not one_socket or best.in_one_socket):
@@ -129,7 +131,7 @@ def _best(
 
 
 def _best_rest(left: Mapping[int, int], members: list[int], rest: int, group: int) -> tuple[float, _Choice]:
-    """The subset of `members` to take `rest` more CPUs from, and the balance after that."""
+    """Return the subset of `members` to take `rest` more CPUs from, and the balance after that."""
     if rest == 0:
         return _deviation(left.values()), _NO_CHOICE
     best = math.inf, _NO_CHOICE
@@ -150,7 +152,7 @@ def _best_rest(left: Mapping[int, int], members: list[int], rest: int, group: in
 
 
 def _round_robin(left: Mapping[int, int], zones: list[int], rest: int, group: int) -> Iterator[int]:
-    """Zones in turn, one group each, while `rest` CPUs are wanted and some zone still has a group."""
+    """Yield zones in turn, one group each, while `rest` CPUs are wanted and some zone still has a group."""
     while rest > 0 and any(left[zone] >= group for zone in zones):
         for zone in zones:
             if rest > 0 and left[zone] >= group:
@@ -159,14 +161,14 @@ def _round_robin(left: Mapping[int, int], zones: list[int], rest: int, group: in
 
 
 def _deviation(values: Iterable[int]) -> float:
-    """Standard deviation, it and the mean rounded to three decimals."""
+    """Return the standard deviation, it and the mean rounded to three decimals."""
     counts = list(values)
     mean = _round(sum(counts) / len(counts))
     return _round(math.sqrt(sum((count - mean) ** 2 for count in counts) / len(counts)))
 
 
 def _round(value: float) -> float:
-    """Half away from zero, as Go rounds; values here are never negative."""
+    """Round half away from zero, as Go rounds; values here are never negative."""
     return math.floor(value * 1000 + 0.5) / 1000
 
 

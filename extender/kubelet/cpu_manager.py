@@ -44,6 +44,7 @@ class CpuManager:
         self.version = version
         self.static = config.cpu_manager_policy == "static"
         self.options = _options(topology, config)
+        self.by_socket = _BY_SOCKET in self.options
         self.reserved = self._reserve(config) if self.static else 0
         self._reserved_cores = topology.siblings(self.reserved)
         self._base = topology.all & ~self.reserved if _STRICT in self.options else topology.all
@@ -53,7 +54,7 @@ class CpuManager:
         self._reusable: tuple[str, int] = ("", 0)
 
     def clone(self) -> "CpuManager":
-        """An independent copy that shares what never changes."""
+        """Return an independent copy that shares what never changes."""
         copy = object.__new__(CpuManager)
         copy.__dict__.update(self.__dict__)
         copy.held = {uid: dict(containers) for uid, containers in self.held.items()}
@@ -74,7 +75,7 @@ class CpuManager:
     # --- hints ----------------------------------------------------------------------------------------------
 
     def hints(self, pod: PodDemand, container: ContainerDemand) -> ResourceHints | None:
-        """Hints for one container, given what is allocated already; None if it has no exclusive CPUs."""
+        """Return hints for one container, given what is allocated already; None if it has no exclusive CPUs."""
         need = self._exclusive(pod, container)
         if need == 0:
             return None
@@ -86,7 +87,7 @@ class CpuManager:
         return self._generate(own, 0, need)
 
     def pod_hints(self, pod: PodDemand) -> ResourceHints | None:
-        """Hints for the whole pod: the most that its containers hold at any one time."""
+        """Return hints for the whole pod: the most that its containers hold at any one time."""
         need = self._pod_need(pod)
         if need == 0:
             return None
@@ -122,7 +123,7 @@ class CpuManager:
         return self._reusable[1] if self._reusable[0] == uid else 0
 
     def _width(self, need: int) -> int:
-        """Fewest zones whose *whole* capacity, reserved CPUs included, holds `need`: the kubelet's minimal affinity."""
+        """Return the fewest zones whose *whole* capacity, reserved CPUs included, holds `need`: the kubelet's minimal affinity."""
         sizes = sorted((cpus.bit_count() for cpus in self.topology.zones.values()), reverse=True)
         for count in range(1, len(sizes)):
             if sum(sizes[:count]) >= need:
@@ -150,7 +151,7 @@ class CpuManager:
     def _preferred(self, mask: int, width: int) -> bool:
         if mask.bit_count() == width:
             return True
-        if _BY_SOCKET not in self.options or not self.topology.zones_per_socket:
+        if not self.by_socket or not self.topology.zones_per_socket:
             return False
         return len(self.topology.sockets_in(mask)) == -(-width // self.topology.zones_per_socket)
 
@@ -200,7 +201,7 @@ class CpuManager:
         return None
 
     def _take_near(self, need: int, mask: int | None, reusable: int) -> int | TakeError:
-        """Zones of the affinity first; what they lack is taken anywhere, silently."""
+        """Take from the zones of the affinity first; what they lack is taken anywhere, silently."""
         pool = self.available | reusable
         got = 0
         if mask is not None:
@@ -214,7 +215,7 @@ class CpuManager:
 
     def _aligned(self, mask: int) -> int:
         topology = self.topology
-        if _BY_SOCKET not in self.options:
+        if not self.by_socket:
             return topology.cpus_in(mask)
         cpus = 0
         for socket in topology.sockets_in(mask):
@@ -226,7 +227,7 @@ class CpuManager:
             spread, by_cache = _ACROSS_CORES in self.options, _BY_CACHE in self.options
             return take_packed(self.topology, pool, need, spread=spread, align_caches=by_cache)
         group = self.topology.cpus_per_core if _FULL_CORES in self.options else 1
-        one_socket = _BY_SOCKET in self.options and self.version >= "1.37"
+        one_socket = self.by_socket and self.version >= "1.37"
         return take_distributed(self.topology, pool, need, group, one_socket, self._pack)
 
     def _pack(self, pool: int, need: int) -> int | TakeError:
@@ -250,7 +251,7 @@ class CpuManager:
                 self.shared &= ~cpus
 
     def restart(self) -> None:
-        """Assignments survive in the state file, reuse does not. Raises CannotStart if the file is not accepted."""
+        """Keep the assignments of the state file, forget reuse. Raises CannotStart if the file is not accepted."""
         self._reusable = ("", 0)
         if self.held and not self.shared:
             raise CannotStart("cpu_manager_state: the shared pool is empty while containers hold CPUs")
@@ -272,7 +273,7 @@ class CpuManager:
 
 
 def _options(topology: CpuTopology, config: KubeletConfig) -> frozenset[str]:
-    """The options that are on. Raises CannotStart for those that the kubelet does not accept."""
+    """Return the options that are on. Raises CannotStart for those that the kubelet does not accept."""
     policy = config.cpu_manager_policy
     if policy not in ("none", "static"):
         raise CannotStart(f"cpuManagerPolicy: {policy!r} is not none or static")

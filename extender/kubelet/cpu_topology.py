@@ -54,15 +54,15 @@ class CpuTopology:
         self.zones_per_socket = len(zones) // machine.sockets
 
     def per_zone(self, cpus: int) -> dict[int, int]:
-        """Zone position -> how many of `cpus` it has."""
+        """Return zone position -> how many of `cpus` it has."""
         return {position: (cpus & own).bit_count() for position, own in self.zones.items()}
 
     def zones_of(self, cpus: int) -> int:
-        """Mask of the zones that have some of `cpus`."""
+        """Return the mask of the zones that have some of `cpus`."""
         return from_ids(position for position, own in self.zones.items() if own & cpus)
 
     def cpus_in(self, zone_mask: int) -> int:
-        """All CPUs of the zones in `zone_mask`."""
+        """Return all CPUs of the zones in `zone_mask`."""
         cpus = 0
         for position, own in self.zones.items():
             if zone_mask >> position & 1:
@@ -70,12 +70,12 @@ class CpuTopology:
         return cpus
 
     def sockets_in(self, zone_mask: int) -> frozenset[int]:
-        """Ids of the sockets that the zones of `zone_mask` touch."""
+        """Return the ids of the sockets that the zones of `zone_mask` touch."""
         cpus = self.cpus_in(zone_mask)
         return frozenset(socket for socket, own in self.sockets.items() if own & cpus)
 
     def siblings(self, cpus: int) -> int:
-        """`cpus` and every CPU that shares a core with one of them."""
+        """Return `cpus` and every CPU that shares a core with one of them."""
         together = 0
         for own in self.cores.values():
             if own & cpus:

@@ -15,7 +15,7 @@ _MAX_TEXT = 65536
 
 
 def bits(mask: int) -> Iterator[int]:
-    """The members of `mask`, ascending."""
+    """Yield the members of `mask`, ascending."""
     while mask:
         low = mask & -mask
         yield low.bit_length() - 1
@@ -23,7 +23,7 @@ def bits(mask: int) -> Iterator[int]:
 
 
 def from_ids(ids: Iterable[int]) -> int:
-    """The set of `ids`."""
+    """Return the set of `ids`."""
     mask = 0
     for cpu in ids:
         mask |= 1 << cpu
@@ -31,7 +31,7 @@ def from_ids(ids: Iterable[int]) -> int:
 
 
 def parse_cpus(text: str, where: str) -> int:
-    """The set that `text` lists; "" is the empty set. Raises BadObject naming `where`."""
+    """Return the set that `text` lists; "" is the empty set. Raises BadObject naming `where`."""
     mask = 0
     if len(text) > _MAX_TEXT:
         raise BadObject(f"{where}: a CPU list of {len(text)} characters is too long")
@@ -48,7 +48,7 @@ def parse_cpus(text: str, where: str) -> int:
 
 
 def format_cpus(mask: int) -> str:
-    """`mask` in list format, as the kubelet writes it."""
+    """Return `mask` in list format, as the kubelet writes it."""
     parts = []
     start = 0
     while mask >> start:

@@ -30,7 +30,7 @@ class DeviceManager:
         self._reusable: tuple[str, dict[str, Counts]] = ("", {})
 
     def clone(self) -> "DeviceManager":
-        """An independent copy."""
+        """Return an independent copy."""
         copy = DeviceManager(self.total)
         copy.free = {resource: dict(counts) for resource, counts in self.free.items()}
         copy.held = {
@@ -42,12 +42,12 @@ class DeviceManager:
         return copy
 
     def hints(self, pod: PodDemand, container: ContainerDemand) -> list[ResourceHints]:
-        """Hints for one container."""
+        """Return hints for one container."""
         held = self.held.get(pod.uid, {}).get(container.name, {})
         return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in container.devices]
 
     def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
-        """Hints for the most that the pod's containers hold at any one time."""
+        """Return hints for the most that the pod's containers hold at any one time."""
         held = self.owned.get(pod.uid, {})
         return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in _pod_need(pod).items()]
 
@@ -122,7 +122,7 @@ class DeviceManager:
                     self.free[resource][zone] += count
 
     def restart(self) -> None:
-        """Allocations survive in the checkpoint file, reuse does not."""
+        """Keep the allocations of the checkpoint file, forget reuse."""
         self._reusable = ("", {})
 
 
@@ -144,7 +144,7 @@ def _pod_need(pod: PodDemand) -> dict[str, int]:
 
 
 def _masks(zones: Iterable[int]) -> list[int]:
-    """Every non-empty set of `zones`."""
+    """Return every non-empty set of `zones`."""
     masks = [0]
     for zone in zones:
         masks += [mask | 1 << zone for mask in masks]

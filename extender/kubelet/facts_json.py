@@ -5,6 +5,7 @@ and the value, and nothing in them can make a later step crash or run for long.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import cast
 
 from extender.api.quantity import whole
@@ -20,6 +21,7 @@ __all__ = ["config_from_json", "config_to_json", "machine_from_json", "machine_t
 _MAX_ZONES = 64
 _MAX_NUMBER = 2**62
 _MAX_OPTIONS = 64
+_MAX_TEXT = 16384
 
 _CONFIG_TEXT = {
     "topologyManagerPolicy": "topology_manager_policy",
@@ -35,14 +37,14 @@ _CONFIG_REST = ("reservedMemory", "reservedSystemCPUs", "reservedCPUCount")
 
 
 def machine_from_json(obj: object, where: str) -> Machine:
-    """The machine in `obj` (decoded JSON). Raises BadObject whose text starts with `where`."""
+    """Return the machine in `obj` (decoded JSON). Raises BadObject whose text starts with `where`."""
     fields = _object(obj, where, ("sockets", "numa"))
     sockets = _number(_need(fields, "sockets", where), f"{where}.sockets", 1, MAX_CPU + 1)
     entries = _list(_need(fields, "numa", where), f"{where}.numa", _MAX_ZONES)
     zones = tuple(_zone(entry, f"{where}.numa[{i}]", len(entries)) for i, entry in enumerate(entries))
     if not any(zone.cores for zone in zones):
         raise BadObject(f"{where}.numa: no zone has a core")
-    for before, after in zip(zones, zones[1:], strict=False):
+    for before, after in pairwise(zones):
         if before.id >= after.id:
             raise BadObject(f"{where}.numa: zone {after.id} follows zone {before.id}; ids must ascend")
     seen = 0
@@ -59,12 +61,12 @@ def machine_from_json(obj: object, where: str) -> Machine:
 
 
 def machine_to_json(machine: Machine) -> dict[str, object]:
-    """The inverse of machine_from_json."""
+    """Return what machine_from_json reads."""
     return {"sockets": machine.sockets, "numa": [_zone_to_json(zone) for zone in machine.zones]}
 
 
 def config_from_json(obj: object, where: str) -> KubeletConfig:
-    """The configuration in `obj` (decoded JSON); absent fields take the kubelet's defaults.
+    """Return the configuration in `obj` (decoded JSON); absent fields take the kubelet's defaults.
 
     Raises BadObject whose text starts with `where`. Whether a kubelet starts with it is for Kubelet() to say.
     """
@@ -87,7 +89,7 @@ def config_from_json(obj: object, where: str) -> KubeletConfig:
 
 
 def config_to_json(config: KubeletConfig) -> dict[str, object]:
-    """The inverse of config_from_json."""
+    """Return what config_from_json reads."""
     texts = {name: cast(str, getattr(config, field)) for name, field in _CONFIG_TEXT.items()}
     options = {name: dict(getattr(config, field)) for name, field in _CONFIG_OPTIONS.items()}
     return {
@@ -219,6 +221,3 @@ def _text(value: object, where: str) -> str:
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
         raise BadObject(f"{where}: {_shown(value)} is not a short text")
     return value
-
-
-_MAX_TEXT = 16384

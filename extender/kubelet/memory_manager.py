@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from extender.kubelet.cpuset import bits
+from extender.kubelet.explain import amount_text
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
 from extender.kubelet.results import Failure, unexpected
@@ -20,7 +21,7 @@ _SUFFIX = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 
 
 def page_bytes(size: str) -> int:
-    """Bytes of a page size such as 2Mi, as it stands in a resource name; 0 if it is none."""
+    """Return the bytes of a page size such as 2Mi, as it stands in a resource name; 0 if it is none."""
     number, suffix = size[:-2], size[-2:]
     if suffix not in _SUFFIX or not (number.isascii() and number.isdigit() and len(number) < 8):
         return 0
@@ -47,9 +48,11 @@ class ZoneMemory:
     blocks: int = 0
 
     def used(self, resource: str) -> int:
+        """Return the bytes of `resource` that blocks hold."""
         return self.allocatable[resource] - self.free[resource]
 
     def clone(self) -> "ZoneMemory":
+        """Return an independent copy."""
         return ZoneMemory(self.id, self.allocatable, dict(self.free), self.group, self.blocks)
 
 
@@ -76,7 +79,7 @@ class MemoryManager:
         self._reusable = _Reusable()
 
     def clone(self) -> "MemoryManager":
-        """An independent copy."""
+        """Return an independent copy."""
         copy = object.__new__(MemoryManager)
         copy.static = self.static
         copy.zones = [zone.clone() for zone in self.zones]
@@ -90,8 +93,11 @@ class MemoryManager:
     # --- hints ----------------------------------------------------------------------------------------------
 
     def hints(self, pod: PodDemand, container: ContainerDemand) -> list[ResourceHints]:
-        """One hint list per memory type. Empty where the manager has no say *or finds no zones at all*: the
-        Topology Manager reads both as "don't care", and the failure shows at allocation."""
+        """Return one hint list per memory type.
+
+        There is none where the manager has no say *and where it finds no zones at all*: the Topology Manager reads
+        both as "don't care", and the failure shows at allocation.
+        """
         if not self._pins(pod):
             return []
         need = dict(container.memory)
@@ -101,7 +107,7 @@ class MemoryManager:
         return self._answer(need, *self._feasible(need, pod.uid))
 
     def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
-        """As hints(), for the most that the pod's containers hold at any one time."""
+        """Return hints as hints() does, for the most that the pod's containers hold at any one time."""
         if not self._pins(pod):
             return []
         need = _pod_need(pod)
@@ -122,15 +128,16 @@ class MemoryManager:
         return [ResourceHints(resource, amount, width, hints) for resource, amount in need.items()]
 
     def _regenerated(self, blocks: list[MemoryBlock], need: Mapping[str, int]) -> list[ResourceHints]:
-        """The zones that a container already has; nothing (don't care) if its request is not what it holds."""
+        """Return the zones that a container already has; nothing (don't care) if its request is not what it holds."""
         if len(blocks) != len(need) or any(need.get(block.resource) != block.bytes for block in blocks):
             return []
         return [
-            ResourceHints(b.resource, b.bytes, b.mask.bit_count(), Hints((b.mask,), frozenset((b.mask,)))) for b in blocks
+            ResourceHints(b.resource, b.bytes, b.mask.bit_count(), Hints((b.mask,), frozenset((b.mask,))))
+            for b in blocks
         ]
 
     def _feasible(self, need: Mapping[str, int], uid: str) -> tuple[int, list[int]]:
-        """Fewest zones whose capacity holds all of `need` at once, and the masks that can give it now.
+        """Return the fewest zones whose capacity holds all of `need` at once, and the masks that can give it now.
 
         Capacity is what the zones have after reservation, whatever is in use; types are never judged apart.
         """
@@ -162,7 +169,7 @@ class MemoryManager:
         return self._violates(mask)
 
     def _violates(self, mask: int) -> bool:
-        """Whether a block over several zones would touch a zone in use outside this very group."""
+        """Tell whether a block over several zones would touch a zone in use outside this very group."""
         return any(self.zones[zone].blocks > 0 and self.zones[zone].group != mask for zone in bits(mask))
 
     # --- allocation -----------------------------------------------------------------------------------------
@@ -201,7 +208,7 @@ class MemoryManager:
             if mask.bit_count() != width and preferred:
                 return _failure("failed to find the default preferred hint", self._width_text(need, width, mask))
             preferred = mask.bit_count() == width
-        if any(sum(self.zones[z].free.get(resource, 0) for z in bits(mask)) < amount for resource, amount in need.items()):
+        if not self._has_free(mask, need):
             width, masks = self._feasible(need, uid)
             wider = [candidate for candidate in masks if candidate & mask == mask]
             if not wider:
@@ -220,8 +227,13 @@ class MemoryManager:
             )
         return mask
 
+    def _has_free(self, mask: int, need: Mapping[str, int]) -> bool:
+        """Tell whether the zones of `mask` hold `need`; memory that could be reused does not count here."""
+        zones = [self.zones[position] for position in bits(mask)]
+        return all(sum(zone.free.get(resource, 0) for zone in zones) >= amount for resource, amount in need.items())
+
     def _charge(self, mask: int, resource: str, amount: int) -> None:
-        """One block more on every zone of `mask`; the bytes come from the lowest zones first."""
+        """Book one block more on every zone of `mask`; the bytes come from the lowest zones first."""
         for position in bits(mask):
             zone = self.zones[position]
             zone.blocks += 1
@@ -300,7 +312,7 @@ class MemoryManager:
                 self.held.setdefault(uid, {})[name] = kept
 
     def restart(self) -> None:
-        """Blocks survive in the state file, what was reusable does not. Raises CannotStart if blocks contradict.
+        """Keep the blocks of the state file, forget reuse. Raises CannotStart if blocks contradict each other.
 
         The start-up check books all blocks anew, in the order of a Go map. That gives one group per zone only if all
         blocks of the zone have one mask; if they do not (issue 113035), whether the kubelet starts is a matter of luck.
@@ -338,11 +350,11 @@ def _failure(message: str, rule: str) -> Failure:
 
 
 def _text(need: Mapping[str, int]) -> str:
-    return " + ".join(f"{amount / (1 << 30):g}Gi {resource}" for resource, amount in need.items()) or "no memory"
+    return " + ".join(amount_text(resource, amount) for resource, amount in need.items()) or "no memory"
 
 
 def _pod_need(pod: PodDemand) -> dict[str, int]:
-    """Per type, the most that is held at any one time; only types that some app container asks for count."""
+    """Return per type the most that is held at any one time; only types that some app container asks for count."""
     sidecars: dict[str, int] = {}
     inits: dict[str, int] = {}
     apps: dict[str, int] = {}

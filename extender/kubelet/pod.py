@@ -59,12 +59,12 @@ class PodDemand:
 
 
 def is_memory(name: str) -> bool:
-    """Whether the Memory Manager handles the resource `name`."""
+    """Tell whether the Memory Manager handles the resource `name`."""
     return name == "memory" or name.startswith("hugepages-")
 
 
 def pod_demand(pod: Pod) -> PodDemand:
-    """The demand of `pod`. Raises BadObject for amounts that no API server accepts."""
+    """Return the demand of `pod`. Raises BadObject for amounts that no API server accepts."""
     spec = pod.spec
     init = spec.init_containers or []
     apps = spec.containers or []
@@ -113,7 +113,7 @@ def _is_guaranteed(all_resources: list[Resources | None]) -> bool:
 
 
 def _amount(quantities: _Quantities, name: str) -> int:
-    """An amount in thousandths; the class of a pod is decided by exact comparison."""
+    """Return an amount in thousandths; the class of a pod is decided by exact comparison."""
     value = quantities.get(name)
     if value is None:
         return 0
@@ -143,7 +143,9 @@ def _container(container: Container, kind: Kind, guaranteed: bool) -> ContainerD
 def _bytes(quantities: _Quantities, name: str) -> int:
     amount = _amount(quantities, name)
     if amount % 1000:
-        raise BadObject(f"{name}: {quantities[name]!r} is not a whole number of bytes, which the Memory Manager refuses")
+        raise BadObject(
+            f"{name}: {quantities[name]!r} is not a whole number of bytes, which the Memory Manager refuses"
+        )
     return amount // 1000
 
 

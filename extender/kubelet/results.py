@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Admitted", "Block", "ContainerPlacement", "Failure", "Refused", "SMT", "TOPOLOGY", "UNEXPECTED", "unexpected"]
+__all__ = [
+    "SMT",
+    "TOPOLOGY",
+    "UNEXPECTED",
+    "Admitted",
+    "Block",
+    "ContainerPlacement",
+    "Failure",
+    "Refused",
+    "unexpected",
+]
 
 #: Reasons of the kubelet, as they stand in pod.status.reason.
 TOPOLOGY = "TopologyAffinityError"
@@ -60,5 +70,5 @@ class Refused:
 
 
 def unexpected(error: str, rule: str) -> Failure:
-    """An allocator's error, worded as cm/admission/errors.go does."""
+    """Return an allocator's error, worded as cm/admission/errors.go does."""
     return Failure(UNEXPECTED, f"Allocate failed due to {error}, which is unexpected", rule)

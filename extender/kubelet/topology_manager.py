@@ -61,14 +61,16 @@ NO_AFFINITY = Affinity(None, False)
 
 
 def parse_bool(value: str, where: str) -> bool:
-    """A boolean option as strconv.ParseBool reads it. Raises CannotStart."""
+    """Read a boolean option as strconv.ParseBool reads it. Raises CannotStart."""
     if value not in _BOOL:
         raise CannotStart(f"{where}: {value!r} is not a boolean")
     return _BOOL[value]
 
 
-def merge(lists: Sequence[Hints | None], machine: int, zones: int, cost: Callable[[int], int] | None = None) -> Affinity:
-    """The best common mask of `lists` (None: don't care), on a machine of `zones` zones with mask `machine`.
+def merge(
+    lists: Sequence[Hints | None], machine: int, zones: int, cost: Callable[[int], int] | None = None
+) -> Affinity:
+    """Return the best common mask of `lists` (None: don't care), on a machine of `zones` zones with mask `machine`.
 
     Preferred: the masks that are preferred in every list. Else the masks that are an intersection of one entry of
     each list. Ties: fewer zones, then smaller `cost` if given, then the smaller integer.
@@ -100,7 +102,7 @@ def merge(lists: Sequence[Hints | None], machine: int, zones: int, cost: Callabl
 
 
 def _intersections(lists: Sequence[Hints], zones: int) -> list[int]:
-    """Every non-empty intersection of one mask of each list.
+    """Return every non-empty intersection of one mask of each list.
 
     Counting trick: per list count the masks above each set, multiply, and take differences (Moebius inversion on
     the subset lattice): what remains at a set is the number of choices whose intersection is exactly that set.
@@ -150,7 +152,7 @@ class TopologyManager:
                 self._cost = _distance_sum(machine)
 
     def decide(self, lists: Sequence[Hints | None]) -> tuple[Affinity, bool]:
-        """The affinity that follows from `lists`, and whether the policy admits it. Not for policy none."""
+        """Return the affinity that follows from `lists`, and whether the policy admits it. Not for policy none."""
         if self.policy != "single-numa-node":
             best = merge(lists, self.machine, self.zones, self._cost)
             return best, best.preferred or self.policy == "best-effort"
@@ -195,7 +197,7 @@ def _options(config: KubeletConfig) -> tuple[bool, int]:
 
 
 def _distance_sum(machine: Machine) -> Callable[[int], int]:
-    """Sum over all ordered pairs, which orders sets of one width as the kubelet's mean does."""
+    """Return the sum over all ordered pairs, which orders sets of one width as the kubelet's mean does."""
     rows = [zone.distances for zone in machine.zones]
 
     def cost(mask: int) -> int:

@@ -11,7 +11,7 @@ _FORM = re.compile(r"v?1\.(\d{1,3})(?:[.+-].*)?", re.ASCII)
 
 
 def version_of(kubelet_version: str) -> str:
-    """The modelled minor for a node's `status.nodeInfo.kubeletVersion`; unknown counts as the newest.
+    """Return the modelled minor for a node's `status.nodeInfo.kubeletVersion`; unknown counts as the newest.
 
     An older or newer minor than those modelled is taken for the nearest one.
     """

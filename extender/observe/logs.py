@@ -1,5 +1,6 @@
 """Log set-up: structlog for us, the standard library's records through the same formatter, no secrets."""
 
+import json
 import logging
 import re
 import sys
@@ -78,7 +79,11 @@ def setup(level: str, form: str, stream: TextIO | None = None) -> None:
 
 
 def _json(event: Any, **_options: Any) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        # numbers beyond 64 bits, lone surrogates: rare, and the line must not be lost
+        return json.dumps(event, default=str)
 
 
 def _hide(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -145,7 +145,8 @@ class KubeTransport:
             client = self._client or await self._renewed(seen)
             try:
                 response = await _call(client, path, names, query, limits)
-            except (aiohttp.ClientError, OSError) as error:
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                # ValueError: a token with a line break in it is refused before it is sent.
                 if isinstance(error, aiohttp.ClientSSLError) and not last:
                     await self._renewed(seen)
                     continue

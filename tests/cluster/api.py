@@ -4,8 +4,10 @@ import http.client
 import json
 import queue
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +15,8 @@ from urllib.parse import urlencode
 __all__ = ["Api", "ApiError"]
 
 Object = dict[str, Any]
+
+BUSY_RETRIES = 100
 
 PATCHES = {
     "merge": "application/merge-patch+json",
@@ -48,7 +52,12 @@ class Api:
 
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """Send one request; return the decoded JSON, or the text of what is not JSON. Raises ApiError from 400 on."""
-        status, kind, content = self.exchange(method, path, None if body is None else json.dumps(body), content_type)
+        payload = None if body is None else json.dumps(body)
+        for _ in range(BUSY_RETRIES):
+            status, kind, content = self.exchange(method, path, payload, content_type)
+            if status != HTTPStatus.TOO_MANY_REQUESTS:
+                break
+            time.sleep(0.2)  # a kind whose storage is being set up, too, answers so
         decoded = json.loads(content) if kind.startswith("application/json") else content.decode()
         if status >= 400:
             raise ApiError(status, method, path, decoded if isinstance(decoded, dict) else {"message": decoded})

@@ -201,19 +201,14 @@ class ControlPlane:
         manifests = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
         self.api.create_all(manifests)
         for manifest in manifests:
-            spec = manifest["spec"]
-            path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
-            # Listed by itself, a new kind can be in discovery a moment later than it is served, or earlier.
-            wait_for(lambda path=path: self.api.exists(path), path)
-            wait_for(lambda m=manifest: self._discovered(m), f"{path} in discovery")
+            wait_for(lambda crd=manifest: self._served(crd), manifest["metadata"]["name"])
 
-    def _discovered(self, crd: Mapping[str, Any]) -> bool:
-        version = f"{crd['spec']['group']}/{crd['spec']['versions'][0]['name']}"
-        try:
-            listed = self.api.get(f"/apis/{version}")["resources"]
-        except ApiError:
+    def _served(self, crd: Mapping[str, Any]) -> bool:
+        """Tell whether a new kind can be listed and is in discovery; either may come first."""
+        version, plural = f"{crd['spec']['group']}/{crd['spec']['versions'][0]['name']}", crd["spec"]["names"]["plural"]
+        if not self.api.exists(f"/apis/{version}/{plural}"):
             return False
-        return any(each["name"] == crd["spec"]["names"]["plural"] for each in listed)
+        return any(each["name"] == plural for each in self.api.get(f"/apis/{version}")["resources"])
 
     def audit(self, user: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the audit events so far, of one user or of all; all are at level Metadata."""

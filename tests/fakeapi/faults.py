@@ -1,5 +1,6 @@
 """What the fake API server can do wrong. Each fault is used up by one request of its verb and resource."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 __all__ = [
@@ -24,7 +25,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Pass(Fault):
-    """No fault: this request is served, the next fault is for the next one."""
+    """No fault: this request is served; `first` is called before."""
+
+    first: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,8 @@ class FakeApi:
         verb = "get" if name else "watch" if query.get("watch") == "1" else "list"
         queue = self._faults[verb, resource.plural]
         fault = queue.popleft() if queue else faults.Pass()
+        if isinstance(fault, faults.Pass) and fault.first is not None:
+            fault.first()
         refused = self._refused(request, verb, resource, fault)
         code = refused.status if refused is not None else 200
         self.requests.append(Request(verb, resource, query, asyncio.get_running_loop().time(), code))

@@ -12,7 +12,7 @@ from tests.fakeapi.faults import Fault
 from tests.fakeapi.replies import status
 from tests.fakeapi.store import Object, Store
 
-__all__ = ["EndOfStream", "Stream"]
+__all__ = ["EndOfStream", "Stream", "bookmark", "event"]
 
 
 class EndOfStream(Exception):  # noqa: N818 - not an error

@@ -205,7 +205,10 @@ def test_unequal_cores_are_misjudged_as_in_the_kubelet() -> None:
         ({"reservedSystemCPUs": ""}, "needs reserved CPUs"),
         ({"reservedSystemCPUs": "0,99"}, "no CPU 99"),
         ({"reservedSystemCPUs": "", "reservedCPUCount": 33}, "cannot be reserved"),
-        ({"topologyManagerPolicy": "single-numa-node", "cpuManagerPolicyOptions": {"align-by-socket": "1"}}, "excludes"),
+        (
+            {"topologyManagerPolicy": "single-numa-node", "cpuManagerPolicyOptions": {"align-by-socket": "1"}},
+            "excludes",
+        ),
     ],
 )
 def test_cannot_start(settings: dict[str, Any], text: str) -> None:

@@ -99,7 +99,10 @@ ROWS = [
     Row(
         9,
         a("BE"),
-        [*FRAGMENTED, Step(pod("p", "8c/2Gi/8hp"), hint=[0], preferred=False, cpus="6-7,14-15,22-23,30-31", memory=[0])],
+        [
+            *FRAGMENTED,
+            Step(pod("p", "8c/2Gi/8hp"), hint=[0], preferred=False, cpus="6-7,14-15,22-23,30-31", memory=[0]),
+        ],
     ),
     Row(10, a("R"), [refused(pod("p", "20c/2Gi/16hp"), TAE)]),
     Row(

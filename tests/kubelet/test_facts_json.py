@@ -31,9 +31,7 @@ def test_config_round_trip() -> None:
     assert read.reserved_system_cpus == frozenset({0, 2, 3})
     assert read.reserved_memory == (ReservedMemory(0, {"memory": 1 << 30}),)
     assert config_from_json(config_to_json(read), "k") == read
-    assert config_to_json(read) == CONFIG | {
-        "reservedMemory": [{"numaNode": 0, "limits": {"memory": str(1 << 30)}}]
-    }
+    assert config_to_json(read) == CONFIG | {"reservedMemory": [{"numaNode": 0, "limits": {"memory": str(1 << 30)}}]}
 
 
 def test_config_defaults() -> None:

@@ -108,7 +108,7 @@ def test_replay_restart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert replay.main(["kubelet", write(tmp_path / "s.jsonl", scenario)]) == 0
     del scenario["steps"][1]["observed"]
     assert replay.main(["kubelet", write(tmp_path / "s.jsonl", scenario)]) == 1
-    assert "restart vm1: recorded \"(no answer)\"" in capsys.readouterr().out
+    assert 'restart vm1: recorded "(no answer)"' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [[], ["kubelet"], ["other", "f"]])

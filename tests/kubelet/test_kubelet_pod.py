@@ -52,7 +52,7 @@ def test_status_decides() -> None:
 
 @pytest.mark.parametrize(
     ("cpu", "exclusive"),
-    [("4", 4), ("4.0", 4), ("4000m", 4), (4, 4), ("2500m", 0), ("2.5", 0), ("15m", 0), ("1e1", 10), ("3999.5m", 4)],
+    [("4", 4), ("4.0", 4), ("4000m", 4), (6, 6), ("2500m", 0), ("2.5", 0), ("15m", 0), ("1e1", 10), ("3999.5m", 4)],
 )
 def test_exclusive_cpus(cpu: str | int, exclusive: int) -> None:
     """Whole numbers only, compared in thousandths rounded up as the kubelet does."""

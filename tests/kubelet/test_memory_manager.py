@@ -8,7 +8,7 @@ from extender.kubelet.admission import Kubelet
 from extender.kubelet.memory_manager import page_bytes
 from extender.kubelet.model import CannotStart
 from extender.kubelet.results import Admitted, Block, Refused
-from tests.kubelet.nodes import A, E, GI, config, kubelet, machine, pod
+from tests.kubelet.nodes import GI, A, E, config, kubelet, machine, pod
 
 EXTENDED = "[memorymanager] failed to find the extended preferred hint"
 

@@ -5,10 +5,16 @@ import asyncio
 import pytest
 
 from extender.state.events import Source
-from extender.watch.reflector import Tuning
+from extender.watch.observer import NoObserver
+from extender.watch.pace import Pace
+from extender.watch.picture import Gathering, Picture
+from extender.watch.reflector import Reflector, Tuning
+from extender.watch.sources import KINDS
 from extender.watch.status import State
 from tests.fakeapi import ErrorEvent, FakeApi, Fault, Pass, Refuse, Silent, run
-from tests.watch.stage import node, pod, watching
+from tests.fakeapi.store import Store
+from tests.fakeapi.stream import bookmark, event
+from tests.watch.stage import Ledger, node, pod, watching
 
 
 def filled(api: FakeApi, count: int) -> FakeApi:
@@ -114,12 +120,17 @@ def test_pages_show_one_moment() -> None:
 
     async def main() -> None:
         api = filled(FakeApi(watch_list=False), 30)
-        api.fault("list", "pods", Pass(), Refuse(429, retry_after=1))
-        async with watching(api, tuning=Tuning(page=10)) as stage:
-            await stage.until(lambda: len(api.seen("list", "pods")) == 1)
+
+        def change() -> None:
             api.delete("pods", "p025", "vms")
             api.put("pods", pod("p001", labels={"a": "b"}))
+
+        api.fault("list", "pods", Pass(), Pass(change))
+        async with watching(api, tuning=Tuning(page=10)) as stage:
             await stage.settled()
+            assert len(api.seen("list", "pods")) == 3
+            assert stage.ledger.calls["delete"] == 1
+            assert stage.ledger.calls["put"] == 1
             await stage.still_true()
 
     run(main())
@@ -127,36 +138,18 @@ def test_pages_show_one_moment() -> None:
 
 def test_changes_during_the_list_on_the_watch_count() -> None:
     """An object that ends, or changes, between the first line of the list and its mark is as it is afterwards."""
-
-    async def main() -> None:
-        api = filled(FakeApi(), 3)
-        async with watching(api) as stage:
-            await stage.settled()
-            # What a server may send before the mark: the same stream, hand-made.
-            gone = api.store.get("pods", "p001", "vms")
-            assert gone is not None
-            from extender.watch.observer import NoObserver
-            from extender.watch.pace import Pace
-            from extender.watch.picture import Gathering, Picture
-            from extender.watch.sources import KINDS
-            from tests.fakeapi.stream import bookmark, event
-            from tests.watch.stage import Ledger
-
-            ledger = Ledger()
-            picture, gathering = Picture(KINDS[Source.PODS], ledger, NoObserver(), Pace()), Gathering()
-            lines = [event("ADDED", obj) for obj in api.store.fresh("pods")]
-            api.put("pods", pod("p002", labels={"a": "b"}))
-            changed = api.store.get("pods", "p002", "vms")
-            assert changed is not None
-            lines += [event("DELETED", gone), event("MODIFIED", changed)]
-            assert [picture.gather(line, gathering) for line in lines] == [""] * 5
-            assert picture.gather(bookmark(777, {"k8s.io/initial-events-end": "true"}), gathering) == "777"
-            picture.swap(gathering, "777")
-            names = {record.metadata.name: record.metadata.labels for record in ledger.pictures[Source.PODS].values()}
-            assert set(names) == {"p000", "p002"}
-            assert names["p002"] == {"a": "b"}
-
-    run(main())
+    store, ledger = Store(), Ledger()
+    for number in range(3):
+        store.put("pods", pod(f"p{number}"))
+    picture, gathering = Picture(KINDS[Source.PODS], ledger, NoObserver(), Pace()), Gathering()
+    lines = [event("ADDED", obj) for obj in store.fresh("pods")]
+    lines.append(event("DELETED", store.fresh("pods")[1]))
+    lines.append(event("MODIFIED", store.put("pods", pod("p2", labels={"a": "b"}))))
+    assert [picture.gather(line, gathering) for line in lines] == [""] * 5
+    assert picture.gather(bookmark(777, {"k8s.io/initial-events-end": "true"}), gathering) == "777"
+    picture.swap(gathering, "777")
+    labels = {record.metadata.name: record.metadata.labels for record in ledger.pictures[Source.PODS].values()}
+    assert labels == {"p0": {"kubevirt.io": "virt-launcher"}, "p2": {"a": "b"}}
 
 
 def test_page_over_the_limit_is_asked_for_in_smaller_pieces() -> None:
@@ -183,7 +176,7 @@ def test_refused_page_is_asked_for_again(fault: Fault) -> None:
         api = filled(FakeApi(watch_list=False), 30)
         api.fault("list", "pods", Pass(), fault, fault)
         async with watching(api, tuning=Tuning(page=10)) as stage:
-            await stage.until(lambda: len(api.seen("list", "pods")) == 2)
+            await stage.until(lambda: len(api.seen("list", "pods")) >= 2)
             assert Source.PODS not in stage.ledger.pictures
             await stage.settled()
             await stage.still_true()
@@ -239,11 +232,6 @@ def test_object_that_comes_back_under_its_name_is_another_one() -> None:
 
 def test_reading_a_long_burst_lets_others_run() -> None:
     """While a list of 3,000 pods is read, with objects that take 0.4 ms each, others get their turn every 3 objects."""
-    from extender.watch.pace import Pace
-    from extender.watch.reflector import Reflector
-    from extender.watch.sources import KINDS
-    from tests.watch.stage import Ledger
-
     class Ticking:
         def __init__(self) -> None:
             self.now = 0.0
@@ -272,8 +260,6 @@ def test_reading_a_long_burst_lets_others_run() -> None:
                 yield line
 
     async def main() -> None:
-        from tests.fakeapi.stream import bookmark, event
-
         api = filled(FakeApi(), 3000)
         lines = [event("ADDED", obj) for obj in api.store.fresh("pods")]
         lines.append(bookmark(9, {"k8s.io/initial-events-end": "true"}))

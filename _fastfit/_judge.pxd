@@ -1,0 +1,395 @@
+# The verdict of one row for one ask; the rules are told in _judge_py.py, _cells_py.py and _key_py.py.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+
+from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of
+from _fastfit._devices cimport device_allocate, device_offers
+from _fastfit._hints cimport Offer, nobody_cares, preferred_mask, survey, unpreferred_mask
+from _fastfit._memory cimport memory_allocate, sum_over
+from _fastfit._types cimport (
+    Answer, Ask, BEST_EFFORT, Books, Columns, CORE_SPLIT, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT, Detail,
+    FIRST_REFUSED, FITS, GUEST_MEMORY_PAGES, INIT_CONTAINER_CPUS, MEMORY_GROUP_CONFLICT, NEVER_FITS_ZONE, NONE,
+    NO_PAGES_OF_SIZE, NODE_CPU_SHORT, OPTIONS_UNDECIDED, PAGES_NOT_REPORTED, Part, Row, SINGLE_NUMA_NODE,
+    TOO_MANY_ZONES, ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_PAGES_SHORT, lowest, next_mask,
+    popcount,
+)
+
+cdef enum:
+    APP = 2
+    INIT = 0
+
+# Widths of the key's parts, see _key_py.py.
+cdef enum:
+    CELLS_TOP = (1 << 5) - 1
+    DISTANCE_TOP = (1 << 8) - 1
+    CPUS_TOP = (1 << 14) - 1
+    PAGES_TOP = (1 << 28) - 1
+
+
+# The verdict that holds without looking at zones, or FITS.
+cdef inline int node_code(const Row *row, const Ask *ask, const Columns *columns) noexcept nogil:
+    if ask.code:
+        return ask.code
+    if row.code >= FIRST_REFUSED:
+        return row.code
+    if row.code:
+        return NO_PAGES_OF_SIZE if columns.lacks_pages and columns.knows_pages else row.code
+    if ask.dedicated and not row.cpu_static:
+        return CPU_MANAGER_NOT_STATIC
+    if columns.lacks_pages:
+        return NO_PAGES_OF_SIZE
+    if row.too_many_zones:
+        return TOO_MANY_ZONES
+    return FITS if row.zones else ZONES_NOT_REPORTED
+
+
+# The books before the pod, or (`empty`) on this node without any pod.
+cdef inline void open_books(
+    Books *books, const Row *row, const Ask *ask, const Columns *columns, bint empty
+) noexcept nogil:
+    cdef int32_t zone, item, zones = row.zones
+    cdef int32_t free = 0
+    cdef const int64_t *amounts
+    books.row, books.ask, books.columns = row, ask, columns
+    books.split_known = books.cores_known = True
+    books.cpu_reuse = False
+    books.reuses = 0
+    books.main_memory = 0
+    for zone in range(zones):
+        books.pool[zone] = row.zone[zone].total - row.zone[zone].reserved if empty else row.zone[zone].free
+        books.cores[zone] = row.zone[zone].cores
+        books.reuse_low[zone] = books.reuse_high[zone] = 0
+        books.blocks[zone] = 0 if empty else row.zone[zone].blocks
+        books.group[zone] = (<uint32_t>1 << zone) if empty else row.zone[zone].group
+        books.main_cpus[zone] = books.main_cores[zone] = 0
+        books.no_bytes[zone] = 0
+        free += row.zone[zone].free
+    books.physical_low = books.physical_high = row.physical_free
+    books.odd = max(free - row.physical_free, 0)
+    if row.memory_static:
+        for item in range(ask.memories):
+            amounts = books.no_bytes
+            if columns.memory[item] >= 0:
+                amounts = row.allocatable + columns.memory[item] * zones
+            books.allocatable[item] = amounts
+            if columns.memory[item] >= 0 and not empty:
+                amounts = row.free + columns.memory[item] * zones
+            for zone in range(zones):
+                books.free[item][zone] = amounts[zone]
+    for item in range(ask.devices):
+        books.has_device[item] = False
+        if columns.device[item] < 0:
+            continue
+        books.device_total[item] = row.device_total + columns.device[item] * zones
+        for zone in range(zones):
+            books.has_device[item] = books.has_device[item] or books.device_total[item][zone] > 0
+            books.device_free[item][zone] = (
+                books.device_total[item][zone] if empty else row.device_free[columns.device[item] * zones + zone]
+            )
+            books.device_reuse[item][zone] = 0
+
+
+cdef inline bint wants(const Books *books, const Part *part) noexcept nogil:
+    cdef int32_t item
+    if (books.row.cpu_static and part.cpus) or (books.row.memory_static and part.memories):
+        return True
+    for item in range(part.devices):
+        if books.has_device[part.device_name[item]] and part.device[item]:
+            return True
+    return False
+
+
+cdef inline bint some_cpus_preferred(const Books *books, const Part *part, const Offer *offer) noexcept nogil:
+    cdef uint32_t mask, end = <uint32_t>1 << books.row.zones
+    for mask in range(1, end):
+        if cpu_offers(books, mask, part.cpus, offer.held) and cpu_prefers(books.row, mask, offer.cpu_width):
+            return True
+    return False
+
+
+cdef inline bint some_devices_preferred(
+    const Books *books, const Part *part, const Offer *offer, int32_t index
+) noexcept nogil:
+    cdef uint32_t mask, end = <uint32_t>1 << books.row.zones
+    cdef int32_t item = offer.item[index]
+    for mask in range(1, end):
+        if popcount(mask) == offer.device_width[index] and device_offers(
+            books, part.device_name[item], part.device[item], mask
+        ):
+            return True
+    return False
+
+
+# Why Topology Manager refused, the most lasting reason first.
+cdef inline int refusal(const Books *books, const Part *part, const Offer *offer) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef Books idle
+    cdef Offer promise
+    cdef int32_t item
+    if offer.cpu and part.cpus > row.total - row.reserved:
+        return NODE_CPU_SHORT
+    open_books(&idle, row, books.ask, books.columns, True)
+    survey(&idle, part, 0, &promise)
+    if not nobody_cares(&promise) and not preferred_mask(&idle, part, &promise):
+        return NEVER_FITS_ZONE
+    if offer.cpu:
+        if pool_of(books, row.bearing) < part.cpus:
+            return NODE_CPU_SHORT
+        if not some_cpus_preferred(books, part, offer):
+            return ZONE_CPU_SHORT
+    if offer.memory and offer.memory_first != offer.memory_width:
+        return MEMORY_GROUP_CONFLICT
+    for item in range(offer.devices):
+        if not some_devices_preferred(books, part, offer, item):
+            return DEVICE_ZONE_SHORT
+    return ZONES_DISAGREE
+
+
+# Topology Manager's answer for a container or the pod. `scratch` as in unpreferred_mask().
+cdef inline int decide(
+    const Books *books, const Part *part, int64_t *scratch, uint32_t *mask, bint *preferred
+) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef Offer offer
+    cdef int64_t held = 0
+    if row.cpu_static and part.cpus:
+        held = held_zones(books)
+        if held < 0:
+            return INIT_CONTAINER_CPUS
+        if not books.split_known:
+            return OPTIONS_UNDECIDED
+    survey(books, part, <uint32_t>held, &offer)
+    preferred[0] = True
+    if nobody_cares(&offer):
+        mask[0] = (<uint32_t>1 << row.zones) - 1
+        return FITS
+    mask[0] = preferred_mask(books, part, &offer)
+    if mask[0]:
+        return FITS
+    if row.policy != BEST_EFFORT:
+        return refusal(books, part, &offer)
+    preferred[0] = False
+    mask[0] = unpreferred_mask(books, part, &offer, scratch)
+    return FITS
+
+
+cdef inline void note_blocks(
+    const Books *books, Detail *detail, int32_t index, const Part *part, uint32_t mask
+) noexcept nogil:
+    cdef int32_t item, earlier
+    cdef int64_t amount, cut
+    for item in range(part.memories):
+        amount = part.memory[item]
+        for earlier in range(detail.blocks):
+            if (
+                detail.block[earlier].mask == mask
+                and detail.block[earlier].name == part.memory_name[item]
+                and books.ask.part[detail.block[earlier].part].kind == INIT
+            ):
+                cut = min(detail.block[earlier].bytes, amount)
+                detail.block[earlier].bytes -= cut
+                amount -= cut
+        detail.block[detail.blocks].part = index
+        detail.block[detail.blocks].name = part.memory_name[item]
+        detail.block[detail.blocks].mask = mask
+        detail.block[detail.blocks].bytes = part.memory[item]
+        detail.blocks += 1
+
+
+# Devices, CPUs, memory of one container; `mask` 0: policy none.
+cdef inline int allocate(
+    Books *books, int32_t index, uint32_t mask, bint preferred, Detail *detail
+) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef const Part *part = &books.ask.part[index]
+    cdef bint regular_init = part.kind == INIT
+    cdef int32_t cpus[ZONES]
+    cdef int32_t cores[ZONES]
+    cdef int32_t item, zone
+    cdef int code
+    cdef uint32_t pinned = 0
+    if row.policy == SINGLE_NUMA_NODE and mask == (<uint32_t>1 << row.zones) - 1:
+        mask = 0
+    for item in range(part.devices):
+        if books.has_device[part.device_name[item]] and not device_allocate(
+            books, part.device_name[item], part.device[item], mask, regular_init
+        ):
+            return DEVICE_ZONE_SHORT
+    if row.cpu_static and part.cpus:
+        code = cpu_allocate(books, part.cpus, mask, regular_init, cpus, cores)
+        if code:
+            return code
+        if index == books.ask.main:
+            for zone in range(row.zones):
+                books.main_cpus[zone] = cpus[zone]
+                books.main_cores[zone] = cores[zone]
+            if books.ask.has_cells and not books.split_known:
+                return OPTIONS_UNDECIDED
+    if row.memory_static and part.memories:
+        code = memory_allocate(books, part, mask, preferred, regular_init, &pinned)
+        if code:
+            return code
+        if index == books.ask.main:
+            books.main_memory = pinned
+        if detail != NULL:
+            note_blocks(books, detail, index, part, pinned)
+    return FITS
+
+
+cdef inline int admit(Books *books, int64_t *scratch, Detail *detail) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef const Ask *ask = books.ask
+    cdef uint32_t mask = 0
+    cdef bint preferred = False
+    cdef int32_t index
+    cdef int code
+    if row.policy != NONE and row.pod_scope:
+        code = decide(books, &ask.pod, scratch, &mask, &preferred)
+        if code and ask.parts:
+            return code
+    for index in range(ask.parts):
+        if not wants(books, &ask.part[index]):
+            continue
+        if row.policy != NONE and not row.pod_scope:
+            code = decide(books, &ask.part[index], scratch, &mask, &preferred)
+            if code:
+                return code
+        code = allocate(books, index, mask, preferred, detail)
+        if code:
+            return code
+    return FITS
+
+
+# Guest cells of the compute container's CPUs, and whether their zones hold the pages; the mask of the cells' zones.
+cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *bytes, Detail *detail) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef const Ask *ask = books.ask
+    cdef int64_t whole[ZONES]
+    cdef int64_t fitting[ZONES]
+    cdef int64_t placed[ZONES]
+    cdef int64_t need = ask.cell_cores, got, more, base, share, free
+    cdef int32_t zone, cells = 0, cell
+    cdef bint unknown = False
+    mask[0] = 0
+    bytes[0] = 0
+    for zone in range(row.zones):
+        fitting[zone] = books.main_cpus[zone] // ask.cell_threads
+        if ask.cell_threads == row.threads and row.threads > 1:
+            whole[zone] = min(<int64_t>books.main_cores[zone], fitting[zone])
+        else:
+            whole[zone] = 0 if ask.cell_threads > row.threads else fitting[zone]
+        placed[zone] = min(need, whole[zone])
+        need -= placed[zone]
+    for zone in range(row.zones):
+        got = min(need, fitting[zone] - whole[zone])
+        placed[zone] += got
+        need -= got
+        if placed[zone]:
+            mask[0] |= <uint32_t>1 << zone
+            cells += 1
+    if need:
+        return CORE_SPLIT
+    if ask.guest_bytes < cells * ask.page_bytes or ask.guest_bytes % ask.page_bytes:
+        return GUEST_MEMORY_PAGES
+    more = ask.guest_bytes % (ask.page_bytes * cells) // ask.page_bytes
+    base = (ask.guest_bytes - more * ask.page_bytes) // cells
+    cell = 0
+    for zone in range(row.zones):
+        if not placed[zone]:
+            continue
+        share = base + ask.page_bytes if cell < more else base
+        bytes[0] += share
+        if detail != NULL:
+            detail.cell[cell].zone = zone
+            detail.cell[cell].vcpus = placed[zone] * ask.cell_threads
+            detail.cell[cell].bytes = share
+            detail.cells = cell + 1
+        cell += 1
+        if not row.zone[zone].pages_known:
+            unknown = True
+            continue
+        free = 0
+        if books.columns.cell_pages >= 0:
+            free = row.pages[books.columns.cell_pages * row.zones + zone]
+        if free < share:
+            return ZONE_PAGES_SHORT
+    return PAGES_NOT_REPORTED if unknown else FITS
+
+
+cdef inline int64_t widest(const Row *row, uint32_t mask) noexcept nogil:
+    cdef int64_t far = 0
+    cdef uint32_t one = mask, other
+    if not mask & (mask - 1):
+        return 0
+    if not row.has_distances:
+        return DISTANCE_TOP
+    while one:
+        other = mask & ~(one & (~one + 1))
+        while other:
+            far = max(far, <int64_t>row.distance[lowest(one) * row.zones + lowest(other)])
+            other &= other - 1
+        one &= one - 1
+    return far
+
+
+cdef inline int64_t pages_left(const Books *books, uint32_t mask, int64_t cell_bytes) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef int64_t left = -cell_bytes
+    if row.memory_static:
+        left = sum_over(books.free[books.ask.rank_memory], mask)
+    elif books.columns.rank_pages >= 0:
+        left += sum_over(row.pages + books.columns.rank_pages * row.zones, mask)
+    return max(left, <int64_t>0) // books.ask.rank_unit
+
+
+cdef inline int64_t rank_key(int64_t cells, int64_t far, int64_t cpus, int64_t pages) noexcept nogil:
+    cdef int64_t key = CELLS_TOP - min(cells, <int64_t>CELLS_TOP)
+    key = key << 8 | (DISTANCE_TOP - min(far, <int64_t>DISTANCE_TOP))
+    key = key << 14 | (CPUS_TOP - min(cpus, <int64_t>CPUS_TOP))
+    return key << 28 | (PAGES_TOP - min(pages, <int64_t>PAGES_TOP))
+
+
+# Fills everything of the answer but its stamp; `detail` may be NULL.
+cdef inline void judge(
+    const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
+) noexcept nogil:
+    cdef Books books
+    cdef uint32_t mask = 0
+    cdef int64_t bytes = 0, left = 0
+    cdef int32_t zone, item, held, cells
+    answer.key = answer.mask = answer.cells = 0
+    answer.code = <uint8_t>node_code(row, ask, columns)
+    if answer.code:
+        return
+    open_books(&books, row, ask, columns, False)
+    answer.code = <uint8_t>admit(&books, scratch, detail)
+    if answer.code:
+        return
+    if ask.has_cells:
+        answer.code = <uint8_t>cells_of(&books, &mask, &bytes, detail)
+        if answer.code:
+            return
+    else:
+        for zone in range(row.zones):
+            if books.main_cpus[zone]:
+                mask |= <uint32_t>1 << zone
+        if not mask:
+            mask = books.main_memory
+    for zone in range(row.zones):
+        held = row.zone[zone].free - books.pool[zone] + books.reuse_low[zone]
+        if mask >> zone & 1:
+            left += row.zone[zone].free - held
+        if detail != NULL:
+            detail.held[zone] = held
+    cells = max(popcount(mask), 1)
+    answer.mask = <uint16_t>mask
+    answer.cells = <uint8_t>cells
+    answer.key = rank_key(cells, widest(row, mask), max(left, <int64_t>0), pages_left(&books, mask, bytes))
+    if detail != NULL:
+        detail.exact = books.split_known
+        for item in range(ask.devices):
+            for zone in range(row.zones):
+                if books.has_device[item]:
+                    detail.devices[item][zone] = (
+                        row.device_free[columns.device[item] * row.zones + zone] - books.device_free[item][zone]
+                    )

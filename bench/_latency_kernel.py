@@ -1,0 +1,54 @@
+"""The compiled kernel against its plain twin on the same rows, asks and names."""
+
+import json
+import statistics
+import time
+
+from _fastfit import BACKEND, _fit_py
+from _fastfit.model import Ask, CellsAsk, ContainerAsk
+from bench._latency_picture import fill, node_name
+from bench.report import Row, spread
+from extender.reasons import wire_texts
+from extender.state.cluster import Cluster
+
+__all__ = ["kernel_row"]
+
+_GI = 2**30
+_MI = 2**20
+
+
+def _ask(number: int) -> Ask:
+    """A VM with 8 vCPUs and an emulator thread; `number` makes it one that has not been asked before."""
+    memory = (("hugepages-1Gi", 16 * _GI), ("memory", (444 + number) * _MI))
+    return Ask(
+        containers=(ContainerAsk(1, 0, (("memory", 60_000_000),)), ContainerAsk(2, 9, memory)),
+        dedicated=True,
+        cells=CellsAsk(1, 8, 1, "hugepages-1Gi", _GI, 16 * _GI),
+    )
+
+
+def kernel_row(nodes: int, zones: int, rounds: int) -> Row:
+    """Milliseconds for all rows. The twin is timed on every tenth node of them, in the same run."""
+    if BACKEND != "cython":
+        raise RuntimeError("the compiled kernel is not loaded: run `make install`")
+    cluster = Cluster()
+    fill(cluster, nodes, zones)
+    twin = _fit_py.Table(wire_texts())
+    for state in cluster.nodes.values():
+        if state.row is not None:
+            twin.put(state.row)
+    names = json.dumps([node_name(number) for number in range(nodes)]).encode()
+    few = json.dumps([node_name(number) for number in range(0, nodes, 10)] + []).encode()
+    fast, slow = [], []
+    for number in range(rounds + 1):
+        query = cluster.table.prepare(_ask(number))
+        began = time.perf_counter()
+        cluster.table.fit(query, names)
+        fast.append(time.perf_counter() - began)
+        twin_query = twin.prepare(_ask(number))
+        began = time.perf_counter()
+        twin.fit(twin_query, few)
+        slow.append((time.perf_counter() - began) * 10)
+    del fast[0], slow[0]
+    value = statistics.median(fast)
+    return Row(f"kernel/{nodes}x{zones}", value * 1000, "ms", "python", value / statistics.median(slow), spread(fast))

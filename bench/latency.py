@@ -1,0 +1,154 @@
+"""How long kube-scheduler waits for us: `python -m bench.latency [--quick] [--json F]`.
+
+pair/NxZ: one connection, closed loop; a filter and a prioritize call of one new pod, both with all N names and a 16 KB
+pod, half of the nodes fit. Baseline of the same run: two calls of an echo in the same server that reads the same body
+and answers as many bytes. The client sends prepared bytes and only looks for the end of the reply.
+open/NxZ: Poisson arrivals, latency from the scheduled time, idle and under 500 watch events a second (p50 and p99).
+kernel/NxZ: the compiled kernel against its plain twin, on asks that it has not seen.
+"""
+
+import argparse
+import contextlib
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from bench._latency_kernel import kernel_row
+from bench._latency_picture import body
+from bench.report import Row, progress, show, spread, write
+
+_QUICK = ((500, 2), (5000, 2), (5000, 8))
+_FULL = ((500, 2), (500, 8), (5000, 2), (5000, 8), (15000, 2), (15000, 8))
+_UID = "aaaaaaaa-0000-4000-8000-{:012d}"
+
+
+class Client:
+    """One keep-alive connection."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray(1 << 20)
+
+    def call(self, request: bytes) -> int:
+        """Sends a prepared request, reads the whole reply; returns the length of its body."""
+        self._socket.sendall(request)
+        view, got, end, length = memoryview(self._buffer), 0, -1, 0
+        while True:
+            received = self._socket.recv_into(view[got:])
+            if not received:
+                raise ConnectionError("the server closed the connection")
+            got += received
+            if end < 0:
+                end = self._buffer.find(b"\r\n\r\n", 0, got)
+                if end >= 0:
+                    head = bytes(self._buffer[:end]).lower()
+                    if not head.startswith(b"http/1.1 200"):
+                        raise ConnectionError(head.splitlines()[0].decode())
+                    length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+            if end >= 0 and got >= end + 4 + length:
+                return length
+
+
+def _request(path: str, payload: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+    return head.encode() + payload
+
+
+@contextlib.contextmanager
+def _server(nodes: int, zones: int) -> Iterator[int]:
+    progress(f"starting a server with {nodes} nodes of {zones} zones")
+    command = [sys.executable, "-m", "bench._latency_server", str(nodes), str(zones)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("the server did not start")
+        yield int(line)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _pairs(port: int, nodes: int, zones: int, rounds: int) -> Row:
+    """Pairs and echoes in turn, so that both meet the same machine."""
+    client = Client(port)
+    bodies = [body(nodes, _UID.format(number)) for number in range(rounds + 3)]
+    filters = [_request("/filter", payload) for payload in bodies]
+    priorities = [_request("/prioritize", payload) for payload in bodies]
+    sizes = [(client.call(filters[number]), client.call(priorities[number])) for number in range(3)]
+    echoes = [_request(f"/echo/{size}", bodies[0]) for size in sizes[-1]]
+    for echo in echoes:
+        client.call(echo)
+    pairs, baselines = [], []
+    for number in range(3, rounds + 3):
+        began = time.perf_counter()
+        client.call(filters[number])
+        client.call(priorities[number])
+        pairs.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        client.call(echoes[0])
+        client.call(echoes[1])
+        baselines.append(time.perf_counter() - began)
+    ratio = statistics.median(pairs) / statistics.median(baselines)
+    return Row(f"pair/{nodes}x{zones}", statistics.median(pairs) * 1000, "ms", "echo", ratio, spread(pairs))
+
+
+def _open_loop(port: int, nodes: int, zones: int, seconds: float, rate: float) -> list[Row]:
+    rows = []
+    control = Client(port)
+    client = Client(port)
+    requests = [_request("/filter", body(nodes, _UID.format(10_000_000 + number))) for number in range(50)]
+    idle: dict[str, float] = {}
+    for label, events in (("idle", 0), ("500ev", 500)):
+        control.call(_request(f"/events/{events}", b""))
+        chance = random.Random(7)
+        due = time.perf_counter() + 0.2
+        latencies = []
+        stop = due + seconds
+        while due < stop:
+            now = time.perf_counter()
+            if now < due:
+                time.sleep(due - now)
+            client.call(requests[len(latencies) % len(requests)])
+            latencies.append((time.perf_counter() - due) * 1000)
+            due += chance.expovariate(rate)
+        control.call(_request("/events/0", b""))
+        cuts = statistics.quantiles(latencies, n=100)
+        for name, value in (("p50", cuts[49]), ("p99", cuts[98])):
+            against = "" if label == "idle" else "idle"
+            ratio = value / idle[name] if against else 1.0
+            idle.setdefault(name, value)
+            rows.append(Row(f"open/{nodes}x{zones}/{label}/{name}", value, "ms", against, ratio, spread(latencies)))
+    return rows
+
+
+def main() -> None:
+    """Runs and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds: about a minute")
+    parser.add_argument("--json", metavar="F", help="write the rows there")
+    options = parser.parse_args()
+    rows: list[Row] = []
+    rounds = 60 if options.quick else 300
+    for nodes, zones in _QUICK if options.quick else _FULL:
+        with _server(nodes, zones) as port:
+            progress(f"pairs at {nodes} x {zones}")
+            rows.append(_pairs(port, nodes, zones, rounds))
+            if (nodes, zones) == (5000, 2):
+                progress("open loop")
+                rows += _open_loop(port, nodes, zones, 4.0 if options.quick else 20.0, 50.0)
+    for zones in (2, 8):
+        progress(f"kernel at 5000 x {zones}")
+        rows.append(kernel_row(5000, zones, 5 if options.quick else 30))
+    show(rows)
+    write(rows, options.json)
+
+
+if __name__ == "__main__":
+    main()
