@@ -185,7 +185,6 @@ cdef inline void pack(Books *books, uint32_t mask, int32_t need, bint uncore) no
 cdef inline void take(Books *books, uint32_t mask, int32_t need) noexcept nogil:
     cdef const Row *row = books.row
     cdef int32_t order[ZONES]
-    cdef int32_t shares[ZONES]
     cdef int32_t count, place, turns
     cdef int32_t turn_zone[3 * ZONES]
     cdef int32_t turn_cpus[3 * ZONES]

@@ -183,7 +183,7 @@ cdef inline uint32_t unpreferred_mask(
     cdef int64_t *reached = scratch
     cdef int64_t *offered = scratch + end
     cdef uint32_t mask, best = end - 1
-    cdef int32_t item, again, target = 0, bits, grade, value, best_grade = 3, best_value = 0
+    cdef int32_t item, target = 0, bits, grade, value, best_grade = 3, best_value = 0
     cdef int64_t far, nearest = 0
     cdef bint closest = row.prefer_closest and row.has_distances
     for mask in range(end):
@@ -207,7 +207,7 @@ cdef inline uint32_t unpreferred_mask(
             fold(reached, offered, row.zones)
     if offer.memory:
         target = max(target, offer.memory_first)
-        for again in range(part.memories):
+        for item in range(part.memories):
             for mask in range(end):
                 offered[mask] = mask and memory_offers(books, part, mask)
             fold(reached, offered, row.zones)

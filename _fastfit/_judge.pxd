@@ -388,6 +388,7 @@ cdef inline void judge(
     if detail != NULL:
         detail.exact = books.split_known
         for item in range(ask.devices):
+            detail.has_device[item] = books.has_device[item]
             for zone in range(row.zones):
                 if books.has_device[item]:
                     detail.devices[item][zone] = (

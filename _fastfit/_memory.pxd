@@ -99,7 +99,7 @@ cdef inline uint32_t first_offer(
 cdef inline int memory_allocate(
     Books *books, const Part *part, uint32_t mask, bint preferred, bint regular_init, uint32_t *pinned
 ) noexcept nogil:
-    cdef int32_t width, item, zone
+    cdef int32_t width, item
     cdef int64_t left, amount
     if not mask:
         mask = first_offer(books, part, 0, &width)

@@ -186,6 +186,7 @@ cdef struct CellOut:
 # Where a pod lands, for placements; not filled in the loop over a table.
 cdef struct Detail:
     int32_t held[ZONES]
+    int32_t has_device[RESOURCES]
     int32_t devices[RESOURCES][ZONES]
     bint exact
     int32_t blocks

@@ -36,7 +36,10 @@ def _machine(zones: int) -> dict[str, Any]:
                 "id": zone,
                 "memoryBytes": 256 * _GI,
                 "hugepages": {"1Gi": _PAGES},
-                "distances": [10 if zone == other else 12 if zone * 2 // zones == other * 2 // zones else 32 for other in range(zones)],
+                "distances": [
+                    10 if zone == other else 12 if zone * 2 // zones == other * 2 // zones else 32
+                    for other in range(zones)
+                ],
                 "cores": [
                     {"socket": zone * 2 // zones, "l3": None, "threads": [core, core + total]}
                     for core in range(zone * _CORES, (zone + 1) * _CORES)
@@ -80,7 +83,10 @@ def _filler(name: str, node: str, cpus: int) -> dict[str, Any]:
     amounts = {"cpu": str(cpus), "memory": "1Gi"}
     return {
         "metadata": {"name": name, "namespace": "vms", "uid": name, "labels": {"kubevirt.io": "virt-launcher"}},
-        "spec": {"nodeName": node, "containers": [{"name": "compute", "resources": {"requests": amounts, "limits": amounts}}]},
+        "spec": {
+            "nodeName": node,
+            "containers": [{"name": "compute", "resources": {"requests": amounts, "limits": amounts}}],
+        },
         "status": {"phase": "Running", "qosClass": "Guaranteed", "startTime": "2026-01-01T00:00:00Z"},
     }
 
@@ -128,4 +134,8 @@ def events(nodes: int) -> Iterator[tuple[Source, bytes, type]]:
                     {"name": "cpu", "capacity": "64", "allocatable": "63", "available": str(number % 60)}]}
                 for zone in range(2)
             ]  # fmt: skip
-            yield Source.REPORTS, json.dumps({"metadata": {"name": name}, "zones": zones}).encode(), NodeResourceTopology
+            yield (
+                Source.REPORTS,
+                json.dumps({"metadata": {"name": name}, "zones": zones}).encode(),
+                NodeResourceTopology,
+            )

@@ -1,7 +1,9 @@
 """Shows a PodAnswer: the table of nodes, the arithmetic behind refusals, and JSON for programs."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -58,14 +60,18 @@ def summary(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
 
 def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
     given = node.per_zone if node.verdict != "refused" else ()
-    wide_middle = [_given_memory(given), str(node.cells or "")] if wide else []
+    wide_middle = (
+        [_by_zone((zone.id, _size(zone.memory_given.get("memory", 0))) for zone in given), str(node.cells or "")]
+        if wide
+        else []
+    )
     wide_end = [node.mode, node.pool, node.code] if wide else []
     return [
         node.node,
         Cell(node.verdict, _COLOURS.get(node.verdict, "")),
         ",".join(map(str, node.zones)) if given else "",
-        " ".join(f"{zone.id}:{zone.cpus_given}" for zone in given if zone.cpus_given),
-        " ".join(f"{zone.id}:{pages}" for zone in given if (pages := _pages(zone.memory_given))),
+        _by_zone((zone.id, str(zone.cpus_given or "")) for zone in given),
+        _by_zone((zone.id, _pages(zone.memory_given)) for zone in given),
         *wide_middle,
         "" if node.verdict == "refused" else str(node.score),
         *wide_end,
@@ -112,7 +118,7 @@ def _zones(node: NodeAnswer, paper: Paper) -> str:
             str(zone.id),
             f"{zone.cpus_free} of {zone.cpus_total}",
             _pages(zone.memory_free),
-            _size(zone.memory_free["memory"]) if "memory" in zone.memory_free else "",
+            (_size(zone.memory_free["memory"]) or "0") if "memory" in zone.memory_free else "",
             ", ".join(f"{count} {name}" for name, count in sorted(zone.devices_free.items())),
             zone.missing,
         ]
@@ -121,10 +127,10 @@ def _zones(node: NodeAnswer, paper: Paper) -> str:
     return render(columns, rows, paper, "  ")
 
 
-def _given_memory(zones: tuple[ZoneAnswer, ...]) -> str:
-    return " ".join(
-        f"{zone.id}:{_size(zone.memory_given['memory'])}" for zone in zones if zone.memory_given.get("memory")
-    )
+def _by_zone(amounts: Iterable[tuple[int, str]]) -> str:
+    """Amounts per zone, neighbours with the same amount together: "0:20 4,5:13"; zones without one are left out."""
+    groups = groupby((pair for pair in amounts if pair[1]), key=itemgetter(1))
+    return " ".join(f"{','.join(str(zone) for zone, _ in group)}:{amount}" for amount, group in groups)
 
 
 def _pages(memory: Mapping[str, int]) -> str:
@@ -141,12 +147,12 @@ def _pages(memory: Mapping[str, int]) -> str:
 
 
 def _size(amount: int) -> str:
-    """Bytes in the largest binary unit that keeps it exact, else rounded down to one decimal."""
+    """Bytes in the largest binary unit that is not below one, with at most one decimal; "" for none."""
     for unit, suffix in _UNITS:
         if amount >= unit:
             count, rest = divmod(amount, unit)
             return f"{count}{suffix}" if not rest or count >= 100 else f"{amount * 10 // unit / 10:g}{suffix}"
-    return str(amount)
+    return str(amount or "")
 
 
 def as_json(answer: PodAnswer) -> bytes:

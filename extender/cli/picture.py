@@ -4,7 +4,6 @@ import time
 from datetime import UTC, datetime
 
 from extender import __version__
-from extender.cli.live import take
 from extender.config import Settings
 from extender.snapshot import Snapshot, from_objects, read
 from extender.state.cluster import Cluster
@@ -27,6 +26,9 @@ def open_snapshot(path: str | None, kubeconfig: str | None) -> Snapshot:
     """The file, or what the live cluster shows now. Raises SnapshotError or ClusterError."""
     if path is not None:
         return read(path)
+    # The client library takes longer to load than a file's answer.
+    from extender.cli.live import take
+
     taken = take(kubeconfig)
     return from_objects(taken.objects, about(list(taken.absent)))
 

@@ -17,7 +17,7 @@ __all__ = ["Cell", "Column", "Paper", "clean", "paper_for", "render", "wrap"]
 
 _GAP = "  "
 #: Narrowest width to which a wrapping column shrinks; below it the terminal itself wraps.
-_MIN_WRAP = 24
+_MIN_WRAP = 18
 _REPLACEMENT = "?"
 _COLOURS = {"green": "32", "yellow": "33", "red": "31", "bold": "1", "dim": "2"}
 

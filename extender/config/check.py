@@ -59,7 +59,7 @@ def shown(value: object) -> str:
 
 def step(path: str, key: str) -> str:
     """The path of `key` below `path`, on one line whatever the key is."""
-    return f"{path}.{key}" if key.isprintable() and key else f"{path}[{ascii(key)}]"
+    return f"{path}.{key}" if key.isprintable() and key else f"{path}[{key!a}]"
 
 
 def mistakes_in(data: object, facts: FactsReader | None) -> list[Mistake]:

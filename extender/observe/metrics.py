@@ -1,12 +1,13 @@
 """Everything that Prometheus sees, in a registry of our own. No label carries the name of a pod, a VM or a node.
 
-Label children are bound once and kept, so that counting costs one dictionary look-up.
+Label children are bound once and kept, so that counting costs one dictionary look-up. Histograms are plain
+ones: those of the library take a lock per bucket, and everything here happens on one event loop.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
@@ -37,24 +38,20 @@ _VERDICTS: Final = frozenset({"fits", "unknown", "refused"})
 _REQUEST_BUCKETS: Final = (
     0.00025, 0.0005, 0.00075, 0.001, 0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 )  # fmt: skip
-_NODE_BUCKETS: Final = (1, 2, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+_NODE_BUCKETS: Final = (1.0, 2.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
 #: The budget of one event is 50 us.
 _APPLY_BUCKETS: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.05)
 
 
-_M = TypeVar("_M", Counter, Histogram)
+class _Children(dict[tuple[str, ...], Counter]):
+    """Label children of one counter by their label values, bound at first use."""
 
-
-class _Children(dict[tuple[str, ...], _M], Generic[_M]):
-    """Label children of one metric by their label values, bound at first use."""
-
-    def __init__(self, parent: _M) -> None:
+    def __init__(self, parent: Counter) -> None:
         super().__init__()
-        self._parent: _M = parent
+        self._parent = parent
 
-    def __missing__(self, labels: tuple[str, ...]) -> _M:
-        child: _M = self._parent.labels(*labels)
-        self[labels] = child
+    def __missing__(self, labels: tuple[str, ...]) -> Counter:
+        child = self[labels] = self._parent.labels(*labels)
         return child
 
 
@@ -74,21 +71,17 @@ class Metrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"{METRIC_PREFIX}_{name}", text, labels, registry=registry)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"{METRIC_PREFIX}_{name}", text, labels, registry=registry, buckets=buckets)
-
         self._requests = _Children(counter("requests", "Calls of kube-scheduler.", "verb", "outcome"))
-        self._seconds = _Children(
-            histogram("request_seconds", "Seconds from the head of a call to its reply.", _REQUEST_BUCKETS, "verb")
-        )
-        self._nodes = histogram("nodes_considered", "Nodes offered in one filter call.", _NODE_BUCKETS)
+        #: by verb
+        self._seconds: dict[str, PlainHistogram] = {}
+        self._nodes = PlainHistogram(_NODE_BUCKETS)
+        self._apply = PlainHistogram(_APPLY_BUCKETS)
         verdicts = counter("verdicts", "Verdicts of filter calls, one per node.", "verdict", "reason")
         self._verdicts: dict[int, Counter] = {code: verdicts.labels(verdict_of(code), code.name) for code in Code}
         self._resyncs = _Children(counter("resyncs", "Full reads of a source.", "source", "cause"))
         self._events = _Children(counter("watch_events", "Lines received from a source.", "source", "change"))
         self._failures = _Children(counter("watch_failures", "Failed attempts to watch a source.", "source", "cause"))
         self._skipped = _Children(counter("objects_skipped", "Objects of a source that could not be read.", "source"))
-        self._apply = histogram("event_apply_seconds", "Seconds to apply one event.", _APPLY_BUCKETS)
         self._refusals = _Children(
             counter(
                 "kubelet_refusals",
@@ -112,7 +105,10 @@ class Metrics:
     def request(self, verb: str, outcome: str, seconds: float) -> None:
         """One call was answered."""
         self._requests[verb, outcome].inc()
-        self._seconds[(verb,)].observe(seconds)
+        histogram = self._seconds.get(verb)
+        if histogram is None:
+            histogram = self._seconds[verb] = PlainHistogram(_REQUEST_BUCKETS)
+        histogram.observe(seconds)
 
     def verdicts(self, offered: int, counts: Mapping[int, int]) -> None:
         """One filter call judged `offered` nodes; `counts` has nodes per code."""
@@ -186,6 +182,14 @@ class Metrics:
         yield GaugeMetricFamily(
             f"{METRIC_PREFIX}_charged_pods", "Pods that hold or were promised a placement.", value=self._charged()
         )
+        seconds = HistogramMetricFamily(
+            f"{METRIC_PREFIX}_request_seconds", "Seconds from the head of a call to its reply.", labels=["verb"]
+        )
+        for verb, histogram in self._seconds.items():
+            seconds.add_metric([verb], histogram.cumulative(), histogram.total)
+        yield seconds
+        yield _family("nodes_considered", "Nodes offered in one filter call.", self._nodes)
+        yield _family("event_apply_seconds", "Seconds to read and apply one line of a source.", self._apply)
         yield _family("gc_pause_seconds", "Seconds per run of the garbage collector.", self.gc.histogram)
         yield _family("loop_lag_seconds", "Seconds that the event loop woke too late.", self.pulse.histogram)
 

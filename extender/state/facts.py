@@ -17,9 +17,10 @@ from extender import names
 from extender.api.objects import Node
 from extender.api.quantity import whole
 from extender.errors import BadObject
-from extender.kubelet.facts_json import config_from_json, machine_from_json
+from extender.kubelet.facts_json import config_from_json, machine_from_json, machine_to_json
 from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
+from extender.kubevirt.host_topology import HostTopology, host_topology
 from extender.state.canonical import canonical_config, canonical_machine
 from extender.state.pools import Pool
 from extender.state.report import Report
@@ -67,6 +68,8 @@ class NodeFacts:
     detail: str
     config: KubeletConfig
     machine: Machine | None
+    #: the machine as KubeVirt reads it
+    topology: HostTopology | None
     stated: bool
     #: per-zone huge pages are known (the machine was stated, or Memory Manager reports them)
     pages_known: bool
@@ -100,9 +103,10 @@ def statement_of(node: Node) -> NodeStatement:
 
 
 @functools.lru_cache(maxsize=512)
-def _stated_machine(text: str) -> Machine:
-    """Nodes of one hardware model share one Machine."""
-    return machine_from_json(_json(text, names.MACHINE_ANNOTATION), names.MACHINE_ANNOTATION)
+def _shared_machine(text: str) -> tuple[Machine, HostTopology]:
+    """Nodes of one hardware model share one Machine, and KubeVirt's view of it."""
+    machine = machine_from_json(_json(text, names.MACHINE_ANNOTATION), names.MACHINE_ANNOTATION)
+    return machine, host_topology(machine)
 
 
 @functools.lru_cache(maxsize=512)
@@ -133,6 +137,7 @@ def facts_of(node: NodeStatement, report: Report | None, pool: Pool) -> NodeFact
             detail=str(error),
             config=KubeletConfig(),
             machine=None,
+            topology=None,
             stated=False,
             pages_known=False,
             version=node.kubelet_version,
@@ -146,13 +151,14 @@ def _facts(node: NodeStatement, report: Report | None, pool: Pool) -> NodeFacts:
     merged, sources = _kubelet_fields(node, report, pool)
     config = config_from_json(merged, f"kubelet facts of node {node.name}")
     stated, machine_source = _machine(node, pool)
-    machine = stated
+    machine, topology = stated if stated is not None else (None, None)
     threads, threads_source = _threads_per_core(node, pool)
     if machine is None and report is not None and report.zones:
-        machine = canonical_machine(report, threads)
+        text = msgspec.json.encode(machine_to_json(canonical_machine(report, threads))).decode()
+        machine, topology = _shared_machine(text)
         config = canonical_config(config, machine, report)
         machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
-    code, detail = _judge(node, report, config, machine, stated, sources)
+    code, detail = _judge(node, report, config, machine, stated[0] if stated is not None else None, sources)
     words = [SourcedFact(name, _word(merged.get(name)), source) for name, source in sorted(sources.items())]
     words.append(SourcedFact("machine", _machine_words(machine), machine_source))
     if stated is None:
@@ -164,6 +170,7 @@ def _facts(node: NodeStatement, report: Report | None, pool: Pool) -> NodeFacts:
         detail=detail,
         config=config,
         machine=machine,
+        topology=topology,
         stated=stated is not None,
         pages_known=stated is not None or config.memory_manager_policy == "Static",
         version=node.kubelet_version,
@@ -215,11 +222,11 @@ def _kubelet_fields(
     return fields, sources
 
 
-def _machine(node: NodeStatement, pool: Pool) -> tuple[Machine | None, str]:
+def _machine(node: NodeStatement, pool: Pool) -> tuple[tuple[Machine, HostTopology] | None, str]:
     if node.machine_json:
-        return _stated_machine(node.machine_json), f"annotation {names.MACHINE_ANNOTATION}"
+        return _shared_machine(node.machine_json), f"annotation {names.MACHINE_ANNOTATION}"
     if "numa" in pool.machine:
-        return _stated_machine(msgspec.json.encode(pool.machine).decode()), f"pool {pool.name}"
+        return _shared_machine(msgspec.json.encode(pool.machine).decode()), f"pool {pool.name}"
     return None, ""
 
 

@@ -57,6 +57,10 @@ class NodeLedger:
         yield from self._held.values()
         yield from self._promised.values()
 
+    def held_pods(self) -> tuple[PodEntry, ...]:
+        """Pods bound to the node, in kubelet order."""
+        return tuple(self._held.values())
+
     def holds(self, uid: str) -> bool:
         """Whether the pod is bound here."""
         return uid in self._held

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from _fastfit.codes import Code
 from _fastfit.model import Row
 from extender.kubelet.results import Admitted
-from extender.kubevirt.host_topology import HostTopology, host_topology
 from extender.kubevirt.launcher_pod import Guest
 from extender.state.facts import NodeFacts, NodeStatement, facts_of, with_code
 from extender.state.ledger import NodeLedger
@@ -13,7 +12,7 @@ from extender.state.pods import PodEntry
 from extender.state.pools import Pool, Pools
 from extender.state.report import Report
 from extender.state.rows import make_row
-from extender.state.settle import NONE, correction, free_in_books, shows_all_ended
+from extender.state.settle import NONE, correction, free_in_books, proof_of, shows_all_ended
 
 __all__ = ["NodeState"]
 
@@ -39,7 +38,6 @@ class NodeState:
         self.row: Row | None = None
         #: what pods that ended lately may still hold in the report: (when, zone id -> resource -> amount)
         self._ended: list[tuple[float, dict[int, dict[str, int]]]] = []
-        self._topology: HostTopology | None = None
         #: facts have to be read again before the next row
         self.facts_changed = False
         #: bound pods that the ledger has not played yet, in the order of their binding
@@ -62,7 +60,7 @@ class NodeState:
         """Takes the node's report. Returns whether anything of weight changed."""
         old = self.report
         self.report_at = now
-        if report is not None and old is not None and _same(report, old):
+        if report is not None and old is not None and report == old:
             return False
         self.report = report
         if report is None or old is None or _shape(report) != _shape(old):
@@ -124,9 +122,10 @@ class NodeState:
             self._ended = [] if shows_all_ended(held, self.report) else fresh
         change = NONE
         if self.report is not None and held:
-            settled = not self._ended and all(pod.admitted for pod in self.ledger.pods())
-            change = correction(held, self.report, self._credits(), settled)
-        self.row = make_row(facts, self.ledger, change, self._topology, guest_of)
+            pods = self.ledger.held_pods()
+            quiet = not self._ended and all(pod.admitted for pod in pods)
+            change = correction(held, self.report, self._credits(), proof_of(self.report, pods, quiet=quiet))
+        self.row = make_row(facts, self.ledger, change, guest_of)
         return self.row
 
     def reread(self, pools: Pools) -> None:
@@ -137,8 +136,6 @@ class NodeState:
         same_ground = not machine_changed and facts.config == self.facts.config and facts.devices == self.facts.devices
         same_ground = same_ground and facts.version == self.facts.version
         self.facts = facts
-        if machine_changed:
-            self._topology = host_topology(facts.machine) if facts.machine is not None else None
         if same_ground:
             self.ledger.facts = facts
         else:
@@ -159,10 +156,6 @@ class NodeState:
 
 def _unseen(name: str) -> NodeStatement:
     return NodeStatement(name, {}, "", "", frozenset(), "", "")
-
-
-def _same(a: Report, b: Report) -> bool:
-    return a.zones == b.zones and a.policy == b.policy and a.scope == b.scope and a.problem == b.problem
 
 
 def _shape(report: Report) -> object:

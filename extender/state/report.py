@@ -12,6 +12,7 @@ from _fastfit.codes import Policy, Scope
 from extender.api.objects import NodeResourceTopology, Zone
 from extender.api.quantity import whole
 from extender.errors import BadObject
+from extender.state.fingerprint import ATTRIBUTE, METHOD_ATTRIBUTE
 
 __all__ = ["Report", "ReportedZone", "read_report"]
 
@@ -56,8 +57,10 @@ class Report:
     zones: tuple[ReportedZone, ...]
     policy: str = ""
     scope: str = ""
-    resource_version: str = ""
     problem: str = ""
+    #: fingerprint of the pods that `available` includes, and which pods it covers; empty where not published
+    fingerprint: str = ""
+    fingerprint_method: str = ""
 
     def resources(self) -> frozenset[str]:
         """Every resource that some zone names."""
@@ -67,6 +70,7 @@ class Report:
 def read_report(record: NodeResourceTopology) -> Report:
     """Numbers of a report. What cannot be read becomes `problem`, a sentence that names it; nothing is raised."""
     policy, scope = _policy(record)
+    attributes = {attribute.name: attribute.value for attribute in record.attributes or ()}
     problem = ""
     zones: dict[int, ReportedZone] = {}
     for zone in record.zones or ():
@@ -81,8 +85,9 @@ def read_report(record: NodeResourceTopology) -> Report:
         zones=tuple(zones[zone_id] for zone_id in sorted(zones)),
         policy=policy,
         scope=scope,
-        resource_version=record.metadata.resource_version,
         problem=problem,
+        fingerprint=attributes.get(ATTRIBUTE, ""),
+        fingerprint_method=attributes.get(METHOD_ATTRIBUTE, ""),
     )
 
 

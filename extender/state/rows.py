@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from _fastfit.codes import Code, OnUnknown, Policy, Scope
 from _fastfit.model import Row, ZoneRow
-from extender.kubelet.admission import Kubelet
 from extender.kubelet.model import Machine
 from extender.kubelet.results import Admitted
 from extender.kubevirt.host_topology import HostTopology
@@ -44,7 +43,6 @@ def make_row(
     facts: NodeFacts,
     ledger: NodeLedger,
     correction: Correction,
-    topology: HostTopology | None,
     guest_of: Callable[[str], Guest | None],
 ) -> Row:
     """The row of a node with everything held and promised on it."""
@@ -55,7 +53,7 @@ def make_row(
         code = Code.ReportContradictsPods
     kubelet = ledger.kubelet
     on_unknown = facts.pool.on_code(code) if code is not Code.Fits else OnUnknown.KEEP
-    if kubelet is None or topology is None or facts.machine is None:
+    if kubelet is None or facts.machine is None or facts.topology is None:
         return Row(
             name=facts.name,
             page_sizes=facts.page_sizes,
@@ -65,7 +63,7 @@ def make_row(
             on_unknown=on_unknown,
         )
     counts = kubelet.counts()
-    pages = _pages_free(facts, ledger, kubelet, facts.machine, topology, guest_of) if facts.pages_known else None
+    pages = _pages_free(facts, ledger, facts.machine, facts.topology, guest_of) if facts.pages_known else None
     options = facts.config.cpu_manager_policy_options
     static = facts.config.cpu_manager_policy == "static"
     return Row(
@@ -113,7 +111,6 @@ def _corrected(zone: ZoneRow, correction: Correction, pages: Amounts | None) -> 
 def _pages_free(
     facts: NodeFacts,
     ledger: NodeLedger,
-    kubelet: Kubelet,
     machine: Machine,
     topology: HostTopology,
     guest_of: Callable[[str], Guest | None],

@@ -6,13 +6,16 @@ that ended lately may still hold in it; and it moves free amounts between zones 
 include exactly the pods that we know.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import Enum
 
 from _fastfit.model import ZoneRow
+from extender.state.fingerprint import fingerprint
+from extender.state.pods import PodEntry
 from extender.state.report import Report
 from extender.state.rows import Correction
 
-__all__ = ["NONE", "correction", "shows_all_ended"]
+__all__ = ["NONE", "Proof", "correction", "proof_of", "shows_all_ended"]
 
 #: No correction.
 NONE = Correction({})
@@ -21,16 +24,43 @@ NONE = Correction({})
 Amounts = Mapping[int, Mapping[str, int]]
 
 
+class Proof(Enum):
+    """Whether the report can be shown to include exactly the pods that we know."""
+
+    #: the published fingerprint is that of our pods
+    SHOWN = "shown"
+    #: it can be, if the sums of a resource agree
+    BY_SUMS = "by sums"
+    #: it lags, or covers other pods
+    NOT = "not"
+
+
+#: The only method whose pods we know all of: others also cover pods that hold nothing, which we do not keep.
+_EXCLUSIVE = "with-exclusive-resources"
+
+
+def proof_of(report: Report, pods: Sequence[PodEntry], *, quiet: bool) -> Proof:
+    """`quiet`: the kubelet has admitted every held pod, and none ended that the report may still show."""
+    if not quiet:
+        return Proof.NOT
+    if report.fingerprint:
+        exclusive = [pod for pod in pods if any(c.exclusive_cpus or c.devices for c in pod.demand.containers)]
+        for covered in (pods, exclusive):
+            if report.fingerprint == fingerprint((pod.namespace, pod.name) for pod in covered):
+                return Proof.SHOWN
+        if report.fingerprint_method == _EXCLUSIVE:
+            return Proof.NOT
+    return Proof.BY_SUMS
+
+
 def free_in_books(zone: ZoneRow) -> dict[str, int]:
     """What the kubelet model has free in a zone, under the report's resource names."""
     return {"cpu": zone.cpu_free, **zone.memory_free, **zone.device_free}
 
 
-def correction(held: tuple[ZoneRow, ...], report: Report | None, ended: Amounts, settled_pods: bool) -> Correction:
+def correction(held: tuple[ZoneRow, ...], report: Report, ended: Amounts, proof: Proof) -> Correction:
     """Changes per zone and resource. `held` is the model without promises; `ended` what ended pods gave back since
-    the report was taken; `settled_pods` tells that the kubelet has admitted every held pod and none ended lately."""
-    if report is None:
-        return NONE
+    the report was taken."""
     books = {zone.id: free_in_books(zone) for zone in held}
     grouped = {zone.id for zone in held if zone.group & (zone.group - 1)}
     changes: dict[int, dict[str, int]] = {}
@@ -43,7 +73,8 @@ def correction(held: tuple[ZoneRow, ...], report: Report | None, ended: Amounts,
         # Inside a group of zones only the sum means anything, and exporters split it in their own ways.
         if not pairs or (resource not in ("cpu",) and any(zone_id in grouped for zone_id, _, _ in pairs)):
             continue
-        settled = settled_pods and sum(seen for _, seen, _ in pairs) == sum(free for _, _, free in pairs)
+        sums_agree = sum(seen for _, seen, _ in pairs) == sum(free for _, _, free in pairs)
+        settled = proof is Proof.SHOWN or (proof is Proof.BY_SUMS and sums_agree)
         for zone_id, seen, free in pairs:
             credit = ended.get(zone_id, {}).get(resource, 0)
             change = seen - free if settled else min(0, seen + credit - free)

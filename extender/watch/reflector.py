@@ -249,7 +249,7 @@ class Reflector:
                 return self._not_served(error)
             case Forbidden():
                 self._settled = True
-                return max(self._fail(error), self._tuning.forbidden_s)
+                return self._fail(error, at_least=self._tuning.forbidden_s)
             case PageTooLarge() if self._page > 1:
                 self._page = max(1, self._page // 4)
                 self._log.warning("smaller pages", limit=self._page, error=str(error))
@@ -261,11 +261,11 @@ class Reflector:
             case Rejected() if not listing:
                 return self._fail(error, resync="rejected")
             case ApiFailure():
-                return max(self._fail(error), error.retry_after_s)
+                return self._fail(error, at_least=error.retry_after_s)
             case _:
                 return self._fail(error)
 
-    def _fail(self, error: Exception, resync: str = "") -> float:
+    def _fail(self, error: Exception, resync: str = "", at_least: float = 0.0) -> float:
         """Note a failure; with `resync` the picture cannot be continued and a new list is needed."""
         if resync:
             self._picture.version = ""
@@ -277,7 +277,7 @@ class Reflector:
             self._enter(State.STALE)
         elif self._state is State.SYNCING:
             self._enter(State.EMPTY)
-        pause = self._backoff.next()
+        pause = max(self._backoff.next(), at_least)
         self._log.warning("watch failed", error=self._last_error, next_try_s=round(pause, 1), resync=resync)
         return pause
 

@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from click.testing import CliRunner
 
 from extender import names
-from extender.cli import live
+from extender.cli import live, program
 from extender.cli.exits import Exit
 from extender.errors import ClusterError
 from extender.sample.generate import CLUSTER, FILTER_BODY
@@ -48,10 +49,8 @@ async def _cluster() -> AsyncIterator[FakeApi]:
 
 async def _run(*args: str) -> tuple[int, str, str]:
     """`fastfit ARGS` to its end: exit code, standard output, standard error."""
-    process = await _start(*args)
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    result = await asyncio.to_thread(CliRunner().invoke, program, list(args), prog_name="fastfit")
+    return result.exit_code, result.stdout, result.stderr
 
 
 async def _start(*args: str) -> asyncio.subprocess.Process:
@@ -86,10 +85,8 @@ async def test_a_snapshot_of_a_cluster_answers_like_the_cluster(tmp_path: Path) 
         text = file.read_text()
         assert "hunter2" not in text
         assert "managedFields" not in text
-        (lived_code, lived, _), (filed_code, filed, _) = await asyncio.gather(
-            _run("explain", "--kubeconfig", config, "warehouse"),
-            _run("explain", "--snapshot", str(file), "warehouse"),
-        )
+        lived_code, lived, _ = await _run("explain", "--kubeconfig", config, "warehouse")
+        filed_code, filed, _ = await _run("explain", "--snapshot", str(file), "warehouse")
         assert lived_code == filed_code == 0
         assert lived == filed
         assert "xeon-1" in lived

@@ -1,8 +1,26 @@
-"""Marks that only these tests use."""
+"""A control plane for the tests that need a real API server, and the mark of the slow ones."""
+
+import os
+from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.build import missing_tools
+from tests.cluster.control_plane import ControlPlane
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register `slow`: needs the package index and a compiler, and takes about a minute; CI runs it too."""
+    """Register `slow`; nothing deselects it by itself, and CI runs it."""
     config.addinivalue_line("markers", "slow: installs from the package index and compiles; about a minute")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ControlPlane]:
+    """A control plane of this module alone: policies and roles of the whole cluster must not meet other tests."""
+    if missing := missing_tools():
+        message = f"the real control plane needs {missing}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with ControlPlane() as plane:
+        yield plane

@@ -16,7 +16,7 @@ WATCHED = {
 SUBJECT = [{"kind": "ServiceAccount", "name": "fastfit", "namespace": "fastfit"}]
 
 
-def _granted(role: Object) -> set[tuple[str, str, str]]:
+def granted(role: Object) -> set[tuple[str, str, str]]:
     """(group, resource, verb) of every rule."""
     return {
         (group, resource, verb)
@@ -31,7 +31,7 @@ def _granted(role: Object) -> set[tuple[str, str, str]]:
 def test_extender_reads_five_kinds(directory: str) -> None:
     """list and watch on what it watches, cluster-wide, and nothing else."""
     role = named(render(directory), "ClusterRole", "fastfit-extender")
-    assert _granted(role) == {(*kind, verb) for kind in WATCHED for verb in ("list", "watch")}
+    assert granted(role) == {(*kind, verb) for kind in WATCHED for verb in ("list", "watch")}
     assert all(rule.keys() == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
 
 
@@ -60,7 +60,7 @@ def test_kube_scheduler_has_its_roles(directory: str) -> None:
         ("RoleBinding", "kube-system", "Role", "extension-apiserver-authentication-reader"),
         ("RoleBinding", "fastfit", "Role", "fastfit-lease"),
     }
-    assert _granted(named(objects, "Role", "fastfit-lease")) == {
+    assert granted(named(objects, "Role", "fastfit-lease")) == {
         ("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")
     }
 

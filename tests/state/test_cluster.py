@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 from _fastfit.codes import Code
-from extender.api.objects import Pod
+from extender.api.objects import Attribute, Pod
 from extender.placement.decide import Decider, subject_of
 from extender.state.cluster import Cluster
 from extender.state.events import Source
+from extender.state.fingerprint import fingerprint
 from extender.state.pods import PodEntry
 
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, report, vmi
@@ -278,3 +279,30 @@ def test_hostile_annotations_leave_a_node_unknown() -> None:
         cluster.put(Source.NODES, record)
         cluster.work()
         assert cluster.nodes["a"].row is not None
+
+
+def test_a_fingerprint_settles_what_sums_cannot() -> None:
+    """The exporter says by its fingerprint that it saw our pod: then its split counts, foreign holders included."""
+    cluster, _ = _cluster("a")
+    cluster.put(Source.PODS, pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z"))
+    record = report("a", [{"cpu": 14}, {"cpu": 5}])
+    assert record.attributes is not None
+    record.attributes.append(Attribute(name="nodeTopologyPodsFingerprint", value=fingerprint([("vms", "vm")])))
+    cluster.put(Source.REPORTS, record)
+    cluster.work()
+    assert cluster.nodes["a"].row is not None
+    assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [14, 5]
+
+
+def test_a_fingerprint_of_other_pods_moves_nothing() -> None:
+    """Equal sums by chance do not settle zones where the exporter says that it saw other pods."""
+    cluster, _ = _cluster("a")
+    cluster.put(Source.PODS, pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z"))
+    record = report("a", [{"cpu": 14}, {"cpu": 7}])
+    assert record.attributes is not None
+    record.attributes.append(Attribute(name="nodeTopologyPodsFingerprint", value=fingerprint([("vms", "old")])))
+    record.attributes.append(Attribute(name="nodeTopologyPodsFingerprintMethod", value="with-exclusive-resources"))
+    cluster.put(Source.REPORTS, record)
+    cluster.work()
+    assert cluster.nodes["a"].row is not None
+    assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [5, 7]

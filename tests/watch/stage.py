@@ -45,10 +45,15 @@ class Ledger:
     def __init__(self) -> None:
         self.pictures: dict[Source, dict[str, Record]] = {}
         self.absences: list[Source] = []
+        #: the next put raises, as a fault in the state would
+        self.break_next_put = False
         self.calls: Counter[str] = Counter()
         self.versions: dict[Source, list[str]] = defaultdict(list)
 
     def put(self, source: Source, record: Record) -> None:
+        if self.break_next_put:
+            self.break_next_put = False
+            raise ZeroDivisionError
         self.calls["put"] += 1
         self.versions[source].append(record.metadata.resource_version)
         self.pictures[source][record.metadata.uid] = record
@@ -123,10 +128,11 @@ class Stage:
     async def until(self, true: Callable[[], bool], within: float = 120.0) -> None:
         """Wait, in virtual time."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + within
+        began = loop.time()
         while not true():
-            assert loop.time() < end, f"not within {within} s: {self.watcher.status()}"
-            await asyncio.sleep(0.1)
+            waited = loop.time() - began
+            assert waited < within, f"not within {within} s: {self.watcher.status()}"
+            await asyncio.sleep(0.1 if waited < 5 else 1.0)
 
     async def settled(self, source: Source = Source.PODS, within: float = 120.0) -> None:
         """Wait until the source is live and its picture true."""

@@ -158,7 +158,7 @@ def test_retry_after_is_honoured(code: int) -> None:
             change_everything(stage.api)
             await stage.settled()
             times = [request.at for request in stage.api.seen("watch", "pods")][-3:]
-            assert [later - earlier >= 17 for earlier, later in zip(times, times[1:], strict=False)] == [True, True]
+            assert [later - earlier >= 16.99 for earlier, later in zip(times, times[1:], strict=False)] == [True, True]
             assert applied_once(stage)
             await stage.still_true()
 
@@ -183,7 +183,7 @@ def test_silence_ends_after_the_inactivity_timeout(fault: Fault) -> None:
             assert age >= 110
             assert [text.split(":")[0] for text in stage.watcher.not_ready()] == ["pods"]
             await stage.until(lambda: stage.hooks.counts["failed Silence"] == 1)
-            assert 119 <= loop.time() - began <= 121
+            assert 118 <= loop.time() - began <= 122
             await stage.settled()
             assert stage.watcher.ready
             assert stage.status().resyncs == 0
@@ -417,13 +417,7 @@ def test_fault_in_the_sink_is_survived() -> None:
     async def main() -> None:
         async with watching(filled(FakeApi())) as stage:
             await stage.settled()
-            good = stage.ledger.put
-
-            def broken(*_: object) -> None:
-                stage.ledger.put = good
-                raise ZeroDivisionError
-
-            stage.ledger.put = broken
+            stage.ledger.break_next_put = True
             change_everything(stage.api)
             await stage.until(lambda: stage.hooks.counts["resync fault"] == 1)
             assert stage.status().state is State.STALE

@@ -1,16 +1,21 @@
 """How the first list is taken: on the watch, or in pages where that is refused."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from extender.api.objects import NodeResourceTopology, Pod
 from extender.state.events import Source
 from extender.watch.observer import NoObserver
 from extender.watch.pace import Pace
 from extender.watch.picture import Gathering, Picture
 from extender.watch.reflector import Reflector, Tuning
+from extender.watch.resource import Resource
 from extender.watch.sources import KINDS
 from extender.watch.status import State
+from extender.watch.transport import KubeTransport, Query
 from tests.fakeapi import ErrorEvent, FakeApi, Fault, Pass, Refuse, Silent, run
 from tests.fakeapi.store import Store
 from tests.fakeapi.stream import bookmark, event
@@ -47,7 +52,7 @@ def test_list_on_the_watch_is_one_request() -> None:
 def test_empty_list_is_a_picture() -> None:
     """A cluster without pods is synced, on the watch and in pages (where Go writes null)."""
 
-    async def main(watch_list: bool) -> None:
+    async def main(*, watch_list: bool) -> None:
         async with watching(FakeApi(watch_list=watch_list)) as stage:
             await stage.settled()
             assert stage.status().objects == 0
@@ -70,7 +75,9 @@ def test_refused_list_on_the_watch_is_remembered() -> None:
             stage.api.fault("watch", "pods", ErrorEvent(410))
             stage.api.reset_connections()
             await stage.until(lambda: stage.status().resyncs == 1)
-            asked = [request.query for request in stage.api.seen("watch", "pods") if "sendInitialEvents" in request.query]
+            asked = [
+                request.query for request in stage.api.seen("watch", "pods") if "sendInitialEvents" in request.query
+            ]
             assert len(asked) == 1
             await stage.settled()
             await stage.still_true()
@@ -200,7 +207,9 @@ def test_pods_that_have_succeeded_are_left_out_and_failed_ones_are_not() -> None
             refused["status"]["reason"] = "TopologyAffinityError"
             api.put("pods", refused)
             await stage.settled()
-            found = {record.metadata.name: record for record in stage.ledger.pictures[Source.PODS].values()}
+            found = {
+                pod.metadata.name: pod for pod in stage.ledger.pictures[Source.PODS].values() if isinstance(pod, Pod)
+            }
             assert set(found) == {"runs", "fails"}
             assert found["fails"].status.reason == "TopologyAffinityError"
             assert stage.ledger.calls["delete"] == 1
@@ -230,34 +239,35 @@ def test_object_that_comes_back_under_its_name_is_another_one() -> None:
     run(main())
 
 
-def test_reading_a_long_burst_lets_others_run() -> None:
-    """While a list of 3,000 pods is read, with objects that take 0.4 ms each, others get their turn every 3 objects."""
-    class Ticking:
-        def __init__(self) -> None:
-            self.now = 0.0
+class Ticking:
+    """A clock on which every look takes 0.4 ms."""
 
-        def __call__(self) -> float:
-            self.now += 0.0004
-            return self.now
+    def __init__(self) -> None:
+        self.now = 0.0
 
-    class OneBuffer:
-        """A transport on which everything has already arrived."""
+    def __call__(self) -> float:
+        self.now += 0.0004
+        return self.now
 
-        def __init__(self, lines: list[bytes]) -> None:
-            self._lines = lines
 
-        def watch_lines(self, *_: object) -> "OneBuffer":
-            return self
+class OneBuffer(KubeTransport):
+    """A transport on which everything has already arrived."""
 
-        async def __aenter__(self) -> "OneBuffer":
-            return self
+    def __init__(self, lines: list[bytes]) -> None:
+        self._all = lines
 
-        async def __aexit__(self, *_: object) -> None:
+    @asynccontextmanager
+    async def watch_lines(self, resource: Resource, query: Query) -> AsyncGenerator[AsyncIterator[bytes]]:
+        async def lines() -> AsyncIterator[bytes]:
+            for line in self._all:
+                yield line
             await asyncio.Event().wait()
 
-        async def __aiter__(self):
-            for line in self._lines:
-                yield line
+        yield lines()
+
+
+def test_reading_a_long_burst_lets_others_run() -> None:
+    """While a list of 3,000 pods is read, with objects that take 0.4 ms each, others get their turn every 3 objects."""
 
     async def main() -> None:
         api = filled(FakeApi(), 3000)
@@ -292,6 +302,9 @@ def test_every_kind_is_read() -> None:
             for source in Source:
                 await stage.settled(source)
                 assert stage.status(source).objects == 1
-            assert stage.ledger.pictures[Source.REPORTS].popitem()[1].zones[0].resources[0].available == "6"
+            (report,) = stage.ledger.pictures[Source.REPORTS].values()
+            assert isinstance(report, NodeResourceTopology)
+            assert report.zones is not None
+            assert [resource.available for resource in report.zones[0].resources or ()] == ["6"]
 
     run(main())

@@ -180,7 +180,11 @@ def test_back_off_grows_to_its_cap_and_is_forgotten() -> None:
 def test_page_of_a_real_shape() -> None:
     """A page's metadata: the token of the next page, absent or empty on the last."""
     for token, expected in (({"continue": "abc"}, "abc"), ({"continue": ""}, ""), ({}, None)):
-        body = {"kind": "PodList", "metadata": {"resourceVersion": "5", **token, "remainingItemCount": 3}, "items": [{}]}
+        body = {
+            "kind": "PodList",
+            "metadata": {"resourceVersion": "5", **token, "remainingItemCount": 3},
+            "items": [{}],
+        }
         page = read_page(json.dumps(body).encode())
         assert (page.metadata.resource_version, page.metadata.continues) == ("5", expected)
         assert [bytes(raw) for raw in page.items or ()] == [b"{}"]

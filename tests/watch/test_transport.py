@@ -4,15 +4,15 @@ import asyncio
 import json
 import ssl
 from pathlib import Path
-from types import SimpleNamespace
 
 import aiohttp
 import pytest
 import structlog
+from aiohttp.client_reqrep import ConnectionKey
 
 from extender.errors import ClusterError
 from extender.watch.credentials import Kubeconfig, ServiceAccount, find
-from extender.watch.failures import Forbidden, NotFound, PageTooLarge, Rejected, Unauthorized, Unreachable
+from extender.watch.failures import ApiFailure, Forbidden, NotFound, PageTooLarge, Rejected, Unauthorized, Unreachable
 from extender.watch.resource import Resource
 from extender.watch.sources import KINDS
 from extender.watch.transport import KubeTransport
@@ -182,7 +182,7 @@ def test_retry_after_is_bounded(tmp_path: Path) -> None:
             transport = KubeTransport(Kubeconfig(kubeconfig(tmp_path, api.url)))
             api.fault("list", "pods", Refuse(429, retry_after=86400), Refuse(429, retry_after=-5))
             for seconds in (120.0, 0.0):
-                with pytest.raises(ClusterError) as caught:
+                with pytest.raises(ApiFailure) as caught:
                     await transport.list_page(PODS, {})
                 assert caught.value.retry_after_s == seconds
             await transport.close()
@@ -245,7 +245,7 @@ def test_changed_certificate_on_disk_builds_a_new_client(tmp_path: Path, monkeyp
             built.append(authority.read_text())
 
         async def call_api(self, *_: object, **__: object) -> object:
-            key = SimpleNamespace(host="api", port=443, ssl=True, is_ssl=True)
+            key = ConnectionKey("api", 443, True, True, None, None, None, None)
             raise aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("unknown authority"))
 
         async def close(self) -> None:

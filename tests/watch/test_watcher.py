@@ -47,7 +47,7 @@ def test_kind_that_appears_later_is_followed() -> None:
             await stage.until(lambda: stage.status(Source.VMIS).state is State.ABSENT)
             api.put("virtualmachineinstances", {"metadata": {"name": "vm", "namespace": "vms"}})
             api.not_served = set()
-            await stage.settled(Source.VMIS, within=62)
+            await stage.settled(Source.VMIS, within=65)
             assert stage.hooks.states[Source.VMIS] == [State.ABSENT, State.SYNCING, State.LIVE]
 
     run(main())

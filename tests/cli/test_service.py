@@ -1,0 +1,146 @@
+"""The running parts between the ports and the picture: readiness, outcomes, and the configuration file."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from extender import names
+from extender.api.objects import Pod
+from extender.cli.reload import ConfigFile
+from extender.cli.service import Service, WatchCounter
+from extender.config import Settings
+from extender.sample.generate import CLUSTER, FILTER_BODY
+from extender.snapshot import read
+from extender.state.events import Source
+
+HEAD = f"apiVersion: {names.API_VERSION}\nkind: {names.CONFIG_KIND}\n"
+
+
+def _service() -> Service:
+    service = Service(Settings())
+    read(CLUSTER).feed(service.cluster)
+    return service
+
+
+def _page(service: Service) -> str:
+    return service.metrics.render("")[0].decode()
+
+
+def test_not_ready_until_sources_are_there_and_the_rows_are_made() -> None:
+    """A call before that is answered with what is missing; other pods pass all the same."""
+    service = _service()
+    service.watched(lambda: ["pods: not synced yet"], tuple)
+    assert service.not_ready() == ["pods: not synced yet"]
+    early = orjson.loads(service.verbs.filter(FILTER_BODY.read_bytes(), 0.0).body)
+    assert "pods: not synced yet" in early["Error"]
+    service.watched(tuple, tuple)
+    assert service.not_ready() == ["rows of the first picture are being made"]
+    service.settle()
+    assert service.not_ready() == []
+    assert orjson.loads(service.verbs.filter(FILTER_BODY.read_bytes(), 0.0).body)["NodeNames"]
+
+
+def _asked(service: Service) -> Pod:
+    """The sample's pod, bound to the node that filter charged."""
+    service.settle()
+    service.verbs.filter(FILTER_BODY.read_bytes(), 1.0)
+    call = orjson.loads(FILTER_BODY.read_bytes())
+    call["Pod"]["spec"]["nodeName"] = next(service.decisions.select()).best
+    pod: Pod = msgspec.convert(call["Pod"], Pod)
+    service.cluster.put(Source.PODS, pod)
+    return pod
+
+
+def _with_status(pod: Pod, **status: Any) -> Pod:
+    return msgspec.structs.replace(pod, status=msgspec.structs.replace(pod.status, **status))
+
+
+def test_a_kubelets_refusal_is_counted_with_what_we_had_said() -> None:
+    """A bound pod that its kubelet fails appears in the metric and behind its decision."""
+    service = _service()
+    pod = _asked(service)
+    failed = _with_status(pod, phase="Failed", reason="TopologyAffinityError", message="no")
+    service.cluster.put(Source.PODS, failed)
+    assert 'fastfit_kubelet_refusals_total{our_verdict="fits",reason="TopologyAffinityError"} 1.0' in _page(service)
+    assert "TopologyAffinityError: no" in next(service.decisions.select()).afterwards
+
+
+def test_an_admission_is_noted_behind_its_decision() -> None:
+    """A bound pod that its kubelet starts is said to be admitted there."""
+    service = _service()
+    pod = _asked(service)
+    service.cluster.put(Source.PODS, _with_status(pod, start_time="2026-09-02T10:00:00Z"))
+    assert next(service.decisions.select()).afterwards == f"admitted by the kubelet of {pod.spec.node_name}"
+
+
+def test_explain_knows_the_pods_that_were_asked_about() -> None:
+    """Only pods of recent calls can be explained; asking charges nothing."""
+    service = _service()
+    service.settle()
+    call = orjson.loads(FILTER_BODY.read_bytes())
+    key = call["Pod"]["metadata"]["namespace"], call["Pod"]["metadata"]["name"]
+    assert service.explain(*key) is None
+    service.verbs.filter(FILTER_BODY.read_bytes(), 0.0)
+    charged = service.cluster.charged()
+    assert orjson.loads(service.explain(*key) or b"{}")["name"] == key[1]
+    assert service.cluster.charged() == charged
+
+
+def test_watches_are_counted() -> None:
+    """Events, new lists, failures and unreadable objects reach the metrics."""
+    service = _service()
+    counter = WatchCounter(service.metrics)
+    counter.event(Source.PODS, "ADDED", 0.00001)
+    counter.resync(Source.PODS, "gone")
+    counter.failed(Source.NODES, "Unreachable")
+    counter.skipped(Source.VMIS)
+    page = _page(service)
+    assert 'fastfit_watch_events_total{change="ADDED",source="pods"} 1.0' in page
+    assert 'fastfit_resyncs_total{cause="gone",source="pods"} 1.0' in page
+    assert 'cause="Unreachable",source="nodes"} 1.0' in page
+    assert 'source="virtualmachineinstances"} 1.0' in page
+
+
+class _Taken:
+    def __init__(self) -> None:
+        self.settings: list[Settings] = []
+        self.errors = 0
+
+    def fail(self) -> None:
+        self.errors += 1
+
+
+def test_a_changed_configuration_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
+    """Only changed content is read; a mistake is counted once and leaves the old settings; a missing file waits."""
+    path = tmp_path / "c.yaml"
+    path.write_text(HEAD)
+    taken = _Taken()
+    file = ConfigFile(str(path), Settings(), taken.settings.append, taken.fail)
+    assert not file.look()
+    path.write_text(HEAD + "mode: observe\n")
+    assert file.look()
+    assert not file.look()
+    for bad in (b"mode: [", HEAD.encode() + b"mode: x\n", b"\xff"):
+        path.write_bytes(bad)
+        assert not file.look()
+        assert not file.look()
+    path.unlink()
+    assert not file.look()
+    assert taken.errors == 3
+    assert [settings.mode for settings in taken.settings] == ["observe"]
+    path.write_text(HEAD + "mode: score\n")
+    assert file.look()
+
+
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_new_settings_reach_the_verbs(mode: str) -> None:
+    """Observe echoes every node, enforce does not."""
+    service = _service()
+    service.settle()
+    service.configure(Settings(mode=mode))  # type: ignore[arg-type]
+    kept = orjson.loads(service.verbs.filter(FILTER_BODY.read_bytes(), 0.0).body)["NodeNames"]
+    assert (len(kept) == 12) == (mode == "observe")
+    assert f'fastfit_mode{{mode="{mode}",pool=""}} 1.0' in _page(service)

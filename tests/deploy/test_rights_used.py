@@ -1,0 +1,102 @@
+"""The running extender uses its role to the last verb: what it asked for is read from the API server's audit log."""
+
+import contextlib
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.processes import Process, free_ports, wait_for
+from tests.deploy.manifests import DEPLOY, Object, config_map, container, flags, named, pod_spec, render
+from tests.deploy.test_rights import granted
+
+#: The form in which the account has the extender's role and no other.
+FORM = "overlays/default-scheduler"
+ACCOUNT = "system:serviceaccount:fastfit:fastfit"
+
+
+@pytest.fixture(scope="module")
+def used(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[Object]]:
+    """The audit events of a run with WatchList (True) and of one without it (False)."""
+    events = {True: _events(cluster, tmp_path_factory.mktemp("with"))}
+    with ControlPlane(feature_gates={"WatchList": False}) as plain:
+        events[False] = _events(plain, tmp_path_factory.mktemp("without"))
+    return events
+
+
+def test_role_is_what_is_used(used: dict[bool, list[Object]]) -> None:
+    """Over both runs the (group, resource, verb) asked for are those granted, none more and none less."""
+    asked = {
+        (ref.get("apiGroup", ""), ref["resource"], event["verb"])
+        for events in used.values()
+        for event in events
+        if (ref := event.get("objectRef"))
+    }
+    assert asked == granted(named(render(FORM), "ClusterRole", "fastfit-extender"))
+
+
+def test_nothing_else_is_asked(used: dict[bool, list[Object]]) -> None:
+    """Every request is for an object kind, and none was refused."""
+    for events in used.values():
+        assert [e["requestURI"] for e in events if "objectRef" not in e] == []
+        assert [e["requestURI"] for e in events if e["responseStatus"]["code"] == 403] == []
+
+
+def test_lists_are_the_fallback(used: dict[bool, list[Object]]) -> None:
+    """With WatchList no kind is listed; the first state comes by watch."""
+    assert {e["verb"] for e in used[True]} == {"watch"}
+    assert {e["verb"] for e in used[False]} == {"list", "watch"}
+
+
+def _events(cluster: ControlPlane, directory: Path) -> list[Object]:
+    cluster.kubectl("apply", "-k", str(DEPLOY / FORM))
+    with _running(cluster, directory) as address:
+        wait_for(lambda: _status(f"{address}/startupz") == 200, "the extender to have read the cluster")
+        assert _status(f"{address}/readyz") == 200
+        assert _status(f"{address}/livez") == 200
+        # A fallback goes on to watch what it has listed.
+        wait_for(lambda: len({_resource(e) for e in cluster.audit(ACCOUNT) if e["verb"] == "watch"}) == 5, "watches")
+    return list(cluster.audit(ACCOUNT))
+
+
+@contextlib.contextmanager
+def _running(cluster: ControlPlane, directory: Path) -> Iterator[str]:
+    """`fastfit serve` with the arguments and settings of the manifest, but for ports and kubeconfig."""
+    objects = render(FORM)
+    pod = pod_spec(objects)
+    extender = container(pod, "extender")
+    settings = directory / "config.yaml"
+    settings.write_text(config_map(objects, pod, extender, flags(extender)["config"]))
+    port, ops_port = free_ports(2)
+    changed = {"config": settings, "bind": f"127.0.0.1:{port}", "ops-bind": f"127.0.0.1:{ops_port}"}
+    assert flags(extender).keys() == changed.keys()
+    command: list[str | Path] = [sys.executable, "-c", "from extender.cli import main; main()", extender["args"][0]]
+    command += [f"--{name}={value}" for name, value in changed.items()]
+    command += [f"--kubeconfig={cluster.service_account_kubeconfig('fastfit', 'fastfit')}"]
+    process = Process("fastfit", command, directory / "fastfit.log")
+    try:
+        wait_for(lambda: _alive(process, f"http://127.0.0.1:{ops_port}"), "the operations port")
+        yield f"http://127.0.0.1:{ops_port}"
+    finally:
+        process.stop()
+
+
+def _alive(process: Process, address: str) -> bool:
+    process.check()
+    return _status(f"{address}/livez") == 200
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _resource(event: Object) -> str:
+    return str(event.get("objectRef", {}).get("resource"))
