@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from _fastfit import _wire_py as wire
-from _fastfit._demand import Demand, derive
+from _fastfit._demand import derive
 from _fastfit._judge_py import Outcome, judge
 from _fastfit._rows import trusted
 from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown
@@ -20,8 +20,9 @@ QUERIES_KEPT = 64
 class Query:
     """An ask and the answers to it, one per row, each good until its row changes."""
 
-    def __init__(self, demand: Demand) -> None:
-        self._demand = demand
+    def __init__(self, table: "Table", ask: Ask) -> None:
+        self.table = table
+        self._demand = derive(ask)
         self._answers: dict[str, tuple[int, Outcome]] = {}
 
     def answer(self, row: Row, stamp: int) -> Outcome:
@@ -38,7 +39,7 @@ class Table:
     """The rows of all nodes by name. `generation` grows by one with every change."""
 
     def __init__(self, texts: Sequence[bytes]) -> None:
-        self._texts = [bytes(text) for text in texts]
+        self._texts = [bytes(text) or b'""' for text in texts]
         self._rows: dict[str, tuple[Row, int]] = {}
         self._queries: dict[Ask, Query] = {}
         self.generation = 0
@@ -71,7 +72,7 @@ class Table:
 
     def prepare(self, ask: Ask) -> Query:
         """The query of this ask; equal asks get the same one."""
-        query = self._queries.pop(ask, None) or Query(derive(ask))
+        query = self._queries.pop(ask, None) or Query(self, ask)
         self._queries[ask] = query
         if len(self._queries) > QUERIES_KEPT:
             del self._queries[next(iter(self._queries))]
@@ -79,6 +80,8 @@ class Table:
 
     def fit(self, query: Query, names: bytes) -> "Fit":
         """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
+        if query.table is not self:
+            raise ValueError("the query is of another table")
         answers = []
         for literal, name in wire.names_in(names):
             text = name.decode()
@@ -88,7 +91,16 @@ class Table:
                 answers.append(_Answer(text, literal, unseen, self.unseen_mode, self.unseen_on_unknown))
             else:
                 answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.on_unknown))
-        return Fit(answers, self._texts)
+        return Fit(self, answers)
+
+    def text(self, code: int) -> bytes:
+        """The JSON string that the failure map gives for a code."""
+        return self._texts[code] if code < len(self._texts) else b'""'
+
+    def changed_since(self, name: str, generation: int) -> bool:
+        """Tell whether a row was replaced or dropped after a generation."""
+        row_and_stamp = self._rows.get(name)
+        return row_and_stamp is None or row_and_stamp[1] > generation
 
 
 @dataclass(slots=True)
@@ -126,9 +138,10 @@ class _Answer:
 class Fit:
     """The verdicts over the names of one call."""
 
-    def __init__(self, answers: Sequence[_Answer], texts: Sequence[bytes]) -> None:
+    def __init__(self, table: Table, answers: Sequence[_Answer]) -> None:
+        self._table = table
+        self._generation = table.generation
         self._answers = answers
-        self._texts = texts
         self.total = len(answers)
         self._tally()
 
@@ -177,12 +190,11 @@ class Fit:
         failures = []
         if always_failed or not self.survivors:
             failures = [
-                (answer.literal, self._text(answer.outcome.code)) for answer in self._answers if not answer.survives
+                (answer.literal, self._table.text(answer.outcome.code))
+                for answer in self._answers
+                if not answer.survives
             ]
         return wire.write_filter((answer.literal for answer in self._answers if answer.survives), failures)
-
-    def _text(self, code: Code) -> bytes:
-        return (self._texts[code] if code < len(self._texts) else b"") or b'""'
 
     def score_reply(self, top: int = 100) -> bytes:
         """See scores()."""
@@ -193,7 +205,7 @@ class Fit:
         ranked = self._ranked()
         if not ranked:
             return []
-        others = [answer for answer in ranked[1:] if answer.outcome.code is Code.Fits][: max(top - 1, 0)]
+        others = [answer for answer in ranked[1 : max(top, 1)] if answer.outcome.code is Code.Fits]
         scores = [(ranked[0], 10)]
         first = 0
         for place, answer in enumerate(others):
@@ -207,22 +219,24 @@ class Fit:
         scores = {answer.name: score for answer, score in self._scores(100)}
         ranked = self._ranked()
         rest = [answer for answer in self._answers if not answer.ranked]
-        return [_entry(answer, scores.get(answer.name, 0)) for answer in (ranked + rest)[: limit or None]]
+        return [self._entry(answer, scores.get(answer.name, 0)) for answer in (ranked + rest)[: limit or None]]
+
+    def _entry(self, answer: _Answer, score: int) -> Entry:
+        outcome, placement = answer.outcome, self._place(answer)
+        return Entry(
+            name=answer.name,
+            code=int(outcome.code),
+            mask=outcome.mask,
+            cells=outcome.cells,
+            cpus=placement.cpus if placement else (),
+            key=outcome.key,
+            score=score,
+            survives=answer.survives,
+        )
 
     def placement(self, name: str) -> Placement | None:
-        """Where the pod would land on a node of this fit that fits."""
-        return next((answer.outcome.placement for answer in self._answers if answer.name == name), None)
+        """Where the pod would land on a node of this fit that fits; None also once the node's row changed."""
+        return next((self._place(answer) for answer in self._answers if answer.name == name), None)
 
-
-def _entry(answer: _Answer, score: int) -> Entry:
-    outcome = answer.outcome
-    return Entry(
-        name=answer.name,
-        code=int(outcome.code),
-        mask=outcome.mask,
-        cells=outcome.cells,
-        cpus=outcome.placement.cpus if outcome.placement else (),
-        key=outcome.key,
-        score=score,
-        survives=answer.survives,
-    )
+    def _place(self, answer: _Answer) -> Placement | None:
+        return None if self._table.changed_since(answer.name, self._generation) else answer.outcome.placement

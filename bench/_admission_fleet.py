@@ -36,16 +36,17 @@ class _Shape:
 
 
 _SHAPES: Final = (
-    _Shape("xeon6230", SHAPES["H1"], 4, (72, 72)),
+    _Shape("xeon6230", SHAPES["H1"], 2, (72, 72)),
     _Shape("xeon6140", _xeon_6140, 5, (40, 40)),
-    _Shape("e5-2680", SHAPES["H4"], 4, (32, 32)),
-    _Shape("lab", SHAPES["H29"], 5, (64, 48)),
-    _Shape("telco", SHAPES["H5"], 3, (16, 16)),
-    _Shape("snc2", SHAPES["H2"], 2, (40, 40)),
+    _Shape("e5-2680", SHAPES["H4"], 3, (32, 32)),
+    _Shape("lab", SHAPES["H29"], 3, (64, 48)),
+    _Shape("telco", SHAPES["H5"], 2, (16, 16)),
+    _Shape("snc2", SHAPES["H2"], 4, (40, 40)),
     _Shape("kunpeng", SHAPES["H19"], 1, (64, 64)),
     _Shape("rome", SHAPES["H7"], 1, (32, 32)),
     _Shape("epyc7742", SHAPES["H8"], 3, (18, 16)),
-    _Shape("epyc7413", SHAPES["H9"], 2, (24, 24)),
+    _Shape("xeon8480", SHAPES["H15"], 3, (24, 24)),
+    _Shape("epyc7413", SHAPES["H9"], 3, (24, 24)),
 )
 
 
@@ -69,12 +70,10 @@ _KUBELETS: Final = (
     _Kubelet("none"),
     _Kubelet("none", memory_static=True),
     _Kubelet("none", reserved="count", cpu_options=_FULL),
-    _Kubelet("best-effort"),
-    _Kubelet("best-effort", "pod", reserved="zone"),
+    _Kubelet("single-numa-node", memory_static=True, cpu_options=_FULL),
     _Kubelet("best-effort", memory_static=True),
     _Kubelet("best-effort", "pod", memory_static=True, reserved="zone"),
     _Kubelet("best-effort", reserved="count", cpu_options=_FULL),
-    _Kubelet("best-effort", "pod", reserved="half"),
     _Kubelet("restricted"),
     _Kubelet("restricted", "pod"),
     _Kubelet("restricted", reserved="count", topology_options=_CLOSEST),
@@ -86,6 +85,7 @@ _KUBELETS: Final = (
     _Kubelet("restricted", memory_static=True, reserved="half"),
     _Kubelet("restricted", "pod", memory_static=True, cpu_options=_FULL),
     _Kubelet("restricted", reserved="half", cpu_options=_FULL),
+    _Kubelet("restricted", memory_static=True, cpu_options=_FULL),
     _Kubelet("single-numa-node"),
     _Kubelet("single-numa-node", "pod"),
     _Kubelet("single-numa-node", reserved="zone"),
@@ -96,6 +96,7 @@ _KUBELETS: Final = (
     _Kubelet("single-numa-node", cpu_options=_FULL),
     _Kubelet("single-numa-node", "pod", memory_static=True, cpu_options=_FULL),
     _Kubelet("single-numa-node", "pod", reserved="half"),
+    _Kubelet("single-numa-node", "pod", cpu_options=_FULL),
 )
 
 

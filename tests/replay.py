@@ -2,7 +2,8 @@
 
 KIND `kubelet`: node lives in the golden format (tests/golden/kubelet/README.md), through extender/kubelet. Every
 verdict, reason, message class and, per container, CPUs, hint, preference and memory blocks are compared, and every
-`state` step. The kubelet version is 1.36 unless the file's name ends in another. KIND `kubevirt` is in
+`state` step. One more step is known: `{"restart": true, "observed": {uid: answer}}` restarts the kubelet from its
+state files, and all active pods are admitted again in order. The kubelet version is 1.36 unless the file's name ends in another. KIND `kubevirt` is in
 replay_kubevirt.py. The exit code is 1 if anything differs or is missing.
 """
 

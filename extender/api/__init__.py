@@ -1,1 +1,1 @@
-
+"""Narrow records of the Kubernetes API."""

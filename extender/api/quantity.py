@@ -40,17 +40,17 @@ def _ceil(value: Decimal, text: str) -> int:
     return result
 
 
-def _text(value: str | int | float) -> str:
+def _text(value: str | float) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def whole(value: str | int | float) -> int:
+def whole(value: str | float) -> int:
     """`value` in units (bytes, devices), rounded up as Quantity.Value() does. Raises BadObject."""
     text = _text(value)
     return _ceil(_parse(text), text)
 
 
-def milli(value: str | int | float) -> int:
+def milli(value: str | float) -> int:
     """`value` in thousandths (CPU), rounded up as Quantity.MilliValue() does. Raises BadObject."""
     text = _text(value)
     return _ceil(_parse(text) * 1000, text)

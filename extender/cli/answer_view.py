@@ -13,7 +13,7 @@ from extender import names
 from extender.api.quantity import whole
 from extender.cli.tables import Cell, Column, Paper, clean, render, wrap
 from extender.errors import BadObject
-from extender.placement.answers import NodeAnswer, PodAnswer, ZoneAnswer
+from extender.placement.answers import NodeAnswer, PodAnswer
 from extender.reasons import REASONS
 
 __all__ = ["ANSWER_KIND", "any_node_left", "as_json", "details", "summary"]
@@ -80,7 +80,8 @@ def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
 
 
 def details(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
-    """For every node that does not fit: the rule, the remedy, and per zone what is free and what is missing.
+    """For every node that does not fit: the rule, the remedy, the kubelet's own reason, and per zone what is free and
+    what is missing.
 
     `wide` adds every node, each fact with its source, and the kubelet's steps.
     """
@@ -94,6 +95,8 @@ def _detail(node: NodeAnswer, paper: Paper, wide: bool) -> Iterator[str]:
     advice = REASONS[Code[node.code]].advice if node.code in Code.__members__ else ""
     if advice and advice != node.text:
         yield wrap(advice, paper, "  ")
+    if not wide and node.verdict == "refused":
+        yield from (wrap(step, paper, "  ") for step in node.steps)
     if node.per_zone:
         yield _zones(node, paper)
     if wide:

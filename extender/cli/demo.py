@@ -1,7 +1,6 @@
 """`fastfit demo`: the main job on a bundled cluster, no Kubernetes needed."""
 
 import asyncio
-import errno
 import shlex
 import socket
 import sys
@@ -91,8 +90,6 @@ def _free_address() -> Address:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
+        except OSError:
             return address._replace(port=0)
     return address

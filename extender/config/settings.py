@@ -52,13 +52,13 @@ def _pattern(pattern: str, form: str) -> Meta:
     return Meta(pattern=pattern, extra={"form": form})
 
 
-_NAME = _pattern(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", "lower-case letters, digits and '-', at most 63")
+_NAME = _pattern(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z", "lower-case letters, digits and '-', at most 63")
 _LABEL_KEY = _pattern(
-    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z",
     "a label key of Kubernetes, such as example.com/rack",
 )
 _LABEL_VALUE = _pattern(
-    r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
+    r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z",
     "a label value of Kubernetes: letters, digits, '-', '_' and '.', at most 63",
 )
 
@@ -223,7 +223,7 @@ class Logs(_Part, frozen=True):
 
 
 class Settings(_Part, frozen=True):
-    """The whole configuration. Changed without a restart: mode, onUnknown and pools."""
+    """The whole configuration. `needs_restart` says what a running program does not take over."""
 
     api_version: Annotated[str, _field("version of this format")] = API_VERSION
     kind: Annotated[str, _field("kind of this object")] = CONFIG_KIND

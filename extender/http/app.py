@@ -61,7 +61,7 @@ class Verbs(Protocol):
         """Which of them are best."""
 
 
-class _Refused(Exception):  # noqa: N818 - not an error of ours
+class _Refused(Exception):
     """A request that never reaches a verb, with the status and outcome that it gets."""
 
     def __init__(self, status: int, outcome: str) -> None:

@@ -21,6 +21,7 @@ from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
 from extender.kubelet.results import TOPOLOGY, Admitted, Block, ContainerPlacement, Failure, Refused
 from extender.kubelet.topology_manager import NO_AFFINITY, Affinity, Hints, ResourceHints, TopologyManager
+from extender.kubelet.versions import version_of
 
 __all__ = ["DeviceHints", "Kubelet", "Placements"]
 
@@ -53,7 +54,7 @@ class _Manager(Protocol):
 class Kubelet:
     """The twin of one node's kubelet. Raises CannotStart if that kubelet would not start (or panic at once).
 
-    `version` is a minor ("1.36", see versions.py). `devices` gives, per resource and zone id, the healthy devices;
+    `version` is the node's kubeletVersion or a minor of it (see versions.py). `devices` gives, per resource and zone id, the healthy devices;
     resources that are not in it have no zones and never constrain a pod.
     """
 
@@ -66,7 +67,7 @@ class Kubelet:
     ) -> None:
         self.machine = machine
         self.config = config
-        self.version = version
+        self.version = version_of(version)
         if not machine.zones:
             raise CannotStart("the machine has no zones")
         self._ids = tuple(zone.id for zone in machine.zones)
@@ -79,7 +80,7 @@ class Kubelet:
             )
         if asks_zones and machine.zones[-1].id > _MAX_ZONE_ID:
             raise CannotStart(f"zone {machine.zones[-1].id}: the kubelet's zone masks have 64 bits")
-        self._cpu = CpuManager(CpuTopology(machine), config, version)
+        self._cpu = CpuManager(CpuTopology(machine), config, self.version)
         self._memory = MemoryManager(machine, config)
         self._devices = DeviceManager({r: self._by_position(r, counts) for r, counts in (devices or {}).items()})
         #: Pods that count as active, in order of admission.
@@ -109,7 +110,8 @@ class Kubelet:
         """
         self._active[pod.uid] = _Pod(pod, device_hints)
         failure = self._handle(pod, None if device_hints is None else self._read_hints(device_hints))
-        containers = {c.name: self._placement(pod.uid, c.name) for c in pod.containers}
+        devices = self._devices.held.get(pod.uid, {})
+        containers = {c.name: self._placement(pod.uid, c.name, devices.get(c.name, {})) for c in pod.containers}
         if failure is None:
             return Admitted(containers)
         del self._active[pod.uid]
@@ -190,6 +192,7 @@ class Kubelet:
         """
         cpus: dict[str, dict[str, int]] = {}
         memory: dict[str, dict[str, list[MemoryBlock]]] = {}
+        devices: dict[str, dict[str, dict[str, dict[int, int]]]] = {}
         for uid, containers in placements.items():
             for name, placement in containers.items():
                 where = f"placement of {uid}/{name}"
@@ -200,9 +203,13 @@ class Kubelet:
                 blocks = [MemoryBlock(b.resource, self._mask(b.zones, where), b.bytes) for b in placement.memory]
                 if blocks and self._memory.static:
                     memory.setdefault(uid, {})[name] = blocks
+                known = {r: counts for r, counts in placement.devices.items() if r in self._devices.total}
+                if known:
+                    devices.setdefault(uid, {})[name] = {r: self._by_position(r, c) for r, c in known.items()}
         self._cpu.load(cpus)
         self._memory.load(memory)
         self._devices = DeviceManager(self._devices.total)
+        self._devices.load(devices)
         self._active = dict.fromkeys(placements, _Pod(None, None))
         self._affinity = {}
 
@@ -248,12 +255,17 @@ class Kubelet:
         return {"sharedPoolCPUs": format_cpus(self._cpu.shared), "memory": memory}
 
     def placements(self) -> dict[str, dict[str, ContainerPlacement]]:
-        """Return what active pods hold now, by uid and container."""
+        """Return what active pods hold now, by uid and container; load() takes it.
+
+        Devices that a later container took over from an init container are listed with the later one only.
+        """
         self._sweep()
-        names = {
-            uid: dict.fromkeys((*self._cpu.held.get(uid, ()), *self._memory.held.get(uid, ()))) for uid in self._active
-        }
-        return {uid: {name: self._placement(uid, name) for name in containers} for uid, containers in names.items()}
+        placements: dict[str, dict[str, ContainerPlacement]] = {}
+        for uid in self._active:
+            devices = self._devices.shares(uid)
+            names = dict.fromkeys((*self._cpu.held.get(uid, ()), *self._memory.held.get(uid, ()), *devices))
+            placements[uid] = {name: self._placement(uid, name, devices.get(name, {})) for name in names}
+        return placements
 
     def counts(self) -> NodeCounts:
         """Return what the next admission finds free."""
@@ -283,7 +295,7 @@ class Kubelet:
             )
         return NodeCounts(tuple(zones), self._cpu.physical.bit_count(), topology.cpus_per_core)
 
-    def _placement(self, uid: str, name: str) -> ContainerPlacement:
+    def _placement(self, uid: str, name: str, devices: Mapping[str, Mapping[int, int]]) -> ContainerPlacement:
         affinity = self._affinity.get(uid, {}).get(name, NO_AFFINITY)
         blocks = self._memory.held.get(uid, {}).get(name, ())
         return ContainerPlacement(
@@ -291,6 +303,7 @@ class Kubelet:
             memory=tuple(Block(b.resource, self._zone_ids(b.mask), b.bytes) for b in blocks),
             hint=None if affinity.mask is None else self._zone_ids(affinity.mask),
             preferred=affinity.preferred,
+            devices={r: {self._ids[zone]: n for zone, n in counts.items()} for r, counts in devices.items()},
         )
 
     # --- zone ids and positions -----------------------------------------------------------------------------

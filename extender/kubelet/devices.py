@@ -121,6 +121,32 @@ class DeviceManager:
                 for zone, count in counts.items():
                     self.free[resource][zone] += count
 
+    def load(self, held: Mapping[str, Mapping[str, Mapping[str, Mapping[int, int]]]]) -> None:
+        """Give out devices of a fresh manager, by pod, container, resource and zone, as far as there are any."""
+        for uid, containers in held.items():
+            for name, resources in containers.items():
+                for resource, counts in resources.items():
+                    free = self.free.get(resource, {})
+                    taken = {zone: min(count, free.get(zone, 0)) for zone, count in counts.items()}
+                    owned = self.owned.setdefault(uid, {}).setdefault(resource, {})
+                    for zone, count in taken.items():
+                        owned[zone] = owned.get(zone, 0) + count
+                        free[zone] = free.get(zone, 0) - count
+                    self.held.setdefault(uid, {}).setdefault(name, {})[resource] = taken
+
+    def shares(self, uid: str) -> dict[str, dict[str, Counts]]:
+        """Return what each container of a pod holds, devices reused by a later container only with the later one."""
+        left = {resource: dict(counts) for resource, counts in self.owned.get(uid, {}).items()}
+        shares: dict[str, dict[str, Counts]] = {}
+        for name, resources in reversed(self.held.get(uid, {}).items()):
+            for resource, counts in resources.items():
+                for zone, count in counts.items():
+                    share = min(count, left[resource].get(zone, 0))
+                    if share:
+                        left[resource][zone] -= share
+                        shares.setdefault(name, {}).setdefault(resource, {})[zone] = share
+        return shares
+
     def restart(self) -> None:
         """Keep the allocations of the checkpoint file, forget reuse."""
         self._reusable = ("", {})

@@ -1,7 +1,7 @@
 """What admission answers: placements per container, or the kubelet's refusal. Zones are named by their ids."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "SMT",
@@ -32,15 +32,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class ContainerPlacement:
-    """What one container holds: exclusive CPU ids, memory blocks, and the affinity that the Topology Manager gave.
+    """What one container holds: exclusive CPU ids, memory blocks, devices, and the Topology Manager's affinity.
 
-    `hint` is None where no zones were asked for (policy none, or single-numa-node where nothing cares).
+    `hint` is None where no zones were asked for (policy none, or single-numa-node where nothing cares). `devices`
+    is resource -> zone -> number, for resources with zones.
     """
 
     cpus: frozenset[int] = frozenset()
     memory: tuple[Block, ...] = ()
     hint: tuple[int, ...] | None = None
     preferred: bool = False
+    devices: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

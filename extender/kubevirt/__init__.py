@@ -1,1 +1,1 @@
-
+"""What KubeVirt makes of a node: launcher pods, guest pins and cells."""

@@ -1,1 +1,1 @@
-
+"""The policy of the product: decide where a pod may go, and say why."""

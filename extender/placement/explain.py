@@ -14,11 +14,14 @@ from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import Decider, Subject, subject_of
 from extender.reasons import REASONS, verdict_of
+from extender.state.canonical import page_bytes
 from extender.state.cluster import Cluster
 from extender.state.node import NodeState
 
 __all__ = ["amount_words", "explain"]
 
+#: Verdicts on the whole node that leave nothing for the kubelet to decide.
+_BEFORE_THE_KUBELET = frozenset({Code.NotSchedulable, Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart})
 _MODES = ("enforce", "score", "observe")
 _UNITS = ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
 
@@ -83,7 +86,9 @@ def _notes(subject: Subject) -> tuple[str, ...]:
     if subject.guest is None:
         notes.append("its VirtualMachineInstance is not known (yet): judged by the kubelet's rules alone")
     elif subject.role is PodRole.MIGRATION_TARGET:
-        notes.append("a migration target keeps the guest cells of its boot: KubeVirt's rule for first boots is not applied")
+        notes.append(
+            "a migration target keeps the guest cells of its boot: KubeVirt's rule for first boots is not applied"
+        )
     if subject.question.problem:
         notes.append(subject.question.problem)
     return tuple(notes)
@@ -95,7 +100,7 @@ def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry) -> NodeAns
     if state is None:
         return NodeAnswer(entry.name, verdict_of(code), code.name, REASONS[code].text, entry.score, "enforce", "")
     placement = fit.placement(entry.name)
-    steps, played = _play(state, subject)
+    steps, played = _play(state, subject, code)
     given = placement.cpus if placement is not None else ()
     cells = placement.cells if placement is not None else ()
     positions = [zone.id for zone in state.row.zones] if state.row is not None else []
@@ -124,10 +129,10 @@ def _text(code: Code, state: NodeState) -> str:
     return f"{reason.text}: {detail}" if detail else reason.text
 
 
-def _play(state: NodeState, subject: Subject) -> tuple[tuple[str, ...], Admitted | None]:
+def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ...], Admitted | None]:
     """What the kubelet model says, step by step; it decides on CPU ids and memory blocks."""
     kubelet = state.ledger.kubelet
-    if kubelet is None:
+    if kubelet is None or code in _BEFORE_THE_KUBELET:
         return (), None
     answer = kubelet.clone().admit(subject.question.demand)
     if isinstance(answer, Refused):
@@ -138,7 +143,9 @@ def _play(state: NodeState, subject: Subject) -> tuple[tuple[str, ...], Admitted
         parts = [f"zones {','.join(map(str, place.hint))}"] if place.hint is not None else ["no zone preference"]
         if place.cpus:
             parts.append(f"CPUs {_ranges(place.cpus)}")
-        parts += [f"{amount_words(b.resource, b.bytes)} {b.resource} on {','.join(map(str, b.zones))}" for b in place.memory]
+        parts += [
+            f"{amount_words(b.resource, b.bytes)} {b.resource} on {','.join(map(str, b.zones))}" for b in place.memory
+        ]
         lines.append(f"{container.name}: {'; '.join(parts)}")
     return tuple(lines), answer
 
@@ -176,11 +183,12 @@ def _zones(
     answers = []
     for position, zone in enumerate(state.row.zones):
         free = {**(zone.pages_free or {}), **zone.memory_free}
-        missing = [f"{cpus - zone.cpu_free} CPUs"] if cpus > zone.cpu_free else []
+        missing = [_counted(cpus - zone.cpu_free, "CPU")] if cpus > zone.cpu_free else []
+        known = zone.pages_free is not None or bool(zone.memory_free)
         missing += [
-            f"{amount_words(name, amount - free[name])} {name}"
+            _lack(name, amount - free.get(name, 0))
             for name, amount in memory.items()
-            if name in free and amount > free[name]
+            if (name in free or (known and name != "memory")) and amount > free.get(name, 0)
         ]
         missing += [
             f"{count - zone.device_free.get(name, 0)} {name}"
@@ -202,9 +210,22 @@ def _zones(
     return tuple(answers)
 
 
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _lack(name: str, amount: int) -> str:
+    """`4 x 1Gi pages`, `1Gi memory`."""
+    if name == "memory":
+        return f"{amount_words(name, amount)} memory"
+    size = name.removeprefix("hugepages-")
+    return f"{-(-amount // page_bytes(size))} x {size} pages"
+
+
 def _memory_taken(played: Admitted) -> dict[int, dict[str, int]]:
     """Bytes per zone that the blocks take; a block over several zones counts on its first ones, as the kubelet books it
-    there only in sum."""
+    there only in sum.
+    """
     taken: dict[int, dict[str, int]] = {}
     for place in played.containers.values():
         for block in place.memory:

@@ -1,1 +1,1 @@
-
+"""The pure picture of the cluster: events in, rows and charges out."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from extender.kubelet.model import Core, KubeletConfig, Machine, ReservedMemory, Zone
 from extender.state.report import Report, ReportedZone
 
-__all__ = ["canonical_config", "canonical_machine"]
+__all__ = ["canonical_config", "canonical_machine", "page_bytes"]
 
 _LOCAL = 10
 _REMOTE = 20
@@ -88,9 +88,7 @@ def page_bytes(size: str) -> int:
 
 
 def _distances(report: Report, zone: ReportedZone) -> tuple[int, ...]:
-    return tuple(
-        zone.costs.get(other.id, _LOCAL if other.id == zone.id else _REMOTE) for other in report.zones
-    )
+    return tuple(zone.costs.get(other.id, _LOCAL if other.id == zone.id else _REMOTE) for other in report.zones)
 
 
 def _sockets(report: Report) -> list[int]:

@@ -70,7 +70,9 @@ class Promise:
 class Cluster:
     """Takes events (state.events.Sink), keeps the picture, owns the kernel's table."""
 
-    def __init__(self, pools: Pools | None = None, *, promise_seconds: float = 30.0, report_stale_after: float = 0.0):
+    def __init__(
+        self, pools: Pools | None = None, *, promise_seconds: float = 30.0, report_stale_after: float = 0.0
+    ) -> None:
         self.pools = pools or Pools()
         self.promise_seconds = promise_seconds
         self.report_stale_after = report_stale_after

@@ -180,9 +180,7 @@ def _facts(node: NodeStatement, report: Report | None, pool: Pool) -> NodeFacts:
     )
 
 
-def _kubelet_fields(
-    node: NodeStatement, report: Report | None, pool: Pool
-) -> tuple[dict[str, object], dict[str, str]]:
+def _kubelet_fields(node: NodeStatement, report: Report | None, pool: Pool) -> tuple[dict[str, object], dict[str, str]]:
     """The kubelet's fields in the golden format and where each came from; later layers win."""
     fields: dict[str, object] = {}
     sources: dict[str, str] = {}

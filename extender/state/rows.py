@@ -131,5 +131,3 @@ def _pages_free(
                 for name, amount in sizes.items():
                     free[zone_id][name] = free[zone_id].get(name, 0) - amount
     return {zone_id: {name: max(0, left) for name, left in sizes.items()} for zone_id, sizes in free.items()}
-
-

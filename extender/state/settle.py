@@ -60,7 +60,8 @@ def free_in_books(zone: ZoneRow) -> dict[str, int]:
 
 def correction(held: tuple[ZoneRow, ...], report: Report, ended: Amounts, proof: Proof) -> Correction:
     """Changes per zone and resource. `held` is the model without promises; `ended` what ended pods gave back since
-    the report was taken."""
+    the report was taken.
+    """
     books = {zone.id: free_in_books(zone) for zone in held}
     grouped = {zone.id for zone in held if zone.group & (zone.group - 1)}
     changes: dict[int, dict[str, int]] = {}
@@ -71,7 +72,7 @@ def correction(held: tuple[ZoneRow, ...], report: Report, ended: Amounts, proof:
             if resource in zone.available and resource in books.get(zone.id, {})
         ]
         # Inside a group of zones only the sum means anything, and exporters split it in their own ways.
-        if not pairs or (resource not in ("cpu",) and any(zone_id in grouped for zone_id, _, _ in pairs)):
+        if not pairs or (resource != "cpu" and any(zone_id in grouped for zone_id, _, _ in pairs)):
             continue
         sums_agree = sum(seen for _, seen, _ in pairs) == sum(free for _, _, free in pairs)
         settled = proof is Proof.SHOWN or (proof is Proof.BY_SUMS and sums_agree)

@@ -1,1 +1,1 @@
-
+"""The extension points of kube-scheduler, one file each."""

@@ -40,5 +40,3 @@ def _judge(context: Context, call: Call) -> Reply:
     reply = fit.filter_reply(context.always_send_failures)
     context.recorder.decided(summary_of(context, "filter", call.subject, fit, best, "ok"))
     return Reply(200, reply, "ok")
-
-

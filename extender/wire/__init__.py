@@ -1,1 +1,1 @@
-
+"""extender/v1 JSON in and out."""

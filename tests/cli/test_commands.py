@@ -1,5 +1,7 @@
 """The commands as a user types them: answers, exit codes, and errors that name thing, value and remedy."""
 
+import contextlib
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from extender import __version__, names
 from extender.cli import main, program
+from extender.cli.demo import _free_address
 from extender.cli.exits import Exit
 from extender.sample.generate import CLUSTER
 from extender.sample.vms import TYPES, Vm, launcher_pod
@@ -214,3 +217,13 @@ def test_as_a_kubectl_plugin_it_names_itself_so(
     with pytest.raises(SystemExit):
         main()
     assert "Usage: kubectl fastfit explain" in capsys.readouterr().out
+
+
+def test_the_demo_takes_another_port_where_its_own_is_in_use() -> None:
+    """A second demo, or a server, on the same machine is no reason to fail."""
+    with socket.socket() as other:
+        # Where somebody else has the port already, the case is given as well.
+        with contextlib.suppress(OSError):
+            other.bind(("127.0.0.1", 9480))
+            other.listen()
+        assert _free_address().port == 0

@@ -53,11 +53,12 @@ class Api:
     def request(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         """Send one request; return the decoded JSON, or the text of what is not JSON. Raises ApiError from 400 on."""
         payload = None if body is None else json.dumps(body)
+        status, kind, content = self.exchange(method, path, payload, content_type)
         for _ in range(BUSY_RETRIES):
-            status, kind, content = self.exchange(method, path, payload, content_type)
             if status != HTTPStatus.TOO_MANY_REQUESTS:
                 break
             time.sleep(0.2)  # a kind whose storage is being set up, too, answers so
+            status, kind, content = self.exchange(method, path, payload, content_type)
         decoded = json.loads(content) if kind.startswith("application/json") else content.decode()
         if status >= 400:
             raise ApiError(status, method, path, decoded if isinstance(decoded, dict) else {"message": decoded})

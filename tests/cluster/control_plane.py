@@ -1,6 +1,7 @@
 """A control plane on loopback: etcd, a kube-apiserver, and what the tests add to it."""
 
 import contextlib
+import functools
 import json
 import shutil
 import signal
@@ -62,7 +63,7 @@ class ControlPlane:
     As in a kubeadm cluster: RBAC, client certificates, the release's own feature gates and admission plugins. Not as
     there: no controller manager runs, so the plugins that wait for controllers are off (ServiceAccount would refuse
     pods for want of a default account; TaintNodesByCondition would taint every new node for ever). Namespaces never
-    finish terminating; tests use fresh ones.
+    finish terminating; tests use fresh ones. The aggregated roles (view, edit, admin) stay empty; tests bind others.
     """
 
     def __init__(
@@ -153,7 +154,11 @@ class ControlPlane:
             "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
             "--allow-privileged=true",
             # Limits are not what the tests are about, and a burst of pods would meet them.
-            *("--enable-priority-and-fairness=false", "--max-mutating-requests-inflight=0", "--max-requests-inflight=0"),
+            *(
+                "--enable-priority-and-fairness=false",
+                "--max-mutating-requests-inflight=0",
+                "--max-requests-inflight=0",
+            ),
             *(f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking"),
         ]
         if self.feature_gates:
@@ -201,7 +206,7 @@ class ControlPlane:
         manifests = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
         self.api.create_all(manifests)
         for manifest in manifests:
-            wait_for(lambda crd=manifest: self._served(crd), manifest["metadata"]["name"])
+            wait_for(functools.partial(self._served, manifest), manifest["metadata"]["name"])
 
     def _served(self, crd: Mapping[str, Any]) -> bool:
         """Tell whether a new kind can be listed and is in discovery; either may come first."""

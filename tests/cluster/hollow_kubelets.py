@@ -70,6 +70,10 @@ class HollowKubelets:
         assert isinstance(found, dict)
         return found
 
+    def wait_released(self, uid: str) -> None:
+        """Wait until a pod that was admitted holds nothing any more."""
+        self._wait(lambda: not self.verdict(uid)["active"], f"the release of pod {uid}", 60)
+
     def restart(self) -> None:
         """Restart the kubelets: the managers take up their state files and admit the bound pods again."""
         self.process.stop()

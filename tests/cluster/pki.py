@@ -45,9 +45,22 @@ class Authority:
         certificate, key = self.directory / f"{name}.crt", self.directory / f"{name}.key"
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
         extensions.write_text(extension + "\n")
-        openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", str(key), "-out", str(request))
         openssl(
-            *("x509", "-req", "-in", str(request), "-days", DAYS, "-CA", str(self.certificate), "-CAkey", str(self.key)),
+            "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", str(key), "-out", str(request)
+        )
+        openssl(
+            *(
+                "x509",
+                "-req",
+                "-in",
+                str(request),
+                "-days",
+                DAYS,
+                "-CA",
+                str(self.certificate),
+                "-CAkey",
+                str(self.key),
+            ),
             *("-CAcreateserial", "-extfile", str(extensions), "-out", str(certificate)),
         )
         return certificate, key

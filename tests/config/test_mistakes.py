@@ -111,6 +111,7 @@ TABLE = [
     ("pools: [{name: '', selector: {matchLabels: {}}}]", "$.pools[0].name", "not of the right form"),
     ("pools: [{name: 1, selector: {matchLabels: {}}}]", "$.pools[0].name", "not a string; put it in quotes"),
     (f"pools: [{{name: {'a' * 64}, selector: {{matchLabels: {{}}}}}}]", "$.pools[0].name", "at most 63"),
+    ('pools: [{name: "a\\n", selector: {matchLabels: {}}}]', "$.pools[0].name", "not of the right form"),
     (selector("'a b': c"), "$.pools[0].selector.matchLabels.a b", "a label key of Kubernetes"),
     (selector("/x: c"), "$.pools[0].selector.matchLabels./x", "a label key of Kubernetes"),
     (selector("rack: 'a b'"), "$.pools[0].selector.matchLabels.rack", "a label value of Kubernetes"),

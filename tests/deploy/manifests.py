@@ -6,10 +6,12 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import yaml
+
+from tests.cluster.build import ensure_binary, missing_tools
 
 __all__ = [
     "DEPLOY",
@@ -20,6 +22,8 @@ __all__ = [
     "container",
     "documents",
     "flags",
+    "kustomize",
+    "lacking",
     "named",
     "pod_spec",
     "render",
@@ -37,16 +41,26 @@ DEPLOY = ROOT / "deploy"
 RENDERED = ("base", "overlays/emulation", "overlays/leave", "overlays/default-scheduler")
 
 
-def tool(name: str, remedy: str) -> str:
-    """The path of a program, our virtual environment first. A missing one skips aloud, and fails in CI."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        message = f"{name} is missing: {remedy}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+def lacking(what: str) -> NoReturn:
+    """Something that the test needs is not here: skip aloud, or fail where CI is to have it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+def tool(name: str) -> str:
+    """The path of a development dependency that is a program of its own."""
+    path = Path(sys.executable).parent / name
+    return str(path) if path.exists() else lacking(f"{name} is missing: install the development dependencies")
+
+
+def kustomize(directory: Path) -> subprocess.CompletedProcess[str]:
+    """Render a directory by the machine's kubectl, or else by the one beside the tests' control plane."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None and (missing := missing_tools()):
+        lacking(f"no kubectl to render manifests with, and to build one needs {missing}")
+    command = [kubectl] if kubectl is not None else [str(ensure_binary()), "kubectl"]
+    return subprocess.run([*command, "kustomize", str(directory)], capture_output=True, text=True, check=False)
 
 
 def documents(path: Path) -> list[Object]:
@@ -57,8 +71,7 @@ def documents(path: Path) -> list[Object]:
 @cache
 def render(directory: str) -> tuple[Object, ...]:
     """The objects that `kubectl apply -k deploy/DIRECTORY` sends."""
-    kubectl = tool("kubectl", "install kubectl; it renders the manifests, no cluster is asked")
-    done = subprocess.run([kubectl, "kustomize", str(DEPLOY / directory)], capture_output=True, text=True)
+    done = kustomize(DEPLOY / directory)
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
 

@@ -1,7 +1,6 @@
 """Every manifest is sound by itself: it loads, is tidy, has the shape of its kind, and names only what exists."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import kubernetes_validate
@@ -11,7 +10,7 @@ from yamllint.config import YamlLintConfig
 
 from extender.config import parse
 from extender.names import API_VERSION, CONFIG_KIND, PREFIX, SCHEDULER_NAME
-from tests.deploy.manifests import DEPLOY, RENDERED, ROOT, Object, documents, render, tool
+from tests.deploy.manifests import DEPLOY, RENDERED, ROOT, Object, documents, kustomize, render
 
 LINT = YamlLintConfig(
     "extends: default\n"
@@ -63,9 +62,8 @@ def test_namespace_comes_first(directory: str) -> None:
 
 def test_kustomize_warns_of_nothing() -> None:
     """No deprecated field is used: kustomize would say so on stderr."""
-    kubectl = tool("kubectl", "install kubectl; it renders the manifests, no cluster is asked")
     for directory in RENDERED:
-        done = subprocess.run([kubectl, "kustomize", str(DEPLOY / directory)], capture_output=True, text=True)
+        done = kustomize(DEPLOY / directory)
         assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extender.kubelet.admission import Kubelet
@@ -12,7 +12,7 @@ from extender.kubelet.cpu_distribution import take_distributed
 from extender.kubelet.cpu_topology import CpuTopology
 from extender.kubelet.cpuset import format_cpus, from_ids, parse_cpus
 from extender.kubelet.model import CannotStart
-from extender.kubelet.results import Admitted
+from extender.kubelet.results import Admitted, ContainerPlacement, Refused
 from tests.kubelet.nodes import A, B, C, D, F, config, kubelet, machine, parse_machine, pod
 
 
@@ -154,6 +154,7 @@ def test_distribution_shares_storage_as_the_kubelet_does() -> None:
     assert format_cpus(from_ids(answer.containers["c0"].cpus)) == "1-3,5,7-9,11"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**40 - 1), st.integers(1, 40), st.sampled_from([1, 2]), st.booleans())
 def test_distributed_gives_what_is_asked(pool: int, need: int, group: int, one_socket: bool) -> None:
     """Any pool of five zones: CPUs of the pool and exactly as many as asked, or an error, and always an end."""
@@ -166,6 +167,7 @@ def test_distributed_gives_what_is_asked(pool: int, need: int, group: int, one_s
         assert taken.bit_count() == need
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 33), st.booleans(), st.booleans(), st.sampled_from([A, B, C, D]))
 def test_packed_gives_what_is_asked(pool: int, need: int, spread: bool, align: bool, node: dict[str, Any]) -> None:
     """Any pool of a regular machine: exactly the CPUs asked for, or "not enough"."""
@@ -238,6 +240,33 @@ def test_align_by_socket_needs_zones() -> None:
     node = machine(1, 1, 4) | {"sockets": 2}
     with pytest.raises(CannotStart, match="as many zones as sockets"):
         kubelet(node, config("R", "0", memory=False, cpu_options=["align-by-socket"]))
+
+
+def test_distribution_reports_what_it_could_not_take() -> None:
+    """Shares that cannot be taken are skipped, as in the kubelet, and the sum is then found wanting."""
+    taken = take_distributed(topology(A), parse_cpus("0-31", "pool"), 20, 1, False, lambda p, n: TakeError("no"))
+    assert taken == TakeError("accounting error, not enough CPUs allocated, remaining: 20")
+
+
+@pytest.mark.parametrize("scope", ["container", "pod"])
+def test_other_size_than_held(scope: str) -> None:
+    """A container found with another number of CPUs than it asks for cannot be aligned."""
+    twin = kubelet(A, config("R", "0,16", memory=False, scope=scope))
+    twin.load({"p": {"c0": ContainerPlacement(cpus=frozenset({1, 17}))}})
+    answer = twin.admit(pod("p", "4c"))
+    assert isinstance(answer, Refused)
+    assert answer.reason == "TopologyAffinityError"
+    assert isinstance(twin.admit(pod("q", "4c")), Admitted)
+
+
+@pytest.mark.parametrize("scope", ["container", "pod"])
+def test_same_size_as_held(scope: str) -> None:
+    """A container found with its CPUs keeps them, and its zones are those CPUs'."""
+    twin = kubelet(A, config("R", "0,16", memory=False, scope=scope))
+    twin.load({"p": {"c0": ContainerPlacement(cpus=frozenset({8, 24}))}})
+    answer = twin.admit(pod("p", "2c"))
+    assert answer.containers["c0"].cpus == {8, 24}
+    assert answer.containers["c0"].hint == (1,)
 
 
 def test_align_by_socket_ignores_the_zone() -> None:

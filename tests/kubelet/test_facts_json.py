@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extender.errors import BadObject
@@ -145,6 +145,7 @@ _MACHINE_PATHS = ["sockets", "numa", *(f"numa.0.{k}" for k in ("id", "memoryByte
 _MACHINE_PATHS += ["numa.0.cores.0", "numa.0.cores.0.threads", "numa.0.cores.0.socket", "numa.0.cores.0.l3"]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(_MACHINE_PATHS), _JSON, st.sampled_from(sorted(CONFIG)), _JSON)
 def test_hostile_annotations(path: str, value: Any, field: str, other: Any) -> None:
     """Anything anywhere: a twin, or BadObject; nothing else is ever raised."""

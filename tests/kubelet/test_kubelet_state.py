@@ -1,7 +1,7 @@
 """The twin's state: clones, loading, counts, removal, leaks after a refusal, devices, versions, CPU lists."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extender.errors import BadObject
@@ -228,6 +228,23 @@ def test_devices_of_init_containers_are_reused(scope: str) -> None:
     assert used(twin) == [2, 0]
 
 
+def test_devices_are_loaded() -> None:
+    """Placements carry devices, reused ones once; what is more than the node has, or unknown, is not booked."""
+    twin = node("SN", memory=False)
+    twin.admit(pod("p", "1c/1Gi/1dev", init=["1c/1Gi/2dev"]))
+    placements = twin.placements()
+    assert placements["p"]["c0"].devices == {DEVICE: {0: 1}}
+    assert placements["p"]["i0"].devices == {DEVICE: {0: 1}}
+    other = node("SN", memory=False)
+    other.load(placements)
+    assert used(other) == [2, 0]
+    assert other.counts() == twin.counts()
+    other.load({"q": {"c": ContainerPlacement(devices={DEVICE: {1: 9}, "unknown": {0: 1}})}})
+    assert used(other) == [0, 1]
+    other.remove("q")
+    assert used(other) == [0, 0]
+
+
 def test_devices_without_zones_never_constrain() -> None:
     """A resource that the node's table does not have is left to the scheduler."""
     twin = kubelet(A, config("SN", "0,16", memory=False))
@@ -286,6 +303,7 @@ def test_version_of(text: str, minor: str) -> None:
     assert version_of(text) == minor
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 300)))
 def test_cpu_lists(ids: set[int]) -> None:
     """A set survives its text form."""

@@ -7,7 +7,7 @@ import pytest
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.memory_manager import page_bytes
 from extender.kubelet.model import CannotStart
-from extender.kubelet.results import Admitted, Block, Refused
+from extender.kubelet.results import Admitted, Block, ContainerPlacement, Refused
 from tests.kubelet.nodes import GI, A, E, config, kubelet, machine, pod
 
 EXTENDED = "[memorymanager] failed to find the extended preferred hint"
@@ -145,6 +145,28 @@ def test_refusal_says_what_is_free() -> None:
     assert isinstance(answer, Refused)
     assert "40Gi hugepages-1Gi" in answer.rule
     assert "zone 0 has 30Gi hugepages-1Gi" in answer.rule
+
+
+def test_default_hint_that_is_wider_than_preferred() -> None:
+    """Pod scope: the pod as a whole finds no zones, so nothing guides; each container alone finds only the group."""
+    twin = node("SN", scope="pod")
+    twin.load({"wide": {"c0": admitted_blocks((0, 1), 40)}})
+    answer = twin.admit(pod("p", "100m/1Gi/20hp", "100m/1Gi/20hp"))
+    assert isinstance(answer, Refused)
+    assert "failed to find the default preferred hint" in answer.message
+    assert "20Gi hugepages-1Gi + 1Gi memory would fit 1 zone(s) by capacity, only 2 zones" in answer.rule
+
+
+@pytest.mark.parametrize("scope", ["container", "pod"])
+@pytest.mark.parametrize(("asked", "hint"), [("1c/4Gi", (1,)), ("1c/5Gi", (0,))])
+def test_zones_of_held_memory(scope: str, asked: str, hint: tuple[int, ...]) -> None:
+    """Blocks found with the size asked for decide the zone again; of another size they have no say."""
+    twin = node("R", scope=scope)
+    twin.load({"p": {"c0": ContainerPlacement(memory=(Block("memory", (1,), 4 * GI),))}})
+    answer = twin.admit(pod("p", asked))
+    assert isinstance(answer, Admitted)
+    assert answer.containers["c0"].hint == hint
+    assert answer.containers["c0"].memory == (Block("memory", (1,), 4 * GI),)
 
 
 def test_cpuless_zone_is_used() -> None:

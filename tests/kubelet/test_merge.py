@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extender.kubelet.model import CannotStart
@@ -111,6 +111,7 @@ def _hints(full: int) -> st.SearchStrategy[Hints | None]:
     return st.one_of(st.none(), made)
 
 
+@settings(deadline=None)
 @given(st.lists(_hints(15), max_size=4))
 def test_closed_form(lists: list[Hints | None]) -> None:
     """The closed form and the cross product agree on mask and preference."""

@@ -2,14 +2,11 @@
 
 import asyncio
 import gc
-from types import SimpleNamespace
 
 import pytest
 
 from _fastfit.codes import Code
-from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
-from extender.observe.recorder import Recorder, WatchMetrics
 from extender.observe.runtime import GcPauses, LoopPulse, PlainHistogram
 from extender.state.events import Source
 from extender.watch.sources import Need
@@ -126,58 +123,6 @@ def test_no_label_carries_a_name_of_the_cluster(metrics):
         "verb", "outcome", "verdict", "reason", "source", "state", "cause", "change", "our_verdict", "pool", "mode",
         "version", "backend", "le",
     }  # fmt: skip
-
-
-def summary(verb="filter", **fields):
-    pod = SimpleNamespace(metadata=SimpleNamespace(namespace="ns", name="vm", uid="u1"))
-    plain = {"outcome": "ok", "demand": "8 CPUs", "generation": 5, "offered": 3, "best": "n1", "zones": (0,)}
-    return SimpleNamespace(verb=verb, pod=pod, mode="enforce", counts={0: 2, 37: 1, 38: 0}, **(plain | fields))
-
-
-def test_a_decided_call_is_counted_and_kept(metrics):
-    """Codes become names, codes that no node got are left out, and only filter counts verdicts."""
-    log = DecisionLog(5)
-    recorder = Recorder(metrics, log)
-    recorder.decided(summary())
-    recorder.decided(summary("prioritize"))
-    assert value(metrics, "fastfit_verdicts_total", verdict="refused", reason="ZoneCpuShort") == 1
-    newest, oldest = log.select()
-    assert (newest.verb, oldest.verb) == ("prioritize", "filter")
-    assert oldest.counts == {"Fits": 2, "ZoneCpuShort": 1}
-    assert (oldest.namespace, oldest.name, oldest.uid, oldest.best) == ("ns", "vm", "u1", "n1")
-
-
-def test_what_kubelets_do_is_counted_and_noted(metrics):
-    """Beside what we had said."""
-    log = DecisionLog(5)
-    recorder = Recorder(metrics, log)
-    recorder.decided(summary())
-    pod = SimpleNamespace(uid="u1")
-    recorder.kubelet_admitted("fits", pod)
-    (decision,) = log.select()
-    assert decision.afterwards == "admitted by the kubelet (we said: fits)"
-    recorder.kubelet_refused("TopologyAffinityError", "unknown", pod, "Resources cannot be allocated")
-    assert decision.afterwards.startswith("refused by the kubelet: TopologyAffinityError: Resources cannot")
-    assert value(metrics, "fastfit_kubelet_refusals_total", reason="TopologyAffinityError", our_verdict="unknown") == 1
-    recorder.kubelet_admitted("none", SimpleNamespace(uid="nobody"))
-
-
-def test_the_watch_is_counted_by_source(metrics):
-    """Every hook of the watch, and what it counts."""
-    watch = WatchMetrics(metrics)
-    watch.state(Source.PODS, State.LIVE)
-    watch.event(Source.PODS, "MODIFIED", 0.00002)
-    watch.resync(Source.PODS, "gone")
-    watch.swapped(Source.PODS, 10, 0.1)
-    watch.skipped(Source.NODES)
-    watch.failed(Source.NODES, "Silence")
-    watch.loop_lag(0.1)
-    assert value(metrics, "fastfit_watch_events_total", source="pods", change="MODIFIED") == 1
-    assert value(metrics, "fastfit_event_apply_seconds_count") == 1
-    assert value(metrics, "fastfit_resyncs_total", source="pods", cause="gone") == 1
-    assert value(metrics, "fastfit_objects_skipped_total", source="nodes") == 1
-    assert value(metrics, "fastfit_watch_failures_total", source="nodes", cause="Silence") == 1
-    assert value(metrics, "fastfit_loop_lag_seconds_count") == 0
 
 
 def test_histograms_count_up_to_each_bound():

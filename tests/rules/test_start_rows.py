@@ -15,7 +15,6 @@ from extender.placement.answers import NodeAnswer
 from extender.placement.explain import explain
 from extender.state.cluster import Cluster
 from extender.state.events import Source
-
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, report, vmi
 
 RESERVED = {"reservedSystemCPUs": "0,20,40,60"}
@@ -24,7 +23,12 @@ START = "2026-01-01T00:00:00Z"
 
 
 def _node(policy: str, memory_manager: bool = False, **more: Any) -> Node:
-    kubelet = {**KUBELET_A, **RESERVED, "topologyManagerPolicy": policy, **({} if memory_manager else NO_MEMORY_MANAGER)}
+    kubelet = {
+        **KUBELET_A,
+        **RESERVED,
+        "topologyManagerPolicy": policy,
+        **({} if memory_manager else NO_MEMORY_MANAGER),
+    }
     return node("n", {**kubelet, **more}, machine(cores=20))
 
 
@@ -79,7 +83,9 @@ ROWS = [
     # S10: CPUs need two zones, memory one: the masks differ.
     Row("S10", _node("restricted", True), pod("vm", 49, 16, sidecar=False), Code.NeverFitsZone),
     # S11: CPUs and pages both need two.
-    Row("S11", _node("restricted", True), pod("vm", 49, 48, sidecar=False), Code.Fits, (), vmi("vm", 48, 48), (0, 1), 2),
+    Row(
+        "S11", _node("restricted", True), pod("vm", 49, 48, sidecar=False), Code.Fits, (), vmi("vm", 48, 48), (0, 1), 2
+    ),
     # S12: any Guaranteed container on one of the zones vetoes it: a neighbour, or the VM's own console sidecar.
     Row(
         "S12-restricted",
@@ -184,6 +190,9 @@ def test_no_pages_known_without_memory_manager_and_statement() -> None:
     cluster.put(Source.REPORTS, report("n", [{"cpu": 14}, {"cpu": 16}]))
     cluster.put(Source.VMIS, vmi("vm"))
     assert explain(cluster, pod("vm")).nodes[0].code == "PagesNotReported"
-    free = [{"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI}, {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI}]
+    free = [
+        {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
+        {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
+    ]
     cluster.put(Source.REPORTS, report("n", free))
     assert explain(cluster, pod("vm")).nodes[0].code == "Fits"

@@ -54,7 +54,11 @@ def node(name: str, kubelet: dict[str, Any] | None = None, shape: dict[str, Any]
         annotations["fastfit.dev/machine"] = json.dumps(shape)
     return msgspec.convert(
         {
-            "metadata": {"name": name, "labels": {"kubevirt.io/schedulable": "true", **labels}, "annotations": annotations},
+            "metadata": {
+                "name": name,
+                "labels": {"kubevirt.io/schedulable": "true", **labels},
+                "annotations": annotations,
+            },
             "status": {
                 "allocatable": {"cpu": "30", "memory": "60Gi", "hugepages-1Gi": "64Gi"},
                 "nodeInfo": {"kubeletVersion": "v1.36.3"},
@@ -81,7 +85,10 @@ def report(
             {
                 "name": f"node-{position}",
                 "type": "Node",
-                "costs": [{"name": f"node-{other}", "value": 10 if other == position else 21} for other in range(len(available))],
+                "costs": [
+                    {"name": f"node-{other}", "value": 10 if other == position else 21}
+                    for other in range(len(available))
+                ],
                 "resources": [
                     {
                         "name": resource,

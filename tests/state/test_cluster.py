@@ -10,7 +10,6 @@ from extender.state.cluster import Cluster
 from extender.state.events import Source
 from extender.state.fingerprint import fingerprint
 from extender.state.pods import PodEntry
-
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, report, vmi
 
 NAMES = b'["a","b"]'
@@ -167,7 +166,10 @@ def test_the_order_of_sources_does_not_matter() -> None:
             elif letter == "p":
                 cluster.replace(Source.PODS, [pod("vm", 9, 16, node_name="a", start="2026-01-01T00:00:00Z")])
             else:
-                free = [{"cpu": 5, "memory": 30 * GI, "hugepages-1Gi": 16 * GI}, {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI}]
+                free = [
+                    {"cpu": 5, "memory": 30 * GI, "hugepages-1Gi": 16 * GI},
+                    {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
+                ]
                 cluster.replace(Source.REPORTS, [report("a", free)])
         cluster.work()
         pictures.append(cluster.nodes["a"].row)
@@ -197,7 +199,10 @@ def test_a_report_created_late_is_seen_without_a_restart() -> None:
     decider = Decider(cluster)
     subject = subject_of(cluster, pod("vm", 9, 4))
     assert decider.fit(subject, b'["a"]').counts() == {Code.ZonesNotReported: 1}
-    free = [{"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI}, {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI}]
+    free = [
+        {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
+        {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
+    ]
     cluster.put(Source.REPORTS, report("a", free))
     assert decider.fit(subject, b'["a"]').counts() == {Code.Fits: 1}
     cluster.delete(Source.REPORTS, report("a", free))
@@ -206,7 +211,10 @@ def test_a_report_created_late_is_seen_without_a_restart() -> None:
 
 def test_a_lagging_report_frees_nothing() -> None:
     """NFD leaves dedicated VMs out: its higher `available` does not free what a live pod holds."""
-    free = [{"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI}, {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI}]
+    free = [
+        {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
+        {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
+    ]
     cluster, _ = _cluster("a")
     cluster.put(Source.REPORTS, report("a", free))
     cluster.put(Source.PODS, pod("vm", 9, 16, node_name="a", start="2026-01-01T00:00:00Z"))

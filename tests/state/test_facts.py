@@ -6,10 +6,12 @@ from _fastfit.codes import Code
 from extender.state.facts import NodeFacts, facts_of, statement_of
 from extender.state.pools import Pool
 from extender.state.report import read_report
-
 from tests.state.builders import GI, KUBELET_A, machine, node, report
 
-EMPTY = [{"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI}, {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI}]
+EMPTY = [
+    {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
+    {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
+]
 
 
 def _source(facts: NodeFacts, name: str) -> str:
@@ -47,7 +49,9 @@ def test_no_memory_in_the_report_means_no_memory_manager() -> None:
 
 def test_pool_wins_over_report_and_label() -> None:
     """Configuration per pool is the second source."""
-    pool = Pool(name="numa", kubelet={"cpuManagerPolicyOptions": {"full-pcpus-only": "true"}}, machine={"threadsPerCore": 1})
+    pool = Pool(
+        name="numa", kubelet={"cpuManagerPolicyOptions": {"full-pcpus-only": "true"}}, machine={"threadsPerCore": 1}
+    )
     facts = facts_of(statement_of(node("n")), read_report(report("n", EMPTY)), pool)
     assert facts.config.cpu_manager_policy_options == {"full-pcpus-only": "true"}
     assert _source(facts, "cpuManagerPolicyOptions") == "pool numa"
@@ -75,7 +79,9 @@ def test_multithreading_label() -> None:
 )
 def test_contradicting_or_unreadable_statements_leave_the_node_undecided(change: dict[str, str], code: Code) -> None:
     """A statement that the report denies, or that nobody can read, is no ground for a verdict."""
-    facts = facts_of(statement_of(node("n", {**KUBELET_A, **change}, machine())), read_report(report("n", EMPTY)), Pool())
+    facts = facts_of(
+        statement_of(node("n", {**KUBELET_A, **change}, machine())), read_report(report("n", EMPTY)), Pool()
+    )
     assert facts.code is code
     assert facts.detail
 

@@ -23,7 +23,9 @@ def test_another_set_differs() -> None:
     assert fingerprint(PODS[:-1]) != fingerprint(PODS)
 
 
-@pytest.mark.parametrize(("data", "expected"), [(b"", 0xEF46DB3751D8E999), (b"a", 0xD24EC4F1A98C6E5B), (b"abc", 0x44BC2CF5AD770999)])
+@pytest.mark.parametrize(
+    ("data", "expected"), [(b"", 0xEF46DB3751D8E999), (b"a", 0xD24EC4F1A98C6E5B), (b"abc", 0x44BC2CF5AD770999)]
+)
 def test_published_hashes(data: bytes, expected: int) -> None:
     """Vectors of the hash itself."""
     assert xxh64(data) == expected

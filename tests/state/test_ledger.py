@@ -5,7 +5,6 @@ from extender.state.facts import facts_of, statement_of
 from extender.state.ledger import NodeLedger
 from extender.state.pods import PodEntry, entry_of
 from extender.state.pools import Pool
-
 from tests.state.builders import KUBELET_A, machine, node, pod
 
 

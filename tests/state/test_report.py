@@ -5,7 +5,6 @@ import pytest
 
 from extender.api.objects import NodeResourceTopology
 from extender.state.report import read_report
-
 from tests.state.builders import GI, report
 
 
@@ -21,7 +20,11 @@ def test_zones_stand_in_ascending_id_whatever_the_order() -> None:
 
 def test_zones_of_other_types_and_names_are_left_out() -> None:
     """Only zones named node-<id> of type Node are host NUMA nodes."""
-    zones = [{"name": "node-0", "type": "Node"}, {"name": "node-1", "type": "Core"}, {"name": "socket-0", "type": "Node"}]
+    zones = [
+        {"name": "node-0", "type": "Node"},
+        {"name": "node-1", "type": "Core"},
+        {"name": "socket-0", "type": "Node"},
+    ]
     assert [zone.id for zone in read_report(_record(zones=zones)).zones] == [0]
 
 
@@ -45,7 +48,9 @@ def test_old_topology_policies(old: str, expected: tuple[str, str]) -> None:
 def test_attributes_win_over_the_old_field() -> None:
     """The attribute is the newer statement."""
     record = _record(
-        topologyPolicies=["Restricted"], attributes=[{"name": "topologyManagerPolicy", "value": "best-effort"}], zones=[]
+        topologyPolicies=["Restricted"],
+        attributes=[{"name": "topologyManagerPolicy", "value": "best-effort"}],
+        zones=[],
     )
     assert read_report(record).policy == "best-effort"
 

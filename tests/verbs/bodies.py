@@ -65,7 +65,10 @@ def _wrong_structure() -> Iterator[tuple[str, bytes]]:
     yield "lower-case keys", json.dumps({k.lower(): v for k, v in good.items()}).encode()
     for depth in (65, 1000, 100_000):
         yield f"{depth} arrays", json.dumps(good)[:-1].encode() + b', "x": ' + b"[" * depth + b"]" * depth + b"}"
-        yield f"{depth} objects", json.dumps(good)[:-1].encode() + b', "x": ' + b'{"x":' * depth + b"1" + b"}" * depth + b"}"
+        yield (
+            f"{depth} objects",
+            json.dumps(good)[:-1].encode() + b', "x": ' + b'{"x":' * depth + b"1" + b"}" * depth + b"}",
+        )
         yield f"{depth} deep pod", b'{"Pod":' + b'{"metadata":' * depth + b"{}" + b"}" * depth + b',"NodeNames":["a"]}'
     yield "never closed", b'{"Pod":' + b"[" * 100_000
 
@@ -77,7 +80,18 @@ def _wrong_names() -> Iterator[tuple[str, bytes]]:
     ):  # fmt: skip
         shown = json.dumps(value)
         yield f"names {shown[:40]}", args(value)
-    for text in (b"[,]", b'["a",]', b'["a""b"]', b'["a" "b"]', b"[a]", b'["\\x"]', b'["\\u12"]', b'["a"', b'["a"}', b'"a"]'):
+    for text in (
+        b"[,]",
+        b'["a",]',
+        b'["a""b"]',
+        b'["a" "b"]',
+        b"[a]",
+        b'["\\x"]',
+        b'["\\u12"]',
+        b'["a"',
+        b'["a"}',
+        b'"a"]',
+    ):
         yield f"names {text!r}", args().replace(b'["a", "b"]', text)
 
 
@@ -89,13 +103,34 @@ def _wrong_pods() -> Iterator[tuple[str, bytes]]:
     base = pod_json()
     for field in ("labels", "annotations"):
         for value in (1, "x", [1], {"kubevirt.io": 1}, {"kubevirt.io": None}, {"kubevirt.io": ["virt-launcher"]}):
-            yield f"metadata.{field} is {value!r}", args(record={**base, "metadata": {**base["metadata"], field: value}})
+            yield (
+                f"metadata.{field} is {value!r}",
+                args(record={**base, "metadata": {**base["metadata"], field: value}}),
+            )
     for field in ("name", "uid"):
         for value in (None, 1, [], {}, ""):
-            yield f"metadata.{field} is {value!r}", args(record={**base, "metadata": {**base["metadata"], field: value}})
+            yield (
+                f"metadata.{field} is {value!r}",
+                args(record={**base, "metadata": {**base["metadata"], field: value}}),
+            )
     for value in wrong:
-        yield f"containers is {value!r}", args(record={**base, "spec": {**base["spec"], "containers": value if value != [{}] else 3}})
-        yield f"initContainers is {value!r}", args(record={**base, "spec": {**base["spec"], "initContainers": value if value != [{}] else 3}})
-    for value in (1, "x", [1], {"requests": 1}, {"limits": [1]}, {"requests": {"cpu": []}}, {"requests": {"cpu": {}}}, {"limits": {"cpu": True}}):
+        yield (
+            f"containers is {value!r}",
+            args(record={**base, "spec": {**base["spec"], "containers": value if value != [{}] else 3}}),
+        )
+        yield (
+            f"initContainers is {value!r}",
+            args(record={**base, "spec": {**base["spec"], "initContainers": value if value != [{}] else 3}}),
+        )
+    for value in (
+        1,
+        "x",
+        [1],
+        {"requests": 1},
+        {"limits": [1]},
+        {"requests": {"cpu": []}},
+        {"requests": {"cpu": {}}},
+        {"limits": {"cpu": True}},
+    ):
         container = {"name": "compute", "resources": value}
         yield f"resources is {value!r}", args(record={**base, "spec": {**base["spec"], "containers": [container]}})

@@ -9,7 +9,6 @@ from _fastfit.codes import Code
 from extender.state.cluster import Cluster
 from extender.state.events import Source
 from extender.verbs.service import Verbs
-
 from tests.state.builders import KUBELET_A, machine, node
 from tests.verbs.bodies import args, hostile_bodies, pod_json
 from tests.verbs.harness import make_verbs
@@ -58,7 +57,9 @@ def _with_cpu(quantity: Any) -> bytes:
     return args(record=record)
 
 
-@pytest.mark.parametrize("quantity", ["1e400", "9" * 65, "-9", "9x", "", "0x9", "1e99", "9223372036854775808", "NaN", " 9"])
+@pytest.mark.parametrize(
+    "quantity", ["1e400", "9" * 65, "-9", "9x", "", "0x9", "1e99", "9223372036854775808", "NaN", " 9"]
+)
 def test_absurd_quantities_are_unknown_not_a_pass(verbs: tuple[Verbs, Cluster], quantity: Any) -> None:
     """The nodes stay (unknown, kept), they are counted and nobody is charged."""
     service, cluster = verbs

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -169,9 +170,7 @@ func (m *Managers) Holdings(pod *v1.Pod) map[string]Holdings {
 		if hint.NUMANodeAffinity != nil {
 			held.Hint = hint.NUMANodeAffinity.GetBits()
 		}
-		for _, block := range m.memory.GetMemory(uid, container.Name) {
-			held.Memory = append(held.Memory, Block{string(block.Type), block.NUMAAffinity, block.Size})
-		}
+		held.Memory = append(held.Memory, m.memoryOf(uid, container.Name)...)
 		holdings[container.Name] = held
 	}
 	return holdings
@@ -190,10 +189,18 @@ func (m *Managers) PodCPUs(pod *v1.Pod) cpuset.CPUSet {
 func (m *Managers) PodMemory(pod *v1.Pod) []Block {
 	var blocks []Block
 	for _, container := range containers(pod) {
-		for _, block := range m.memory.GetMemory(string(pod.UID), container.Name) {
-			blocks = append(blocks, Block{string(block.Type), block.NUMAAffinity, block.Size})
-		}
+		blocks = append(blocks, m.memoryOf(string(pod.UID), container.Name)...)
 	}
+	return blocks
+}
+
+// memoryOf sorts the blocks of a container: the Memory Manager makes them in the order of a map.
+func (m *Managers) memoryOf(uid, container string) []Block {
+	var blocks []Block
+	for _, block := range m.memory.GetMemory(uid, container) {
+		blocks = append(blocks, Block{string(block.Type), block.NUMAAffinity, block.Size})
+	}
+	slices.SortFunc(blocks, func(a, b Block) int { return strings.Compare(a.Resource, b.Resource) })
 	return blocks
 }
 
