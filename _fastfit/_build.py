@@ -26,6 +26,8 @@ def _wanted(name: str) -> bool:
 class BuildKernel(build_ext):  # type: ignore[misc]  # setuptools has no types
     """build_ext with our directives and flags."""
 
+    force: bool | None
+
     def finalize_options(self) -> None:
         """Turn the .pyx sources into C before setuptools looks at them."""
         debug, sanitize = _wanted("FASTFIT_DEBUG"), _wanted("FASTFIT_SANITIZE")
@@ -46,8 +48,8 @@ class BuildKernel(build_ext):  # type: ignore[misc]  # setuptools has no types
             "warn.unused": True,
             "freethreading_compatible": False,
         }
-        self.distribution.ext_modules = cythonize(
+        self.distribution.ext_modules = cythonize(  # type: ignore[no-untyped-call]
             self.distribution.ext_modules, compiler_directives=directives, force=debug or sanitize, quiet=True
         )
         super().finalize_options()
-        self.force = self.force or debug or sanitize
+        self.force = bool(self.force) or debug or sanitize

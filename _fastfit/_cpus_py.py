@@ -146,8 +146,11 @@ def _near(row: Row, mask: int) -> int:
 
 
 def _book_physical(row: Row, books: CpuBooks, taken: Taken, before: Sequence[int]) -> None:
-    """Bounds of what full-pcpus-only will count next: single threads may or may not be on a core with a reserved CPU,
-    and CPUs that an init container left were not in the shared pool any more."""
+    """Narrow down what full-pcpus-only will count next.
+
+    Single threads may or may not be on a core with a reserved CPU, and CPUs that an init container left were not in
+    the shared pool any more.
+    """
     count = sum(taken.cpus)
     singles = count - row.threads_per_core * sum(taken.cores)
     reused_most = sum(min(high, cpus) for high, cpus in zip(books.reuse_high, taken.cpus, strict=True))
@@ -159,8 +162,11 @@ def _book_physical(row: Row, books: CpuBooks, taken: Taken, before: Sequence[int
 
 
 def settle(books: CpuBooks, taken: Taken, regular_init: bool) -> None:
-    """What the container leaves to later ones: a regular init container everything it took (its CPUs go back to this
-    pod's pool), any other nothing; which of the reusable CPUs it took is not known, only how many at least."""
+    """Book what the container leaves to later ones.
+
+    A regular init container leaves everything it took: its CPUs go back to this pod's pool. Any other leaves nothing;
+    which of the reusable CPUs it took is not known, only how many at least.
+    """
     for zone, cpus in enumerate(taken.cpus):
         pool = books.pool[zone]
         if regular_init:
@@ -185,9 +191,7 @@ def _order(row: Row, books: CpuBooks, zones: Sequence[int]) -> list[int]:
     for zone, cpus in free.items():
         socket = row.zones[zone].socket
         in_socket[socket] = in_socket.get(socket, 0) + cpus
-    return sorted(
-        free, key=lambda zone: (in_socket[row.zones[zone].socket], row.zones[zone].socket, free[zone], zone)
-    )
+    return sorted(free, key=lambda zone: (in_socket[row.zones[zone].socket], row.zones[zone].socket, free[zone], zone))
 
 
 def _sockets_first(row: Row) -> bool:

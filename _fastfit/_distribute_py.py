@@ -12,6 +12,10 @@ from collections.abc import Iterator, Sequence
 __all__ = ["distribution"]
 
 
+def _ceil(amount: int, unit: int) -> int:
+    return -(-amount // unit)
+
+
 def _rounded(value: float) -> float:
     """Three decimals, halves away from zero (Go's math.Round)."""
     scaled = value * 1000
@@ -70,10 +74,10 @@ def distribution(
     `order`: the zones with CPUs in the pool, in the allocator's order. `group`: CPUs that stay together.
     """
     bearing = sum(1 for total in totals if total)
-    groups_per_zone = -(-(-(-sum(totals) // group)) // bearing)
-    groups = -(-count // group)
+    groups_per_zone = _ceil(_ceil(sum(totals), group), bearing)
+    groups = _ceil(count, group)
     free = {zone: pool[zone] for zone in order}
-    for size in range(-(-groups // groups_per_zone), min(groups, len(order)) + 1):
+    for size in range(_ceil(groups, groups_per_zone), min(groups, len(order)) + 1):
         best, kept, rest = math.inf, _Kept(), _Kept()
         share = count // size // group * group
         left_over = count - share * size

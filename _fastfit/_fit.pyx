@@ -22,7 +22,7 @@ import json
 
 from _fastfit._demand import derive
 from _fastfit._rows import trusted
-from _fastfit.codes import Mode, OnUnknown
+from _fastfit.codes import Code, Mode, OnUnknown
 from _fastfit.values import Block, Cell, Entry, Placement, ScanError
 
 __all__ = ["Fit", "Query", "Table"]
@@ -56,8 +56,11 @@ cdef struct Name:
     int32_t slot
     uint16_t mask
     uint8_t code
-    uint8_t state
     uint8_t cells
+    uint8_t state
+    uint8_t mode
+    uint8_t on_unknown
+    uint8_t overruled
 
 
 cdef class Query:
@@ -253,6 +256,8 @@ cdef class Fit:
     cdef int32_t room
     cdef int32_t _best
     cdef uint64_t _generation
+    cdef uint8_t _unseen_mode
+    cdef uint8_t _unseen_on_unknown
     cdef int32_t[CODES] _counts
     cdef readonly int32_t total
     cdef readonly int32_t fits
@@ -268,6 +273,8 @@ cdef class Fit:
         self._decoded = {}
         self._best = NOWHERE
         self._generation = table.generation
+        self._unseen_mode = int(table.unseen_mode)
+        self._unseen_on_unknown = int(table.unseen_on_unknown)
 
     def __dealloc__(self):
         PyMem_Free(self.name)
@@ -316,6 +323,7 @@ cdef class Fit:
             name.length = <uint32_t>(cursor.at - start)
             name.slot = number
             name.state = ESCAPED if cursor.escaped else 0
+            name.overruled = False
             if number != NOWHERE:
                 if slots[number].seen == table.fits_made:
                     raise _twice(self._name_of(self.total).decode(), start)
@@ -328,7 +336,7 @@ cdef class Fit:
         skip_space(&cursor)
         if cursor.at < cursor.length:
             raise ScanError(f"text after the names (byte {cursor.at})")
-        return 0
+        return self._tally()
 
     cdef Name *_next(self) except NULL:
         """Room for one more name."""
@@ -366,42 +374,75 @@ cdef class Fit:
             unseen.add(name)
         return number
 
-    cdef int _answer(self, Name *name) except -1:
+    cdef inline void _answer(self, Name *name) noexcept:
         """The verdict of one name, from the query if its row did not change."""
         cdef Slot *slot
         cdef Answer *answer
-        cdef uint8_t mode, on_unknown
         if name.slot == NOWHERE:
             name.code, name.key, name.mask, name.cells = NODE_NOT_SEEN, 0, 0, 0
-            mode = int(self._table.unseen_mode)
-            on_unknown = int(self._table.unseen_on_unknown)
-        else:
-            slot = &self._table.slots.slot[name.slot]
-            answer = &self._query.answers[name.slot]
-            if answer.stamp != slot.row.stamp:
-                judge(
-                    slot.row, self._query.ask, &self._query.columns[slot.row.schema], self._table.scratch, answer, NULL
-                )
-                answer.stamp = slot.row.stamp
-            name.code, name.key, name.mask, name.cells = answer.code, answer.key, answer.mask, answer.cells
-            mode, on_unknown = slot.mode, slot.on_unknown
-        self._counts[name.code] += 1
-        if name.code == FITS:
-            self.fits += 1
-        elif name.code >= FIRST_REFUSED:
-            self.refused += 1
-        else:
-            self.unknown += 1
-        if mode != ENFORCE or name.code == FITS or (name.code < FIRST_REFUSED and on_unknown == KEEP):
-            name.state |= SURVIVES
-            self.survivors += 1
-            if mode != OBSERVE:
-                name.state |= RANKED
-                if self._best == NOWHERE or self._before(self.total, self._best):
-                    self._best = self.total
-        elif name.code < FIRST_REFUSED and on_unknown == ERROR and self.error_name is None:
-            self.error_name = self._name_of(self.total).decode()
+            name.mode, name.on_unknown = self._unseen_mode, self._unseen_on_unknown
+            return
+        slot = &self._table.slots.slot[name.slot]
+        answer = &self._query.answers[name.slot]
+        if answer.stamp != slot.row.stamp:
+            judge(slot.row, self._query.ask, &self._query.columns[slot.row.schema], self._table.scratch, answer, NULL)
+            answer.stamp = slot.row.stamp
+        name.code, name.key, name.mask, name.cells = answer.code, answer.key, answer.mask, answer.cells
+        name.mode, name.on_unknown = slot.mode, slot.on_unknown
+
+    cdef int _tally(self) except -1:
+        """Count the verdicts, mark who survives and who takes part in the ranking, and find the best."""
+        cdef int32_t index, errs = NOWHERE
+        cdef Name *name
+        memset(self._counts, 0, sizeof(self._counts))
+        self.fits = self.refused = self.survivors = 0
+        self._best = NOWHERE
+        for index in range(self.total):
+            name = &self.name[index]
+            name.state &= ESCAPED
+            self._counts[name.code] += 1
+            self.fits += name.code == FITS
+            self.refused += name.code >= FIRST_REFUSED
+            if name.mode != ENFORCE or name.code == FITS or (name.code < FIRST_REFUSED and name.on_unknown == KEEP):
+                name.state |= SURVIVES
+                self.survivors += 1
+                if name.mode != OBSERVE:
+                    name.state |= RANKED
+                    if self._best == NOWHERE or self._before(index, self._best):
+                        self._best = index
+            elif errs == NOWHERE and name.code < FIRST_REFUSED and name.on_unknown == ERROR:
+                errs = index
+        self.unknown = self.total - self.fits - self.refused
+        self.error_name = None if errs == NOWHERE else self._name_of(errs).decode()
         return 0
+
+    def overrule(self, name, code):
+        """Give one node of this fit another code: who knows more than counts may strike a winner. No effect on other
+        fits of the query. Raises KeyError for a name that is not in the fit.
+        """
+        cdef int32_t index = self._index_of(name)
+        if index == NOWHERE:
+            raise KeyError(name)
+        self.name[index].code = Code(code)
+        self.name[index].key = self.name[index].mask = self.name[index].cells = 0
+        self.name[index].overruled = True
+        self._tally()
+
+    cdef int32_t _index_of(self, str name) except -2:
+        """The place of a name in the request."""
+        cdef bytes raw = name.encode("utf-8", "surrogatepass")
+        cdef const char *text = PyBytes_AS_STRING(self._text)
+        cdef uint32_t length = <uint32_t>PyBytes_GET_SIZE(raw)
+        cdef int32_t index
+        cdef Name *one
+        for index in range(self.total):
+            one = &self.name[index]
+            if one.state & ESCAPED:
+                if self._decoded[index] == raw:
+                    return index
+            elif one.length == length + 2 and not memcmp(text + one.start + 1, PyBytes_AS_STRING(raw), length):
+                return index
+        return NOWHERE
 
     # --- ranking ---------------------------------------------------------------------------------------
 
@@ -607,20 +648,15 @@ cdef class Fit:
 
     def placement(self, name):
         """Where the pod would land on a node of this fit that fits; None also once the node's row changed."""
-        cdef int32_t index, number = self._table._find(name)
-        if number == NOWHERE:
-            return None
-        for index in range(self.total):
-            if self.name[index].slot == number:
-                return self._place(index)
-        return None
+        cdef int32_t index = self._index_of(name)
+        return None if index == NOWHERE else self._place(index)
 
     cdef object _place(self, int32_t index):
         cdef int32_t number = self.name[index].slot
         cdef Row *row
         cdef Answer answer
         cdef Detail detail
-        if number == NOWHERE or self.name[index].code != FITS:
+        if number == NOWHERE or self.name[index].code != FITS or self.name[index].overruled:
             return None
         row = self._table.slots.slot[number].row
         if row == NULL or row.stamp > self._generation:

@@ -176,8 +176,10 @@ class Fit:
         return (best.name, int(best.outcome.code)) if best else None
 
     def overrule(self, name: str, code: int) -> None:
-        """Gives one node of this fit another code: who knows more than counts may strike a winner. No effect on
-        other fits of the query. Raises KeyError for a name that is not in the fit."""
+        """Give one node of this fit another code: who knows more than counts may strike a winner.
+
+        No effect on other fits of the query. Raises KeyError for a name that is not in the fit.
+        """
         for answer in self._answers:
             if answer.name == name:
                 answer.outcome = Outcome(Code(code))

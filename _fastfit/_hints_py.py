@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from _fastfit.codes import Policy
 
-__all__ = ["Hints", "Merged", "bits", "merge", "subset_sums", "submasks"]
+__all__ = ["Hints", "Merged", "bits", "merge", "submasks", "subset_sums"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""The fine key that ranks fitting nodes; bigger is better. One 55-bit number, most significant part first:
+"""The fine key that ranks fitting nodes, one 55-bit number: the bigger, the better.
+
+Most significant part first:
 
     bits  part
     5     fewer cells: the zones that the pod touches, 1 where it touches none

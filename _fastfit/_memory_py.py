@@ -16,7 +16,6 @@ from _fastfit.model import Row
 __all__ = ["MemoryBooks", "allocate", "empty_memory_hints", "memory_books", "memory_hints"]
 
 
-
 @dataclass(slots=True)
 class MemoryBooks:
     """A node's memory while one pod is being admitted. Lists are by zone."""

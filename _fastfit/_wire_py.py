@@ -91,7 +91,7 @@ class _Reader:
         first = self.text[at : at + 1]
         if first == b'"':
             return self.string(at)
-        if first == b"{" or first == b"[":
+        if first in {b"{", b"["}:
             return self.container(at, depth)[0]
         match = _SCALAR.match(self.text, at)
         if match is None:

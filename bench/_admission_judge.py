@@ -104,12 +104,17 @@ class PageBooks:
         return ""
 
     def take(self, pod: Json, guest: Guest, holdings: Mapping[str, Json]) -> None:
-        """The guest started and touched its pages."""
+        """The guest started and touched its pages; those that nothing binds to a zone spill over into other zones."""
         placed = Admitted({name: _placement(held) for name, held in holdings.items()})
         demand = pod_demand(msgspec.convert(pod, Pod))
         for zone, sizes in pages_held(self._machine, self._topology, demand, placed, guest).items():
             for size, amount in sizes.items():
-                self._free[zone][size] = self._free[zone].get(size, 0) - amount
+                left = amount
+                for each in (zone, *(other for other in self._free if other != zone)):
+                    taken = min(left, self._free[each].get(size, 0))
+                    if taken:
+                        self._free[each][size] -= taken
+                        left -= taken
 
 
 def _placement(held: Json) -> ContainerPlacement:

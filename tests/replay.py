@@ -3,21 +3,22 @@
 KIND `kubelet`: node lives in the golden format (tests/golden/kubelet/README.md), through extender/kubelet. Every
 verdict, reason, message class and, per container, CPUs, hint, preference and memory blocks are compared, and every
 `state` step. One more step is known: `{"restart": true, "observed": {uid: answer}}` restarts the kubelet from its
-state files, and all active pods are admitted again in order. The kubelet version is 1.36 unless the file's name ends in another. KIND `kubevirt` is in
-replay_kubevirt.py. The exit code is 1 if anything differs or is missing.
+state files, and all active pods are admitted again in order. The kubelet version is 1.36 unless the file's name ends
+in another. KIND `kubevirt` is in replay_kubevirt.py. The exit code is 1 if anything differs or is missing.
 """
 
 import gzip
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from extender.api.objects import Pod
+from extender.errors import BadObject
 from extender.kubelet.admission import DeviceHints, Kubelet
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.facts_json import config_from_json, machine_from_json
@@ -53,7 +54,13 @@ def differences(scenario: Mapping[str, Any], version: str, *, exact_messages: bo
 
     Of a refusal's message only the class is compared, its numbers left out, unless `exact_messages`.
     """
-    reduced = _whole if exact_messages else _without_numbers
+    try:
+        yield from _differences(scenario, version, _whole if exact_messages else _without_numbers)
+    except BadObject as fault:
+        yield f"{scenario.get('name', '')}: no answer: {fault}"
+
+
+def _differences(scenario: Mapping[str, Any], version: str, reduced: Callable[[Any], Any]) -> Iterator[str]:
     kubelet = Kubelet(
         machine_from_json(scenario["machine"], "machine"), config_from_json(scenario["kubelet"], "kubelet"), version
     )
@@ -129,13 +136,13 @@ def _replay_kubelet(files: list[str]) -> int:
     played = admissions = different = 0
     for path in files:
         version = version_of_file(path)
-        for scenario in scenarios(path):
+        for line, scenario in enumerate(scenarios(path), 1):
             played += 1
             admissions += sum(1 for step in scenario["steps"] if "admit" in step)
             for difference in differences(scenario, version):
                 different += 1
                 if different <= _SHOWN:
-                    print(f"{Path(path).name} line {played}: {difference}")
+                    print(f"{Path(path).name} line {line}: {difference}")
     if different > _SHOWN:
         print(f"... and {different - _SHOWN} more")
     print(f"scenarios {played} admissions {admissions} differences {different}")

@@ -54,8 +54,8 @@ class _Manager(Protocol):
 class Kubelet:
     """The twin of one node's kubelet. Raises CannotStart if that kubelet would not start (or panic at once).
 
-    `version` is the node's kubeletVersion or a minor of it (see versions.py). `devices` gives, per resource and zone id, the healthy devices;
-    resources that are not in it have no zones and never constrain a pod.
+    `version` is the node's kubeletVersion or a minor of it (see versions.py). `devices` gives, per resource and zone
+    id, the healthy devices; resources that are not in it have no zones and never constrain a pod.
     """
 
     def __init__(
@@ -108,18 +108,20 @@ class Kubelet:
 
         `device_hints` replace the Device Manager's for all of its containers; no devices are then taken.
         """
+        given = None if device_hints is None else self._read_hints(device_hints)
         self._active[pod.uid] = _Pod(pod, device_hints)
-        failure = self._handle(pod, None if device_hints is None else self._read_hints(device_hints))
+        failure = self._handle(pod, given)
         devices = self._devices.held.get(pod.uid, {})
         containers = {c.name: self._placement(pod.uid, c.name, devices.get(c.name, {})) for c in pod.containers}
         if failure is None:
             return Admitted(containers)
-        del self._active[pod.uid]
+        self.remove(pod.uid)
         return Refused(failure.reason, failure.message, failure.rule, containers)
 
     def remove(self, uid: str) -> None:
         """Let the pod go; what it held is taken back at the next admission or look at the counts."""
         self._active.pop(uid, None)
+        self._affinity.pop(uid, None)
 
     def _handle(self, pod: PodDemand, given: list[ResourceHints] | None) -> Failure | None:
         manager = self._topology_manager
@@ -180,8 +182,6 @@ class Kubelet:
             return
         for manager in (self._devices, self._cpu, self._memory):
             manager.sweep(self._active)
-        for uid in [uid for uid in self._affinity if uid not in self._active]:
-            del self._affinity[uid]
 
     # --- life of the node -----------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def zones_by_fit(topology: CpuTopology, pool: int) -> list[int]:
 
 
 def _by_fit(units: Units, free: int, inside: int) -> list[int]:
-    """Return the ids of the units with free CPUs in `inside`: those with the fewest free CPUs first, then the lowest id."""
+    """Return the units with free CPUs in `inside`: the fewest free CPUs first, then the lowest id."""
     counted = [((own & free).bit_count(), unit) for unit, own in units.items() if own & free & inside]
     return [unit for _, unit in sorted(counted)]
 

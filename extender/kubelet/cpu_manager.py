@@ -123,7 +123,7 @@ class CpuManager:
         return self._reusable[1] if self._reusable[0] == uid else 0
 
     def _width(self, need: int) -> int:
-        """Return the fewest zones whose *whole* capacity, reserved CPUs included, holds `need`: the kubelet's minimal affinity."""
+        """Return the fewest zones whose *whole* capacity, reserved CPUs included, holds `need` (minimal affinity)."""
         sizes = sorted((cpus.bit_count() for cpus in self.topology.zones.values()), reverse=True)
         for count in range(1, len(sizes)):
             if sum(sizes[:count]) >= need:

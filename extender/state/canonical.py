@@ -17,6 +17,8 @@ _LOCAL = 10
 _REMOTE = 20
 #: The kubelet wants some memory reserved; allocatable is counted after it, so this much is added and reserved again.
 _RESERVED_BYTES = 1 << 20
+#: Id of the reserved CPU that is assumed where the report shows none.
+_HIDDEN_CPU = 8191
 
 
 def canonical_machine(report: Report, threads: int) -> Machine:
@@ -25,6 +27,8 @@ def canonical_machine(report: Report, threads: int) -> Machine:
     counts = [_capacity(zone) for zone in report.zones]
     widths = [threads if cpus % threads == 0 else 1 for cpus in counts]
     cores_in_all = sum(cpus // width for cpus, width in zip(counts, widths, strict=True))
+    # A static CPU Manager always has a reservation; where the counts hide it, one CPU more is assumed, and reserved.
+    hidden = 0 if _reserved_in_all(report) else 1
     zones = []
     first = 0
     for zone, socket, cpus, width in zip(report.zones, sockets, counts, widths, strict=True):
@@ -33,6 +37,8 @@ def canonical_machine(report: Report, threads: int) -> Machine:
             for core in range(cpus // width)
         )
         first += cpus // width
+        if hidden and zone is report.zones[0]:
+            cores += (Core(socket, None, (_HIDDEN_CPU,)),)
         pages = _pages(zone)
         memory = zone.allocatable.get("memory", 0)
         zones.append(
@@ -57,6 +63,8 @@ def canonical_config(config: KubeletConfig, machine: Machine, report: Report) ->
         held_back = _capacity(zone) - min(_capacity(zone), zone.allocatable.get("cpu", 0))
         if zone.allocatable.get("cpu"):
             reserved.update(cpus[:held_back])
+    if not _reserved_in_all(report):
+        reserved = {_HIDDEN_CPU}
     first = ReservedMemory(machine.zones[0].id, {"memory": _RESERVED_BYTES})
     return replace(
         config,
@@ -64,6 +72,11 @@ def canonical_config(config: KubeletConfig, machine: Machine, report: Report) ->
         reserved_cpu_count=0 if reserved else config.reserved_cpu_count,
         reserved_memory=(first,) if config.memory_manager_policy == "Static" else (),
     )
+
+
+def _reserved_in_all(report: Report) -> int:
+    """Reserved CPUs that the counts show."""
+    return sum(_capacity(zone) - zone.allocatable["cpu"] for zone in report.zones if zone.allocatable.get("cpu"))
 
 
 def _capacity(zone: ReportedZone) -> int:

@@ -1,12 +1,14 @@
-"""When to pause: back-off between attempts, and giving the loop back in the middle of work."""
+"""When to pause: back-off between attempts, giving the loop back in the middle of work, and the garbage collector."""
 
 import asyncio
+import gc
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["Backoff", "Pace"]
+__all__ = ["Backoff", "Pace", "collector_paused"]
 
 
 class Backoff:
@@ -59,3 +61,27 @@ class Pace:
         """Let everything else that is ready run first."""
         await asyncio.sleep(0)
         self._began = self.clock()
+
+
+_pauses = 0
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep the cyclic garbage collector away while a list is gathered; nested and parallel use is fine.
+
+    It would walk everything gathered so far, again and again, for up to 0.2 s at 50,000 pods, and find nothing:
+    decoded records have no cycles. Where it was off before, it stays off.
+    """
+    global _pauses  # noqa: PLW0603 - the collector is one per process
+    if _pauses == 0 and not gc.isenabled():
+        yield
+        return
+    _pauses += 1
+    gc.disable()
+    try:
+        yield
+    finally:
+        _pauses -= 1
+        if _pauses == 0:
+            gc.enable()

@@ -13,6 +13,7 @@ from extender.watch.failures import NotStreamed, failure
 from extender.watch.observer import WatchObserver
 from extender.watch.pace import Pace
 from extender.watch.sources import Kind
+from extender.watch.trimming import Shapes, trimmed
 
 __all__ = ["Gathering", "Picture"]
 
@@ -35,10 +36,11 @@ class Gathering:
 
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
+        self._shapes = Shapes()
 
     def put(self, record: Record) -> None:
         """An object of the list, or its newer form."""
-        self.records[_identity(record)] = record
+        self.records[_identity(record)] = self._shapes.shared(record)
 
     def delete(self, record: Record) -> None:
         """An object that ended while the list arrived."""
@@ -71,7 +73,7 @@ class Picture:
 
     @property
     def objects(self) -> int:
-        """Objects in it."""
+        """Objects in it, those that need not be kept left out."""
         return len(self._known or ())
 
     def apply(self, line: bytes) -> None:
@@ -80,7 +82,7 @@ class Picture:
         event = read_event(line)
         match event.type:
             case "ADDED" | "MODIFIED" | "DELETED":
-                record = self.read(event.object)
+                record = self._read(event.object)
                 if record is None:
                     version = read_marker(event.object).metadata.resource_version
                 else:
@@ -99,10 +101,9 @@ class Picture:
         event = read_event(line)
         match event.type:
             case "ADDED" | "MODIFIED":
-                if (record := self.read(event.object)) is not None:
-                    gathering.put(record)
+                self.collect(event.object, gathering)
             case "DELETED":
-                if (record := self.read(event.object)) is not None:
+                if (record := self._read(event.object)) is not None:
                     gathering.delete(record)
             case "BOOKMARK":
                 marker = read_marker(event.object)
@@ -132,7 +133,14 @@ class Picture:
         self.version = ""
         self._sink.absent(self._source)
 
-    def read(self, raw: msgspec.Raw) -> Record | None:
+    def collect(self, raw: msgspec.Raw, gathering: Gathering) -> None:
+        """Take one object of a list."""
+        record = self._read(raw)
+        kept = None if record is None else trimmed(record)
+        if kept is not None:
+            gathering.put(kept)
+
+    def _read(self, raw: msgspec.Raw) -> Record | None:
         """The record, or None for an object that cannot be read, which is said and counted."""
         try:
             record = self._kind.decode(raw)
@@ -157,8 +165,13 @@ class Picture:
                 self._known.discard(key)
                 self._sink.delete(self._source, record)
         elif key not in self._ended:
-            self._known.add(key)
-            self._sink.put(self._source, record)
+            kept = trimmed(record)
+            if kept is not None:
+                self._known.add(key)
+                self._sink.put(self._source, kept)
+            elif key in self._known:
+                self._known.discard(key)
+                self._sink.delete(self._source, record)
 
     def _other(self, event: Event) -> None:
         """ERROR ends the watch; a type of the future is said and passed over."""

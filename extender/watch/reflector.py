@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import structlog
@@ -31,7 +32,7 @@ from extender.watch.failures import (
     Unreachable,
 )
 from extender.watch.observer import NoObserver, WatchObserver
-from extender.watch.pace import Backoff, Pace
+from extender.watch.pace import Backoff, Pace, collector_paused
 from extender.watch.picture import Gathering, Picture
 from extender.watch.sources import Kind, Need
 from extender.watch.status import SourceStatus, State
@@ -158,7 +159,10 @@ class Reflector:
             async with (
                 asyncio.timeout(limit) as silence,
                 self._transport.watch_lines(self._resource, query) as lines,
+                AsyncExitStack() as while_gathering,
             ):
+                if gathering is not None:
+                    while_gathering.enter_context(collector_paused())
                 self._opened()
                 armed = self._clock()
                 async for line in lines:
@@ -173,6 +177,7 @@ class Reflector:
                     elif version := self._picture.gather(line, gathering):
                         await self._swap(gathering, version)
                         gathering = None
+                        await while_gathering.aclose()
                     if self._pace.due():
                         await self._pace.rest()
         except TimeoutError as error:
@@ -182,6 +187,11 @@ class Reflector:
 
     async def _list(self) -> None:
         """Take the list page by page; without a resource version, so it is current."""
+        with collector_paused():
+            gathering, version = await self._pages()
+            await self._swap(gathering, version)
+
+    async def _pages(self) -> tuple[Gathering, str]:
         gathering = Gathering()
         query = {"limit": str(self._page)} | self._selector
         version = ""
@@ -191,15 +201,12 @@ class Reflector:
             version = version or page.metadata.resource_version
             self._opened()
             for raw in page.items or ():
-                record = self._picture.read(raw)
-                if record is not None:
-                    gathering.put(record)
+                self._picture.collect(raw, gathering)
                 if self._pace.due():
                     await self._pace.rest()
             if not page.metadata.continues:
-                break
+                return gathering, version
             query["continue"] = page.metadata.continues
-        await self._swap(gathering, version)
 
     async def _swap(self, gathering: Gathering, version: str) -> None:
         """The list is complete: it becomes the picture in one step, and is let go of in small ones."""

@@ -38,7 +38,7 @@ class SourceStatus:
     age_seconds: float | None
     #: lists taken after the first
     resyncs: int
-    #: objects in the picture
+    #: objects in the picture; pods that hold nothing are not in it (trimming.py)
     objects: int
     #: objects that could not be read, since the start
     skipped: int

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import ensure_binary, missing_tools
+from tests.cluster.build import BuildError, ensure_binary, missing_tools
 from tests.cluster.control_plane import ControlPlane
 
 __all__ = ["cluster_binary", "control_plane", "pytest_collection_finish", "pytest_terminal_summary"]
@@ -29,7 +29,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     missing = missing_tools()
     if not missing:
         reporter = session.config.pluginmanager.getplugin("terminalreporter")
-        ensure_binary(say=reporter.write_line if reporter is not None else print)
+        try:
+            ensure_binary(say=reporter.write_line if reporter is not None else print)
+        except BuildError as error:
+            raise pytest.UsageError(str(error)) from error
     elif os.environ.get("CI") != "true":
         session.config.stash[SKIPPED] = missing
 

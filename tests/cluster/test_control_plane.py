@@ -85,7 +85,7 @@ def available(plane: ControlPlane, node_name: str, resource: str = "cpu") -> lis
 def until_available(plane: ControlPlane, node_name: str, expected: list[int], resource: str = "cpu") -> None:
     wait_for(
         lambda: available(plane, node_name, resource) == expected,
-        f"{expected} available {resource} on {node_name}, now {available(plane, node_name, resource)}",
+        f"{expected} available {resource} on {node_name}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Small nodes and pods for tests of the kubelet twin: the lettered machines of the decision table, and a short spelling.
+"""Small nodes and pods for tests of the kubelet twin: the machines of the decision table, and a short spelling.
 
 A container is spelled `8c/2Gi/16hp/1dev`: CPUs, memory, 1Gi pages, devices; `m` in place of `c` means thousandths.
 """

@@ -100,6 +100,14 @@ def test_replay_tells_a_state_difference(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.endswith("differences 1\n")
 
 
+def test_replay_of_a_node_that_cannot_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A node that the twin holds for broken gives no answers, which is a difference."""
+    scenario = first_scenario()
+    scenario["kubelet"]["topologyManagerPolicy"] = "strict"
+    assert replay.main(["kubelet", write(tmp_path / "s.jsonl", scenario)]) == 1
+    assert "no answer: topologyManagerPolicy" in capsys.readouterr().out
+
+
 def test_replay_restart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A restart admits every pod again; the answers are compared by uid, and a missing one is a difference."""
     scenario = first_scenario()

@@ -4,6 +4,7 @@ import pytest
 
 from _fastfit.codes import Code
 from extender.state.facts import NodeFacts, facts_of, statement_of
+from extender.state.ledger import NodeLedger
 from extender.state.pools import Pool
 from extender.state.report import read_report
 from tests.state.builders import GI, KUBELET_A, machine, node, report
@@ -125,3 +126,10 @@ def test_kubevirt_devices_have_no_zone() -> None:
     zones = [{**EMPTY[0], "devices.kubevirt.io/kvm": 1000, "example.com/vf": 4}, EMPTY[1]]
     facts = facts_of(statement_of(node("n")), read_report(report("n", zones)), Pool())
     assert facts.devices == {"example.com/vf": {0: 4}}
+
+
+def test_a_report_without_reserved_cpus() -> None:
+    """Exporters that publish capacity equal to allocatable hide the reservation; the counts stay as reported."""
+    found = read_report(report("n", [{"cpu": 16}, {"cpu": 16}], reserved=(0, 0)))
+    facts = facts_of(statement_of(node("n")), found, Pool())
+    assert [zone.cpu_free for zone in NodeLedger(facts).held_zones()] == [16, 16]

@@ -17,6 +17,7 @@ from extender.watch.reflector import Tuning
 from extender.watch.sources import KINDS, Need
 from extender.watch.status import SourceStatus, State
 from extender.watch.transport import KubeTransport
+from extender.watch.trimming import trimmed
 from extender.watch.watcher import Watcher
 from tests.fakeapi import FakeApi
 
@@ -121,8 +122,8 @@ class Stage:
         """Whether the picture is what a fresh list of now shows, object by object."""
         kind = KINDS[source]
         fresh = self.api.store.fresh(kind.resource.plural, kind.field_selector)
-        records = [kind.decode(msgspec.Raw(json.dumps(obj).encode())) for obj in fresh]
-        expected = {record.metadata.uid: record for record in records}
+        records = [trimmed(kind.decode(msgspec.Raw(json.dumps(obj).encode()))) for obj in fresh]
+        expected = {record.metadata.uid: record for record in records if record is not None}
         return self.ledger.pictures.get(source) == expected and self.status(source).objects == len(expected)
 
     async def until(self, true: Callable[[], bool], within: float = 120.0) -> None:

@@ -1,0 +1,5 @@
+from _fastfit.values import Scan
+
+MAX_DEPTH: int
+
+def scan(body: bytes, max_names: int = 20000, max_depth: int = 64) -> Scan: ...
