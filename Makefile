@@ -43,5 +43,9 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group build pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
+# The real kubelet managers as a judge of scenarios; needs Go.
+oracle: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.oracle.build
+
 clean:
 	rm -rf $(VENV) .cache build dist *.egg-info _fastfit/*.c _fastfit/*.so

@@ -49,7 +49,7 @@ def applied_once(stage: Stage) -> bool:
 def change_everything(api: FakeApi) -> None:
     """A pod ends, one changes, one is new."""
     api.delete("pods", "p0", "vms")
-    api.put("pods", pod("p1", labels={"changed": "yes"}))
+    api.put("pods", pod("p1", labels={"kubevirt.io/changed": "yes"}))
     api.put("pods", pod("new"))
 
 
@@ -300,7 +300,7 @@ def test_reordered_events_bring_nothing_back() -> None:
             await stage.settled()
             break_watch(stage, Disorder())
             change_everything(stage.api)
-            stage.api.put("pods", pod("p2", labels={"last": "form"}))
+            stage.api.put("pods", pod("p2", labels={"kubevirt.io/last": "form"}))
             stage.api.delete("pods", "p2", "vms")
             stage.api.put("pods", pod("short-lived"))
             stage.api.delete("pods", "short-lived", "vms")

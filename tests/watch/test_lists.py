@@ -130,7 +130,7 @@ def test_pages_show_one_moment() -> None:
 
         def change() -> None:
             api.delete("pods", "p025", "vms")
-            api.put("pods", pod("p001", labels={"a": "b"}))
+            api.put("pods", pod("p001", labels={"kubevirt.io/a": "b"}))
 
         api.fault("list", "pods", Pass(), Pass(change))
         async with watching(api, tuning=Tuning(page=10)) as stage:
@@ -151,12 +151,12 @@ def test_changes_during_the_list_on_the_watch_count() -> None:
     picture, gathering = Picture(KINDS[Source.PODS], ledger, NoObserver(), Pace()), Gathering()
     lines = [event("ADDED", obj) for obj in store.fresh("pods")]
     lines.append(event("DELETED", store.fresh("pods")[1]))
-    lines.append(event("MODIFIED", store.put("pods", pod("p2", labels={"a": "b"}))))
+    lines.append(event("MODIFIED", store.put("pods", pod("p2", labels={"kubevirt.io/a": "b"}))))
     assert [picture.gather(line, gathering) for line in lines] == [""] * 5
     assert picture.gather(bookmark(777, {"k8s.io/initial-events-end": "true"}), gathering) == "777"
     picture.swap(gathering, "777")
     labels = {record.metadata.name: record.metadata.labels for record in ledger.pictures[Source.PODS].values()}
-    assert labels == {"p0": {"kubevirt.io": "virt-launcher"}, "p2": {"a": "b"}}
+    assert labels == {"p0": {"kubevirt.io": "virt-launcher"}, "p2": {"kubevirt.io/a": "b"}}
 
 
 def test_page_over_the_limit_is_asked_for_in_smaller_pieces() -> None:

@@ -118,7 +118,7 @@ def test_error_event_is_an_exception_with_its_status() -> None:
 def test_late_event_does_not_bring_a_deleted_object_back() -> None:
     """After a deletion any form of that UID is ignored; the same name with another UID is welcome."""
     scene = Scene()
-    last = scene.store.put("pods", pod("p1", labels={"a": "b"}))
+    last = scene.store.put("pods", pod("p1", labels={"kubevirt.io/a": "b"}))
     scene.store.delete("pods", "p1", "vms")
     scene.picture.apply(event("DELETED", last))
     scene.picture.apply(event("MODIFIED", last))
