@@ -46,19 +46,22 @@ def trusted(row: Row) -> Row:
     if not 0 < len(row.name.encode()) <= 253:
         raise ValueError(f"row {row.name[:40]!r}: a node name has 1 to 253 bytes")
     zones = len(row.zones)
+    threads = min(max(row.threads_per_core, 1), MAX_CPUS)
+    row = replace(
+        row,
+        threads_per_core=threads,
+        page_sizes=frozenset(row.page_sizes),
+        physical_free=min(max(row.physical_free, 0), MAX_CPUS * MAX_ZONES),
+    )
     if row.node_code is not Code.Fits:
-        return replace(row, zones=(), distances=(), page_sizes=frozenset(row.page_sizes))
+        return replace(row, zones=(), distances=())
     if zones > MAX_ZONES:
-        return replace(row, distances=(), page_sizes=frozenset(row.page_sizes))
+        return replace(row, distances=())
     if row.distances and (len(row.distances) != zones or any(len(line) != zones for line in row.distances)):
         raise ValueError(f"row {row.name}: distances are not {zones} x {zones}")
-    threads = min(max(row.threads_per_core, 1), MAX_CPUS)
     everything = (1 << zones) - 1
     return replace(
         row,
         zones=tuple(_zone(zone, threads, everything) for zone in row.zones),
         distances=tuple(tuple(min(max(far, 0), MAX_DISTANCE) for far in line) for line in row.distances),
-        threads_per_core=threads,
-        page_sizes=frozenset(row.page_sizes),
-        physical_free=min(max(row.physical_free, 0), MAX_CPUS * MAX_ZONES),
     )

@@ -88,6 +88,11 @@ class PageBooks:
             zone.id: {f"hugepages-{size}": count * _PAGE_BYTES[size] for size, count in zone.hugepages.items()}
             for zone in self._machine.zones
         }
+        ids = [zone.id for zone in self._machine.zones]
+        self._nearest = {
+            zone.id: [other for _, other in sorted(zip(zone.distances, ids, strict=True))]
+            for zone in self._machine.zones
+        }
 
     def obstacle(self, guest: Guest, holdings: Mapping[str, Json]) -> str:
         """Why the guest could not start on what its pod holds; empty: it starts."""
@@ -104,13 +109,13 @@ class PageBooks:
         return ""
 
     def take(self, pod: Json, guest: Guest, holdings: Mapping[str, Json]) -> None:
-        """The guest started and touched its pages; those that nothing binds to a zone spill over into other zones."""
+        """The guest started and touched its pages; what a zone does not have comes from the nearest one that has."""
         placed = Admitted({name: _placement(held) for name, held in holdings.items()})
         demand = pod_demand(msgspec.convert(pod, Pod))
         for zone, sizes in pages_held(self._machine, self._topology, demand, placed, guest).items():
             for size, amount in sizes.items():
                 left = amount
-                for each in (zone, *(other for other in self._free if other != zone)):
+                for each in self._nearest[zone]:
                     taken = min(left, self._free[each].get(size, 0))
                     if taken:
                         self._free[each][size] -= taken

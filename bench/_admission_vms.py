@@ -35,7 +35,7 @@ _MIX: Final = (
     (InstanceType("u1.2xlarge", 8, 32, dedicated=False), 2),
 )
 #: Shares: VMs that ask for an even number of CPUs, VMs with a containerDisk whose digest an init container reads.
-_EVEN_SHARE: Final = 0.12
+_EVEN_SHARE: Final = 0.1
 _DISK_SHARE: Final = 0.3
 
 

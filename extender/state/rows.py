@@ -120,6 +120,8 @@ def _pages_free(
         zone.id: {f"hugepages-{size}": count * page_bytes(size) for size, count in zone.hugepages.items()}
         for zone in machine.zones
     }
+    ids = [zone.id for zone in machine.zones]
+    nearest = {zone.id: [i for _, i in sorted(zip(zone.distances, ids, strict=False))] or ids for zone in machine.zones}
     for reserved in facts.config.reserved_memory:
         for name, amount in reserved.limits.items():
             if name in free.get(reserved.zone, {}):
@@ -129,5 +131,14 @@ def _pages_free(
         if isinstance(answer, Admitted):
             for zone_id, sizes in pages_held(machine, topology, pod.demand, answer, guest_of(pod.vmi)).items():
                 for name, amount in sizes.items():
-                    free[zone_id][name] = free[zone_id].get(name, 0) - amount
+                    _take_pages(free, nearest[zone_id], name, amount)
     return {zone_id: {name: max(0, left) for name, left in sizes.items()} for zone_id, sizes in free.items()}
+
+
+def _take_pages(free: dict[int, dict[str, int]], zones: list[int], name: str, amount: int) -> None:
+    """A guest touches its pages: what the first zone has not comes from the next, as the kernel's allocator does."""
+    for zone_id in zones:
+        taken = min(amount, max(0, free[zone_id].get(name, 0)))
+        if taken:
+            free[zone_id][name] -= taken
+            amount -= taken

@@ -3,7 +3,8 @@
 import pytest
 
 from _fastfit import Code
-from extender.kubelet.cpuset import parse_cpus
+from _fastfit import Row as Counted
+from extender.kubelet.cpuset import from_ids, parse_cpus
 from extender.kubelet.pod import PodDemand
 from tests.kernel.backends import Backend
 from tests.kernel.rows import answer, ask_of, place, row_of
@@ -11,7 +12,7 @@ from tests.kubelet.test_decision_table import ROWS, Row, Step
 
 #: Rows end with a refusal or not; which of our codes says it best.
 REFUSALS = {
-    "row04": Code.ZoneCpuShort,
+    "row04": Code.NodeCpuShort,
     "row07": Code.ZoneCpuShort,
     "row08": Code.ZoneCpuShort,
     "row10": Code.NeverFitsZone,
@@ -30,7 +31,7 @@ REFUSALS = {
     "row30": Code.MemoryGroupConflict,
     "row31": Code.ZonesDisagree,
     "row35": Code.MemoryGroupConflict,
-    "row36": Code.ZoneCpuShort,
+    "row36": Code.NodeCpuShort,
     "row37-without": Code.ZoneCpuShort,
     "row40": Code.ZoneCpuShort,
     "row47-R": Code.MemoryGroupConflict,
@@ -38,7 +39,7 @@ REFUSALS = {
     "row48": Code.ZoneMemoryShort,
     "row49": Code.NeverFitsZone,
     "row51": Code.NodeCpuShort,
-    "row52": Code.ZoneCpuShort,
+    "row52": Code.NodeCpuShort,
     "row53": Code.NeverFitsZone,
 }
 
@@ -58,7 +59,7 @@ def test_decision_row(backend: Backend, row: Row) -> None:
         counted, wanted = row_of(node), ask_of(pod)
         entry = answer(backend, counted, wanted)
         if isinstance(step, PodDemand) or not step.reason:
-            assert entry.code is Code.Fits or entry.code == Code.Fits
+            assert Code(entry.code) is Code.Fits
             node.admit(pod)
         else:
             assert Code(entry.code) is REFUSALS[row.id]
@@ -68,13 +69,13 @@ def test_decision_row(backend: Backend, row: Row) -> None:
             _check_place(backend, counted, step, row)
 
 
-def _check_place(backend: Backend, counted, step: Step, row: Row) -> None:
+def _check_place(backend: Backend, counted: Counted, step: Step, row: Row) -> None:
     """The CPUs of a pod with one container, and the zones of its last container's memory."""
     placed = place(backend, counted, ask_of(step.pod))
     assert placed is not None
-    own_zones = [parse_mask(zone) for zone in row.node.machine.zones]
+    own_zones = [from_ids(cpu for core in zone.cores for cpu in core.threads) for zone in row.node.machine.zones]
     if isinstance(step.cpus, str):
-        cpus = sum(1 << cpu for cpu in parse_cpus(step.cpus)) if step.cpus else 0
+        cpus = parse_cpus(step.cpus, "cpus")
         assert placed.cpus == tuple((cpus & own).bit_count() for own in own_zones)
     memory = step.memory.get("c0") if isinstance(step.memory, dict) else step.memory
     if memory:
@@ -83,6 +84,3 @@ def _check_place(backend: Backend, counted, step: Step, row: Row) -> None:
         wanted = sum(1 << ids.index(zone) for zone in memory)
         assert {block.mask for block in placed.blocks if block.container == last} == {wanted}
 
-
-def parse_mask(zone) -> int:
-    return sum(1 << cpu for core in zone.cores for cpu in core.threads)

@@ -314,3 +314,16 @@ def test_a_fingerprint_of_other_pods_moves_nothing() -> None:
     cluster.work()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [5, 7]
+
+
+def test_pages_that_a_zone_lacks_come_from_the_next() -> None:
+    """A guest whose pages nothing binds spills over; the zone that helped out has less for the next VM."""
+    cluster = Cluster()
+    facts = {**KUBELET_A, "topologyManagerPolicy": "none", "memoryManagerPolicy": "None", "reservedMemory": []}
+    cluster.put(Source.NODES, node("a", facts, machine()))
+    for name, pages in (("first", 30), ("second", 8)):
+        cluster.put(Source.PODS, pod(name, 4, pages, node_name="a", start="2026-01-01T00:00:00Z"))
+    cluster.work()
+    row = cluster.nodes["a"].row
+    assert row is not None
+    assert [zone.pages_free for zone in row.zones] == [{"hugepages-1Gi": 0}, {"hugepages-1Gi": 26 * GI}]

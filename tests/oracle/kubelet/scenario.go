@@ -99,7 +99,10 @@ func play(line []byte, scratch string) ([]byte, error) {
 		err := node.step(step)
 		if errors.Is(err, errNotStarted) {
 			steps = steps[:i+1]
-			err = put(step, "startError", err.Error())
+			if err := put(step, "startError", err.Error()); err != nil {
+				return nil, err
+			}
+			break
 		}
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", i, err)

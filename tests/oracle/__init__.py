@@ -1,0 +1,1 @@
+"""The real kubelet managers as an oracle: see README.md."""

@@ -1,0 +1,118 @@
+"""Builds the oracle on the real kubelet managers, or reuses it: `python -m tests.oracle.build [--version 1.37]`."""
+
+import argparse
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.cluster.build import DEFAULT_VERSION, GO_MINOR, RELEASES, BuildError, Release
+from tests.cluster.build import SOURCE as CLUSTER
+
+__all__ = ["ensure_oracle", "main", "missing_go"]
+
+SOURCE: Final = Path(__file__).parent / "kubelet"
+CACHE: Final = SOURCE.parents[2] / ".cache" / "oracle"
+NAME: Final = "fastfit-oracle"
+#: The driver of the managers, which the oracle shares with the simulated nodes of the test cluster.
+DRIVER: Final = CLUSTER / "kubelet"
+
+
+def missing_go() -> str:
+    """Name what is missing to build the oracle, with the remedy; empty when all is there."""
+    go = shutil.which("go")
+    if go is None:
+        return f"Go 1.{GO_MINOR} or newer (none found; https://go.dev/dl/)"
+    environment = os.environ | {"GOTOOLCHAIN": "local"}
+    found = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environment, check=False)
+    version = re.match(r"go1\.(\d+)", found.stdout)
+    if version is not None and int(version[1]) < GO_MINOR:
+        return f"Go 1.{GO_MINOR} or newer (found {found.stdout.strip()}; https://go.dev/dl/)"
+    return ""
+
+
+def ensure_oracle(version: str = DEFAULT_VERSION, say: Callable[[str], None] = print) -> Path:
+    """Return the oracle for a Kubernetes minor release, built from the sources as they are now.
+
+    The first build takes minutes, or seconds where the control plane of tests/cluster is built already; later ones
+    take seconds. Several processes may ask at once: one builds, the others wait for it.
+    """
+    release = RELEASES[version]
+    directory = CACHE / release.version
+    directory.mkdir(parents=True, exist_ok=True)
+    binary, stamp = directory / NAME, directory / "stamp"
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        current = _fingerprint(release)
+        if binary.exists() and stamp.exists() and stamp.read_text() == current:
+            return binary
+        if missing := missing_go():
+            raise BuildError(f"the oracle needs {missing}")
+        say(f"building the kubelet oracle (Kubernetes {release.version}); minutes the first time")
+        start = time.monotonic()
+        fresh = directory / f"{NAME}.new"
+        _compile(release, fresh, say)
+        fresh.rename(binary)
+        stamp.write_text(current)
+        say(f"built {binary} in {time.monotonic() - start:.0f} s")
+    return binary
+
+
+def _fingerprint(release: Release) -> str:
+    """Hash all that the binary is made of."""
+    digest = hashlib.sha256(" ".join(_command(release, Path(NAME))).encode())
+    modfile = SOURCE / release.modfile
+    sources = [*SOURCE.glob("*.go"), *DRIVER.glob("*.go"), CLUSTER / "go.mod", modfile, modfile.with_suffix(".sum")]
+    for path in sorted(sources):
+        digest.update(f"\0{path.relative_to(CLUSTER.parent)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _command(release: Release, output: Path) -> list[str]:
+    return [
+        *("go", "build", "-v", "-p", "2", "-trimpath", "-buildvcs=false", f"-modfile={release.modfile}"),
+        *("-ldflags", "-s -w", "-o", str(output), "."),
+    ]
+
+
+def _compile(release: Release, output: Path, say: Callable[[str], None]) -> None:
+    environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
+    said: list[str] = []
+    packages = 0
+    command = _command(release, output)
+    with subprocess.Popen(command, cwd=SOURCE, env=environment, text=True, stderr=subprocess.PIPE) as go:
+        assert go.stderr is not None
+        for line in go.stderr:
+            # With -v, go names each package it compiles: paths without blanks. All else is a message.
+            if " " in line.strip():
+                said.append(line)
+                continue
+            packages += 1
+            if packages % 250 == 0:
+                say(f"  {packages} packages compiled")
+    if go.returncode != 0:
+        raise BuildError(f"go build failed in {SOURCE}:\n{''.join(said[-40:])}")
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code for the command line `arguments`; the path of the binary goes to standard output."""
+    parser = argparse.ArgumentParser(prog="python -m tests.oracle.build", description=__doc__)
+    parser.add_argument("--version", choices=RELEASES, default=DEFAULT_VERSION, help="Kubernetes minor release")
+    version = parser.parse_args(arguments).version
+    try:
+        print(ensure_oracle(version, say=lambda text: print(text, file=sys.stderr, flush=True)))
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
