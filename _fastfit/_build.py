@@ -6,6 +6,7 @@ sanitizers (run it with their libraries preloaded). Both change the object files
 """
 
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ __all__ = ["BuildKernel"]
 
 #: No fused multiply-add: the twin's floating-point results must come out bit for bit.
 _RELEASE = ["-O3", "-g0", "-ffp-contract=off", "-fno-strict-aliasing"]
+#: Every x86 server since 2009 counts bits in one instruction; the compiler must be told.
+_X86 = ["-mpopcnt"]
 _SANITIZE = ["-O1", "-g", "-ffp-contract=off", "-fno-strict-aliasing", "-fsanitize=address,undefined"]
 
 
@@ -32,8 +35,9 @@ class BuildKernel(build_ext):  # type: ignore[misc]  # setuptools has no types
         """Turn the .pyx sources into C before setuptools looks at them."""
         debug, sanitize = _wanted("FASTFIT_DEBUG"), _wanted("FASTFIT_SANITIZE")
         headers = [str(path) for path in Path("_fastfit").glob("*.pxd")]
+        machine = _X86 if platform.machine() in {"x86_64", "AMD64"} else []
         for extension in self.distribution.ext_modules:
-            extension.extra_compile_args = _SANITIZE if sanitize else _RELEASE
+            extension.extra_compile_args = (_SANITIZE if sanitize else _RELEASE) + machine
             extension.extra_link_args = ["-fsanitize=address,undefined"] if sanitize else []
             extension.depends = headers
         directives: dict[str, Any] = {

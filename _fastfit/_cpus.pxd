@@ -198,7 +198,9 @@ cdef inline void take(Books *books, uint32_t mask, int32_t need) noexcept nogil:
             if need % group == 0:
                 books.split_known = False
         elif need % group == 0:
-            turns = distribution(order, count, books.pool, row.total, row.bearing_count, need, group, turn_zone, turn_cpus)
+            turns = distribution(
+                order, count, books.pool, row.total, row.bearing_count, need, group, turn_zone, turn_cpus
+            )
             books.split_known = books.split_known and not (row.align_by_socket and count > 1)
             if turns >= 0:
                 for place in range(turns):
@@ -221,6 +223,16 @@ cdef inline uint32_t near_zones(const Row *row, uint32_t mask) noexcept nogil:
     return near
 
 
+# Takes CPUs of one zone that has enough, where no option changes how: whole cores, then single CPUs.
+cdef inline void take_here(Books *books, int32_t zone, int32_t count) noexcept nogil:
+    cdef int32_t whole = min(books.cores[zone], whole_cores(count, books.row.threads))
+    books.cores[zone] -= whole
+    books.pool[zone] -= whole * books.row.threads
+    count -= whole * books.row.threads
+    if count:
+        take_singles(books, zone, count)
+
+
 # Takes `count` CPUs, near ones first (mask 0: no mask), and fills what each zone gave.
 cdef inline int cpu_allocate(
     Books *books, int32_t count, uint32_t mask, bint regular_init, int32_t *cpus, int32_t *cores
@@ -229,44 +241,54 @@ cdef inline int cpu_allocate(
     cdef uint32_t everywhere = (<uint32_t>1 << row.zones) - 1
     cdef uint32_t near
     cdef int32_t zone, here
-    cdef int64_t whole = 0, reused_most = 0, reused_least = 0, forced, singles
     if row.full_pcpus_only:
         if count % row.threads or count > books.physical_high:
             return SMT_ALIGNMENT
         if count > books.physical_low:
             return OPTIONS_UNDECIDED
-    if count > pool_of(books, everywhere):
-        return NODE_CPU_SHORT
     for zone in range(row.zones):
         cpus[zone] = books.pool[zone]
         cores[zone] = books.cores[zone]
-    if mask:
-        near = near_zones(row, mask)
+    near = near_zones(row, mask) if row.align_by_socket else mask
+    if near and not near & (near - 1) and books.pool[lowest(near)] >= count and not (row.spread or row.uncore):
+        take_here(books, lowest(near), count)
+    elif count > pool_of(books, everywhere):
+        return NODE_CPU_SHORT
+    elif near:
         here = <int32_t>min(<int64_t>count, pool_of(books, near))
         take(books, near, here)
         take(books, everywhere, count - here)
     else:
         take(books, everywhere, count)
     for zone in range(row.zones):
-        forced = books.reuse_low[zone] - books.pool[zone]
         cpus[zone] -= books.pool[zone]
         cores[zone] -= books.cores[zone]
+    if row.full_pcpus_only:
+        book_physical(books, count, cpus, cores)
+    if regular_init or books.cpu_reuse:
+        settle(books, cpus, cores, regular_init)
+    return FITS
+
+
+cdef inline void book_physical(
+    Books *books, int32_t count, const int32_t *cpus, const int32_t *cores
+) noexcept nogil:
+    cdef int32_t zone, forced
+    cdef int64_t whole = 0, reused_most = 0, reused_least = 0, singles
+    for zone in range(books.row.zones):
+        forced = books.reuse_low[zone] - books.pool[zone]
         whole += cores[zone]
         reused_most += min(books.reuse_high[zone], cpus[zone])
         reused_least += max(0, forced)
-    singles = count - row.threads * whole
+    singles = count - books.row.threads * whole
     books.physical_low = max(<int64_t>0, books.physical_low - (count - reused_least))
     books.physical_high -= max(<int64_t>0, count - reused_most - max(<int64_t>0, min(singles, books.odd)))
-    settle(books, cpus, cores, regular_init)
-    return FITS
 
 
 cdef inline void settle(
     Books *books, const int32_t *cpus, const int32_t *cores, bint regular_init
 ) noexcept nogil:
     cdef int32_t zone, pool
-    if not regular_init and not books.cpu_reuse:
-        return
     books.cpu_reuse = True
     for zone in range(books.row.zones):
         pool = books.pool[zone]

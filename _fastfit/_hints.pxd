@@ -138,6 +138,37 @@ cdef inline uint32_t preferred_mask(const Books *books, const Part *part, const 
     return 0
 
 
+# The first zone that alone is what everybody prefers, as a mask; 0 where it takes a closer look. Most pods end here.
+cdef inline uint32_t one_zone(const Books *books, const Part *part, uint32_t held) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef bint cpu = row.cpu_static and part.cpus, memory = row.memory_static and part.memories
+    cdef int32_t zone, item, name
+    if (
+        (row.prefer_closest and row.policy != SINGLE_NUMA_NODE)
+        or books.reuses
+        or (cpu and (not row.bearing_count or row.widest[0] < part.cpus))
+    ):
+        return 0
+    for item in range(part.devices):
+        if books.has_device[part.device_name[item]] and part.device[item]:
+            return 0
+    for zone in range(row.zones):
+        if cpu and (books.pool[zone] < part.cpus or held & ~(<uint32_t>1 << zone)):
+            continue
+        if memory:
+            if books.group[zone] & (books.group[zone] - 1):
+                continue
+            for item in range(part.memories):
+                name = part.memory_name[item]
+                if books.free[name][zone] < part.memory[item] or books.allocatable[name][zone] < part.memory[item]:
+                    break
+            else:
+                return <uint32_t>1 << zone
+            continue
+        return <uint32_t>1 << zone
+    return 0
+
+
 # --- masks that nobody prefers: best-effort only ---------------------------------------------------
 
 
@@ -153,16 +184,23 @@ cdef inline void supersets(int64_t *ways, int32_t zones, int32_t sign) noexcept 
             mask += 2 * step
 
 
-# ANDs the masks reached so far with those offered now (both 0/1 per mask).
-cdef inline void fold(int64_t *reached, int64_t *offered, int32_t zones) noexcept nogil:
+# Ways to reach a superset of each mask become 1 or 0 per mask: reached or not.
+cdef inline void settle_ways(int64_t *reached, int32_t zones) noexcept nogil:
     cdef uint32_t mask, end = <uint32_t>1 << zones
-    supersets(offered, zones, 1)
-    supersets(reached, zones, 1)
-    for mask in range(end):
-        reached[mask] *= offered[mask]
     supersets(reached, zones, -1)
     for mask in range(end):
         reached[mask] = reached[mask] > 0
+
+
+# Takes in the `lists`-th list: ways to reach a superset multiply by what the list offers, also by supersets. Three
+# factors stay inside 64 bits even with 16 zones; then the ways are cut down to yes or no first.
+cdef inline void fold(int64_t *reached, const int64_t *offered, int32_t zones, int32_t lists) noexcept nogil:
+    cdef uint32_t mask, end = <uint32_t>1 << zones
+    if lists and lists % 3 == 0:
+        settle_ways(reached, zones)
+        supersets(reached, zones, 1)
+    for mask in range(end):
+        reached[mask] *= offered[mask]
 
 
 cdef inline int32_t narrowest(const int64_t *offered, uint32_t end) noexcept nogil:
@@ -183,34 +221,34 @@ cdef inline uint32_t unpreferred_mask(
     cdef int64_t *reached = scratch
     cdef int64_t *offered = scratch + end
     cdef uint32_t mask, best = end - 1
-    cdef int32_t item, target = 0, bits, grade, value, best_grade = 3, best_value = 0
+    cdef int32_t item, target = 0, bits, grade, value, best_grade = 3, best_value = 0, lists = 0
     cdef int64_t far, nearest = 0
     cdef bint closest = row.prefer_closest and row.has_distances
     for mask in range(end):
-        reached[mask] = 0
-    reached[end - 1] = 1
-    for item in range(offer.devices):
+        reached[mask] = 1
+    for item in range(offer.devices + offer.cpu):
         for mask in range(end):
-            offered[mask] = mask and device_offers(
-                books, part.device_name[offer.item[item]], part.device[offer.item[item]], mask
-            )
+            if item < offer.devices:
+                offered[mask] = mask and device_offers(
+                    books, part.device_name[offer.item[item]], part.device[offer.item[item]], mask
+                )
+            else:
+                offered[mask] = mask and cpu_offers(books, mask, part.cpus, offer.held)
         bits = narrowest(offered, end)
-        if bits:
-            target = max(target, bits)
-            fold(reached, offered, row.zones)
-    if offer.cpu:
-        for mask in range(end):
-            offered[mask] = mask and cpu_offers(books, mask, part.cpus, offer.held)
-        bits = narrowest(offered, end)
-        if bits:
-            target = max(target, bits)
-            fold(reached, offered, row.zones)
+        if not bits:
+            continue
+        target = max(target, bits)
+        supersets(offered, row.zones, 1)
+        fold(reached, offered, row.zones, lists)
+        lists += 1
     if offer.memory:
         target = max(target, offer.memory_first)
-        for item in range(part.memories):
-            for mask in range(end):
-                offered[mask] = mask and memory_offers(books, part, mask)
-            fold(reached, offered, row.zones)
+        for mask in range(end):
+            offered[mask] = mask and memory_offers(books, part, mask)
+        supersets(offered, row.zones, 1)
+        for item in range(lists, lists + part.memories):
+            fold(reached, offered, row.zones, item)
+    settle_ways(reached, row.zones)
     for mask in range(1, end):
         if not reached[mask]:
             continue

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of
 from _fastfit._devices cimport device_allocate, device_offers
-from _fastfit._hints cimport Offer, nobody_cares, preferred_mask, survey, unpreferred_mask
+from _fastfit._hints cimport Offer, nobody_cares, one_zone, preferred_mask, survey, unpreferred_mask
 from _fastfit._memory cimport memory_allocate, sum_over
 from _fastfit._types cimport (
     Answer, Ask, BEST_EFFORT, Books, Columns, CORE_SPLIT, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT, Detail,
@@ -100,23 +100,30 @@ cdef inline bint wants(const Books *books, const Part *part) noexcept nogil:
 
 
 cdef inline bint some_cpus_preferred(const Books *books, const Part *part, const Offer *offer) noexcept nogil:
-    cdef uint32_t mask, end = <uint32_t>1 << books.row.zones
-    for mask in range(1, end):
-        if cpu_offers(books, mask, part.cpus, offer.held) and cpu_prefers(books.row, mask, offer.cpu_width):
-            return True
+    cdef uint32_t end = <uint32_t>1 << books.row.zones
+    cdef int32_t bits = 1 if books.row.align_by_socket else offer.cpu_width
+    cdef int32_t top = books.row.zones if books.row.align_by_socket else offer.cpu_width
+    cdef uint32_t mask
+    while 0 < bits <= top:
+        mask = (<uint32_t>1 << bits) - 1
+        while mask < end:
+            if cpu_offers(books, mask, part.cpus, offer.held) and cpu_prefers(books.row, mask, offer.cpu_width):
+                return True
+            mask = next_mask(mask)
+        bits += 1
     return False
 
 
 cdef inline bint some_devices_preferred(
     const Books *books, const Part *part, const Offer *offer, int32_t index
 ) noexcept nogil:
-    cdef uint32_t mask, end = <uint32_t>1 << books.row.zones
+    cdef uint32_t end = <uint32_t>1 << books.row.zones
+    cdef uint32_t mask = (<uint32_t>1 << offer.device_width[index]) - 1
     cdef int32_t item = offer.item[index]
-    for mask in range(1, end):
-        if popcount(mask) == offer.device_width[index] and device_offers(
-            books, part.device_name[item], part.device[item], mask
-        ):
+    while mask < end:
+        if device_offers(books, part.device_name[item], part.device[item], mask):
             return True
+        mask = next_mask(mask)
     return False
 
 
@@ -158,8 +165,11 @@ cdef inline int decide(
             return INIT_CONTAINER_CPUS
         if not books.split_known:
             return OPTIONS_UNDECIDED
-    survey(books, part, <uint32_t>held, &offer)
     preferred[0] = True
+    mask[0] = one_zone(books, part, <uint32_t>held)
+    if mask[0]:
+        return FITS
+    survey(books, part, <uint32_t>held, &offer)
     if nobody_cares(&offer):
         mask[0] = (<uint32_t>1 << row.zones) - 1
         return FITS
@@ -273,7 +283,9 @@ cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *bytes, Det
     mask[0] = 0
     bytes[0] = 0
     for zone in range(row.zones):
-        fitting[zone] = books.main_cpus[zone] // ask.cell_threads
+        fitting[zone] = books.main_cpus[zone]
+        if ask.cell_threads > 1:
+            fitting[zone] //= ask.cell_threads
         if ask.cell_threads == row.threads and row.threads > 1:
             whole[zone] = min(<int64_t>books.main_cores[zone], fitting[zone])
         else:
@@ -289,15 +301,15 @@ cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *bytes, Det
             cells += 1
     if need:
         return CORE_SPLIT
-    if ask.guest_bytes < cells * ask.page_bytes or ask.guest_bytes % ask.page_bytes:
+    if ask.guest_pages < cells or ask.odd_bytes:
         return GUEST_MEMORY_PAGES
-    more = ask.guest_bytes % (ask.page_bytes * cells) // ask.page_bytes
-    base = (ask.guest_bytes - more * ask.page_bytes) // cells
+    base = ask.guest_pages if cells == 1 else ask.guest_pages // cells
+    more = ask.guest_pages - base * cells
     cell = 0
     for zone in range(row.zones):
         if not placed[zone]:
             continue
-        share = base + ask.page_bytes if cell < more else base
+        share = (base + (cell < more)) * ask.page_bytes
         bytes[0] += share
         if detail != NULL:
             detail.cell[cell].zone = zone
@@ -339,7 +351,8 @@ cdef inline int64_t pages_left(const Books *books, uint32_t mask, int64_t cell_b
         left = sum_over(books.free[books.ask.rank_memory], mask)
     elif books.columns.rank_pages >= 0:
         left += sum_over(row.pages + books.columns.rank_pages * row.zones, mask)
-    return max(left, <int64_t>0) // books.ask.rank_unit
+    left = max(left, <int64_t>0)
+    return left >> books.ask.rank_shift if books.ask.rank_shift >= 0 else left // books.ask.rank_unit
 
 
 cdef inline int64_t rank_key(int64_t cells, int64_t far, int64_t cpus, int64_t pages) noexcept nogil:

@@ -72,27 +72,93 @@ cdef inline bint memory_offers(const Books *books, const Part *part, uint32_t ma
     return holds(books, part, mask) and group_allows(books, mask) and memory_free(books, part, mask, True)
 
 
+# Whether even the widest mask lacks something; then no mask is offered. Not asked where init containers left memory.
+cdef inline bint hopeless(const Books *books, const Part *part, uint32_t everything) noexcept nogil:
+    return not holds(books, part, everything) or (
+        not books.reuses and not memory_free(books, part, everything, False)
+    )
+
+
 # The first mask offered that includes `within`, the narrowest and smallest one; 0 if there is none. Its width is the
 # preferred one iff it equals `width`: the narrowest that holds the request on an empty node.
+#
+# Several zones can only go together if none of them has a block, or if they are a group already: so of the wider
+# masks only subsets of the zones without blocks are walked, and each group.
 cdef inline uint32_t first_offer(
     const Books *books, const Part *part, uint32_t within, int32_t *width
 ) noexcept nogil:
-    cdef uint32_t end = <uint32_t>1 << books.row.zones
-    cdef uint32_t mask
-    cdef int32_t bits
-    width[0] = 0
-    for bits in range(1, books.row.zones + 1):
-        mask = (<uint32_t>1 << bits) - 1
-        while mask < end:
-            if holds(books, part, mask):
-                if not width[0]:
-                    width[0] = bits
-                if not within & ~mask and group_allows(books, mask) and memory_free(books, part, mask, True):
-                    return mask
-            mask = next_mask(mask)
-    if not width[0]:
-        width[0] = books.row.zones
+    cdef int32_t zones = books.row.zones, zone, bits
+    cdef uint32_t everything = (<uint32_t>1 << zones) - 1
+    cdef uint32_t mask, found, idle = 0
+    width[0] = zones
+    if hopeless(books, part, everything):
+        return 0
+    for zone in range(zones):
+        mask = <uint32_t>1 << zone
+        if holds(books, part, mask):
+            width[0] = 1
+            if not within & ~mask and group_allows(books, mask) and memory_free(books, part, mask, True):
+                return mask
+        if not books.blocks[zone]:
+            idle |= mask
+    for bits in range(2, zones + 1):
+        if bits < width[0] and some_hold(books, part, bits):
+            width[0] = bits
+        found = 0
+        if bits <= popcount(idle):
+            found = first_idle(books, part, within, idle, bits)
+        for zone in range(zones):
+            mask = books.group[zone]
+            if (
+                books.blocks[zone]
+                and popcount(mask) == bits
+                and (not found or mask < found)
+                and not within & ~mask
+                and memory_offers(books, part, mask)
+            ):
+                found = mask
+        if found:
+            return found
     return 0
+
+
+# Whether some mask of this width holds the request on an empty node.
+cdef inline bint some_hold(const Books *books, const Part *part, int32_t bits) noexcept nogil:
+    cdef uint32_t end = <uint32_t>1 << books.row.zones
+    cdef uint32_t mask = (<uint32_t>1 << bits) - 1
+    while mask < end:
+        if holds(books, part, mask):
+            return True
+        mask = next_mask(mask)
+    return False
+
+
+# The smallest mask of this width among zones without blocks that includes `within` and has enough free; 0: none.
+cdef inline uint32_t first_idle(
+    const Books *books, const Part *part, uint32_t within, uint32_t idle, int32_t bits
+) noexcept nogil:
+    cdef uint32_t end = <uint32_t>1 << popcount(idle)
+    cdef uint32_t place = (<uint32_t>1 << bits) - 1
+    cdef uint32_t mask
+    if within & ~idle:
+        return 0
+    while place < end:
+        mask = spread_over(place, idle)
+        if not within & ~mask and holds(books, part, mask) and memory_free(books, part, mask, True):
+            return mask
+        place = next_mask(place)
+    return 0
+
+
+# Lays the low bits of `place` on the set bits of `mask`, in order.
+cdef inline uint32_t spread_over(uint32_t place, uint32_t mask) noexcept nogil:
+    cdef uint32_t spread = 0
+    while place:
+        if place & 1:
+            spread |= mask & (~mask + 1)
+        mask &= mask - 1
+        place >>= 1
+    return spread
 
 
 # Pins the request; `mask` 0: Topology Manager named none. The mask used is left in `pinned`.
@@ -100,7 +166,7 @@ cdef inline int memory_allocate(
     Books *books, const Part *part, uint32_t mask, bint preferred, bint regular_init, uint32_t *pinned
 ) noexcept nogil:
     cdef int32_t width, item
-    cdef int64_t left, amount
+    cdef int64_t left, amount, reused
     if not mask:
         mask = first_offer(books, part, 0, &width)
         if not mask or (preferred and popcount(mask) != width):
@@ -117,9 +183,8 @@ cdef inline int memory_allocate(
         amount = part.memory[item]
         left = reusable(books, mask, part.memory_name[item]) if books.reuses else 0
         if regular_init or left:
-            set_reusable(
-                books, mask, part.memory_name[item], max(left, amount) if regular_init else max(<int64_t>0, left - amount)
-            )
+            reused = max(left, amount) if regular_init else max(<int64_t>0, left - amount)
+            set_reusable(books, mask, part.memory_name[item], reused)
         assign(books, mask, part.memory_name[item], max(<int64_t>0, amount - left))
     return FITS
 

@@ -155,16 +155,16 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
     packed.devices = <int32_t>len(demand.device_names)
     packed.rank_memory = memory.index(demand.rank_name)
     packed.rank_unit = demand.rank_unit
+    packed.rank_shift = demand.rank_unit.bit_length() - 1 if demand.rank_unit.bit_count() == 1 else -1
     pack_part(&packed.pod, demand.pod, memory, demand.device_names)
     for place, part in enumerate(ask.containers):
         pack_part(&packed.part[place], part, memory, demand.device_names)
     if ask.cells is not None:
         packed.has_cells = 1
-        packed.cell_part = ask.cells.container
         packed.cell_cores = ask.cells.cores
         packed.cell_threads = ask.cells.threads
         packed.page_bytes = ask.cells.page_bytes
-        packed.guest_bytes = ask.cells.memory_bytes
+        packed.guest_pages, packed.odd_bytes = divmod(ask.cells.memory_bytes, ask.cells.page_bytes)
     return packed
 
 

@@ -109,12 +109,13 @@ cdef struct Ask:
     int32_t devices
     int32_t rank_memory     # index into the memory names, the last of which may be only ranked
     int64_t rank_unit
+    int32_t rank_shift      # its logarithm, -1 where it is no power of two
     int32_t has_cells
-    int32_t cell_part
     int64_t cell_cores
     int64_t cell_threads
     int64_t page_bytes
-    int64_t guest_bytes
+    int64_t guest_pages
+    int64_t odd_bytes       # guest memory beyond whole pages
     Part pod
     Part part[CONTAINERS]
 

@@ -138,6 +138,8 @@ def scan(body: bytes, max_names: int = 20000, max_depth: int = 64) -> Scan:
     (itself at most MAX_DEPTH). Pod is an object, NodeNames an array of at most `max_names` members, Nodes null or
     absent, each at most once; other keys are checked and ignored. Raises ScanError.
     """
+    if not isinstance(body, bytes):
+        raise TypeError("the body is bytes")
     if max_depth > MAX_DEPTH:
         raise ValueError(f"max_depth is at most {MAX_DEPTH}")
     _check_utf8(body)

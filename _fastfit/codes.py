@@ -45,6 +45,7 @@ class Code(IntEnum):
     ZonePagesShort = 44
     CoreSplit = 45
     GuestMemoryPages = 46
+    RefusedBefore = 47
 
 
 LAST_UNKNOWN: Final = 31

@@ -40,11 +40,11 @@ _SHAPES: Final = (
     _Shape("xeon6140", _xeon_6140, 5, (40, 40)),
     _Shape("e5-2680", SHAPES["H4"], 3, (32, 32)),
     _Shape("lab", SHAPES["H29"], 3, (64, 48)),
-    _Shape("telco", SHAPES["H5"], 2, (16, 16)),
+    _Shape("telco", SHAPES["H5"], 1, (16, 16)),
     _Shape("snc2", SHAPES["H2"], 4, (40, 40)),
     _Shape("kunpeng", SHAPES["H19"], 1, (64, 64)),
     _Shape("rome", SHAPES["H7"], 1, (32, 32)),
-    _Shape("epyc7742", SHAPES["H8"], 3, (18, 16)),
+    _Shape("epyc7742", SHAPES["H8"], 4, (18, 16)),
     _Shape("xeon8480", SHAPES["H15"], 3, (24, 24)),
     _Shape("epyc7413", SHAPES["H9"], 3, (24, 24)),
 )
@@ -110,33 +110,41 @@ def fleet(seed: int) -> list[dict[str, Any]]:
 
 
 def _deal(shapes: list[_Shape], seed: int) -> list[_Kubelet]:
-    """A kubelet for each machine.
+    """A kubelet for each machine, the choosiest kubelets first.
 
-    Machines of more than four zones get Memory Manager Static only under single-numa-node and none: otherwise the
-    real Topology Manager tries every combination of the hints of three resources, 255 each, for every pod.
+    full-pcpus-only goes where cores have two threads; elsewhere it does nothing. Machines of more than four zones get
+    Memory Manager Static only under single-numa-node and none: otherwise the real Topology Manager tries every
+    combination of the hints of three resources, 255 each, for every pod.
     """
     random = Random(f"{seed} kubelets")
-    slow = [kubelet for kubelet in _KUBELETS if _is_slow(kubelet)]
-    quick = [kubelet for kubelet in _KUBELETS if not _is_slow(kubelet)]
-    small = [k for k, shape in enumerate(shapes) if not _is_large(shape)]
-    taken = set(random.sample(small, len(slow)))
-    random.shuffle(slow)
-    random.shuffle(quick)
-    return [(slow if k in taken else quick).pop() for k in range(len(shapes))]
+    free = list(range(len(shapes)))
+    random.shuffle(free)
+    machines = [shape.builder(None)["numa"] for shape in shapes]
+    dealt: dict[int, _Kubelet] = {}
+    for kubelet in sorted(_KUBELETS, key=lambda kubelet: -bool(kubelet.cpu_options) - _is_slow(kubelet)):
+        machine = next(k for k in free if _suits(kubelet, machines[k]))
+        free.remove(machine)
+        dealt[machine] = kubelet
+    return [dealt[k] for k in range(len(shapes))]
+
+
+def _suits(kubelet: _Kubelet, zones: list[dict[str, Any]]) -> bool:
+    if kubelet.cpu_options and not _has_smt(zones):
+        return False
+    return not _is_slow(kubelet) or len(zones) <= _MAX_ZONES_WITH_MEMORY
 
 
 def _is_slow(kubelet: _Kubelet) -> bool:
     return kubelet.memory_static and kubelet.policy in {"best-effort", "restricted"}
 
 
-def _is_large(shape: _Shape) -> bool:
-    return len(shape.builder(None)["numa"]) > _MAX_ZONES_WITH_MEMORY
+def _has_smt(zones: list[dict[str, Any]]) -> bool:
+    return any(len(core["threads"]) > 1 for zone in zones for core in zone["cores"])
 
 
 def _node(name: str, shape: _Shape, kubelet: _Kubelet) -> dict[str, Any]:
     zone_ids = [zone["id"] for zone in shape.builder(None)["numa"]]
     machine = shape.builder({zone: {"1Gi": shape.pages[k % 2]} for k, zone in enumerate(zone_ids)})
-    smt = any(len(core["threads"]) > 1 for zone in machine["numa"] for core in zone["cores"])
     explicit, count = _reserved_cpus(machine, kubelet.reserved)
     return {
         "name": name,
@@ -157,7 +165,7 @@ def _node(name: str, shape: _Shape, kubelet: _Kubelet) -> dict[str, Any]:
         "labels": {
             "machine-type.node.kubevirt.io/q35": "true",
             "kubevirt.io/realtime": "true",
-            names.MULTITHREADING_LABEL: "true" if smt else "false",
+            names.MULTITHREADING_LABEL: "true" if _has_smt(machine["numa"]) else "false",
         },
     }
 

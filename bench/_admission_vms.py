@@ -18,13 +18,13 @@ _1GI: Final = "1Gi"
 #: Instance type and its share of the VMs, in percent.
 _MIX: Final = (
     (InstanceType("cx1.large1gi", 2, 4, _1GI, passthrough=True, hotplug=False), 2),
-    (InstanceType("cx1.xlarge1gi", 4, 8, _1GI, passthrough=True, hotplug=False), 5),
+    (InstanceType("cx1.xlarge1gi", 4, 8, _1GI, passthrough=True, hotplug=False), 4),
     (InstanceType("cx1.2xlarge1gi", 8, 16, _1GI, passthrough=True, hotplug=False), 11),
     (InstanceType("cx1.4xlarge1gi", 16, 32, _1GI, passthrough=True, hotplug=False), 20),
-    (InstanceType("cx1.8xlarge1gi", 32, 64, _1GI, passthrough=True, hotplug=False), 8),
-    (InstanceType("n1.large", 4, 8, _1GI), 4),
+    (InstanceType("cx1.8xlarge1gi", 32, 64, _1GI, passthrough=True, hotplug=False), 9),
+    (InstanceType("n1.large", 4, 8, _1GI), 3),
     (InstanceType("n1.xlarge", 8, 16, _1GI), 7),
-    (InstanceType("n1.2xlarge", 16, 32, _1GI), 10),
+    (InstanceType("n1.2xlarge", 16, 32, _1GI), 11),
     (InstanceType("rt1.xlarge", 4, 16, _1GI, passthrough=True, realtime=True), 4),
     (InstanceType("rt1.2xlarge", 8, 32, _1GI, passthrough=True, realtime=True), 6),
     (InstanceType("d1.xlarge", 4, 16), 4),
@@ -35,7 +35,7 @@ _MIX: Final = (
     (InstanceType("u1.2xlarge", 8, 32, dedicated=False), 2),
 )
 #: Shares: VMs that ask for an even number of CPUs, VMs with a containerDisk whose digest an init container reads.
-_EVEN_SHARE: Final = 0.1
+_EVEN_SHARE: Final = 0.25
 _DISK_SHARE: Final = 0.3
 
 

@@ -158,6 +158,11 @@ REASONS: Final[dict[Code, Reason]] = {
         "no NUMA zone has enough free devices",
         "The asked device is not free in the zones that have CPUs and memory.",
     ),
+    Code.RefusedBefore: Reason(
+        "the kubelet refused an equal pod and nothing changed since",
+        "Something about the node is not known to us (options of its managers, reserved CPUs): state its facts. "
+        "It is tried again when a pod leaves the node or its kubelet restarts.",
+    ),
     # --- refused: KubeVirt ------------------------------------------------------------------------------
     Code.ZonePagesShort: Reason(
         "a zone lacks its even share of guest memory",

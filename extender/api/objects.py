@@ -106,6 +106,7 @@ class NodeStatus(_Record, frozen=True):
     capacity: dict[str, Quantity] | None = None
     allocatable: dict[str, Quantity] | None = None
     node_info: NodeInfo = msgspec.field(default_factory=NodeInfo)
+    conditions: list[Condition] | None = None
 
 
 class Node(_Record, frozen=True):

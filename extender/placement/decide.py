@@ -1,5 +1,6 @@
 """From a pod and the table to an answer: ask the kernel, check its winner with the kubelet model, charge it."""
 
+import contextlib
 from dataclasses import dataclass
 
 from _fastfit import Fit
@@ -8,7 +9,8 @@ from extender.api.objects import Pod
 from extender.kubevirt.ask import Question, ask_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.reasons import verdict_of
-from extender.state.cluster import Cluster, attempt_of
+from extender.state.attempts import attempt_of
+from extender.state.cluster import Cluster
 from extender.state.pods import PodEntry, entry_of
 
 __all__ = ["Decider", "Subject", "subject_of"]
@@ -52,13 +54,17 @@ class Decider:
     def fit(self, subject: Subject, names: bytes) -> Fit:
         """The kernel's answer for these nodes, with the pod's own charge lifted. Raises ScanError for bad names."""
         self.cluster.withdraw(subject.pod.metadata.uid)
-        self.cluster.work()
-        return self.cluster.table.fit(self.cluster.table.prepare(subject.question.ask), names)
+        return self.peek(self.cluster, subject, names)
 
     @staticmethod
     def peek(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
         """The kernel's answer as the picture stands, the pod's own charge included; nothing is changed."""
-        return cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
+        cluster.work()
+        fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
+        for name in cluster.refusers(subject.question.demand):
+            with contextlib.suppress(KeyError):  # not among the names of this call
+                fit.overrule(name, Code.RefusedBefore)
+        return fit
 
     def charge(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
         """Charges the pod to the best node; a winner that the kubelet model refuses is struck and the next one taken.

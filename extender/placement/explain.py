@@ -21,7 +21,9 @@ from extender.state.node import NodeState
 __all__ = ["amount_words", "explain"]
 
 #: Verdicts on the whole node that leave nothing for the kubelet to decide.
-_BEFORE_THE_KUBELET = frozenset({Code.NotSchedulable, Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart})
+_BEFORE_THE_KUBELET = frozenset(
+    {Code.NotSchedulable, Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart}
+)
 _MODES = ("enforce", "score", "observe")
 _UNITS = ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from _fastfit import Table
-from extender.api.objects import Condition, Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.errors import BadObject
+from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.launcher_pod import Guest, guest_of
 from extender.reasons import wire_texts
+from extender.state.attempts import Attempt, attempt_failed, kubelet_order
 from extender.state.events import Record, Source
 from extender.state.facts import statement_of
 from extender.state.node import NodeState
@@ -21,7 +23,7 @@ from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.pools import Pools
 from extender.state.report import read_report
 
-__all__ = ["Attempt", "Cluster", "ClusterObserver", "Promise", "attempt_failed", "attempt_of"]
+__all__ = ["Cluster", "ClusterObserver", "Promise"]
 
 #: Reasons of a kubelet's refusal that its resource managers give (lifecycle, cm/admission/errors.go).
 _REFUSALS = frozenset(
@@ -46,15 +48,6 @@ class _Nobody:
 
     def kubelet_admitted(self, our_verdict: str, pod: PodEntry) -> None:
         """Nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The PodScheduled condition that a scheduling attempt started from: a later failure differs from it."""
-
-    reason: str = ""
-    message: str = ""
-    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +84,8 @@ class Cluster:
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
         self.absent_kinds: set[Source] = set()
+        #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
+        self.taught: dict[str, None] = {}
         self._pods_of_vmi: dict[str, set[str]] = {}
         #: a whole list is being taken in: what it shows happened in the past
         self._replacing = False
@@ -113,6 +108,17 @@ class Cluster:
     def guest(self, vmi: str) -> Guest | None:
         """The guest of a VMI by UID; None when the VMI is not known."""
         return self.guests.get(vmi)
+
+    def refusers(self, demand: PodDemand) -> list[str]:
+        """Nodes whose kubelet refused an equal pod and that hold the same since."""
+        found = []
+        for name in list(self.taught):
+            state = self.nodes.get(name)
+            if state is None or not state.learned:
+                del self.taught[name]
+            elif state.learned.refuses(demand):
+                found.append(name)
+        return found
 
     def node(self, name: str) -> NodeState | None:
         """A node of the picture whose Node object has been seen."""
@@ -167,7 +173,7 @@ class Cluster:
                     self._drop_node(name)
             case Source.PODS:
                 self._keep_pods({record.metadata.uid for record in records})
-                records.sort(key=_kubelet_order)
+                records.sort(key=kubelet_order)
             case Source.REPORTS:
                 seen = {record.metadata.name for record in records}
                 for name in [n for n, state in self.nodes.items() if state.report is not None and n not in seen]:
@@ -304,9 +310,11 @@ class Cluster:
     def _put_pod(self, record: Pod) -> None:
         uid = record.metadata.uid
         if is_over(record):
-            self._note_refusal(record)
+            refused = self._note_refusal(record)
             self._end_pod(uid)
             self.withdraw(uid)
+            if refused is not None:
+                self._learn(refused, record.status.reason or "")
             return
         if not record.spec.node_name:
             self._put_unbound(record)
@@ -359,14 +367,22 @@ class Cluster:
         elif promise.until is None:
             self.promises[uid] = replace(promise, until=self.now + self.promise_seconds)
 
-    def _note_refusal(self, record: Pod) -> None:
+    def _note_refusal(self, record: Pod) -> PodEntry | None:
+        """The entry of a pod that its kubelet has just refused; None for all others."""
         reason = record.status.reason or ""
         entry = self.pods.get(record.metadata.uid)
-        if entry is None or entry.uid in self._refused:
-            return
-        if reason in _REFUSALS or reason.startswith(_OUT_OF):
-            self._refused.add(entry.uid)
-            self.observer.kubelet_refused(reason, entry.our_verdict, entry, record.status.message or "")
+        if entry is None or entry.uid in self._refused or not (reason in _REFUSALS or reason.startswith(_OUT_OF)):
+            return None
+        self._refused.add(entry.uid)
+        self.observer.kubelet_refused(reason, entry.our_verdict, entry, record.status.message or "")
+        return entry
+
+    def _learn(self, entry: PodEntry, reason: str) -> None:
+        state = self.nodes.get(entry.node)
+        if state is not None and state.learned.refused(entry.demand, reason):
+            state.facts_changed = True
+        self.taught[entry.node] = None
+        self._mark(entry.node)
 
     def _end_pod(self, uid: str) -> None:
         entry = self.pods.pop(uid, None)
@@ -408,34 +424,3 @@ class Cluster:
             self.guests[uid] = guest
         for pod in self._pods_of_vmi.get(uid, ()):
             self._mark(self.pods[pod].node)
-
-
-def scheduled_condition(record: Pod) -> Condition | None:
-    """The pod's PodScheduled condition."""
-    for condition in record.status.conditions or ():
-        if condition.type == "PodScheduled":
-            return condition
-    return None
-
-
-def attempt_of(record: Pod) -> Attempt:
-    """What the pod's scheduling attempt starts from."""
-    condition = scheduled_condition(record)
-    if condition is None or condition.status != "False":
-        return Attempt()
-    return Attempt(condition.reason or "", condition.message or "", condition.last_transition_time or "")
-
-
-def attempt_failed(record: Pod, started: Attempt) -> bool:
-    """Whether kube-scheduler has written a failure since: it writes one only when the condition changes."""
-    now = attempt_of(record)
-    return now != Attempt() and now != started
-
-
-def _kubelet_order(record: Record) -> tuple[str, str]:
-    """Pods in the order in which they came to their kubelets, as far as a list tells."""
-    if not isinstance(record, Pod):
-        return ("", "")
-    condition = scheduled_condition(record)
-    bound = (condition.last_transition_time or "") if condition is not None and condition.status == "True" else ""
-    return (record.status.start_time or bound or "9999", record.metadata.creation_timestamp or "")

@@ -42,7 +42,8 @@ class NodeStatement:
     machine_json: str
     page_sizes: frozenset[str]
     kubelet_version: str
-    boot_id: str
+    #: changes when the machine or its kubelet starts anew: boot id, and since when the node is ready
+    incarnation: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,15 @@ def statement_of(node: Node) -> NodeStatement:
         machine_json=annotations.get(names.MACHINE_ANNOTATION, ""),
         page_sizes=frozenset(sizes),
         kubelet_version=node.status.node_info.kubelet_version,
-        boot_id=node.status.node_info.boot_id,
+        incarnation=(node.status.node_info.boot_id, _ready_since(node)),
     )
+
+
+def _ready_since(node: Node) -> str:
+    for condition in node.status.conditions or ():
+        if condition.type == "Ready":
+            return condition.last_transition_time or ""
+    return ""
 
 
 @functools.lru_cache(maxsize=512)
@@ -125,10 +133,15 @@ def _json(text: str, where: str) -> object:
         raise BadObject(f"annotation {where} is not JSON: {error}") from error
 
 
-def facts_of(node: NodeStatement, report: Report | None, pool: Pool) -> NodeFacts:
-    """Facts of a node from all its sources. Never raises: what cannot be read becomes the node's code and detail."""
+def facts_of(
+    node: NodeStatement, report: Report | None, pool: Pool, proved: Mapping[str, str] | None = None
+) -> NodeFacts:
+    """Facts of a node from all its sources. Never raises: what cannot be read becomes the node's code and detail.
+
+    `proved`: CPU Manager options that refusals of its kubelet proved.
+    """
     try:
-        return _facts(node, report, pool)
+        return _facts(node, report, pool, proved or {})
     except BadObject as error:
         return NodeFacts(
             name=node.name,
@@ -147,8 +160,12 @@ def facts_of(node: NodeStatement, report: Report | None, pool: Pool) -> NodeFact
         )
 
 
-def _facts(node: NodeStatement, report: Report | None, pool: Pool) -> NodeFacts:
+def _facts(node: NodeStatement, report: Report | None, pool: Pool, proved: Mapping[str, str]) -> NodeFacts:
     merged, sources = _kubelet_fields(node, report, pool)
+    if proved:
+        stated_options = merged.get("cpuManagerPolicyOptions")
+        merged["cpuManagerPolicyOptions"] = {**(stated_options if isinstance(stated_options, dict) else {}), **proved}
+        sources["cpuManagerPolicyOptions"] = "proved by a refusal of the kubelet"
     config = config_from_json(merged, f"kubelet facts of node {node.name}")
     stated, machine_source = _machine(node, pool)
     machine, topology = stated if stated is not None else (None, None)

@@ -7,6 +7,7 @@ from _fastfit.model import Row
 from extender.kubelet.results import Admitted
 from extender.kubevirt.launcher_pod import Guest
 from extender.state.facts import NodeFacts, NodeStatement, facts_of, with_code
+from extender.state.learned import Learned
 from extender.state.ledger import NodeLedger
 from extender.state.pods import PodEntry
 from extender.state.pools import Pool, Pools
@@ -36,6 +37,7 @@ class NodeState:
         self.facts = facts_of(_unseen(name), None, _NO_POOL)
         self.ledger = NodeLedger(self.facts)
         self.row: Row | None = None
+        self.learned = Learned()
         #: what pods that ended lately may still hold in the report: (when, zone id -> resource -> amount)
         self._ended: list[tuple[float, dict[int, dict[str, int]]]] = []
         #: facts have to be read again before the next row
@@ -52,6 +54,8 @@ class NodeState:
         """Takes the Node's narrow form. Returns whether anything of weight changed."""
         if statement == self.statement:
             return False
+        if statement is not None and self.statement is not None and statement.incarnation != self.statement.incarnation:
+            self.learned.restarted()
         self.statement = statement
         self.facts_changed = True
         return True
@@ -85,6 +89,8 @@ class NodeState:
     def end(self, pod: PodEntry, now: float) -> None:
         """A pod ended: the ledger drops it, the report is credited with it for a while."""
         self.settle()
+        if pod.admitted:
+            self.learned.pod_left()
         before = self._books()
         if not self.ledger.end(pod.uid) or self.report is None:
             return
@@ -131,7 +137,7 @@ class NodeState:
     def reread(self, pools: Pools) -> None:
         """Reads the facts from all sources; what is held is played again on them."""
         statement = self.statement or _unseen(self.name)
-        facts: NodeFacts = facts_of(statement, self.report, pools.of(statement.labels))
+        facts: NodeFacts = facts_of(statement, self.report, pools.of(statement.labels), self.learned.options)
         machine_changed = facts.machine != self.facts.machine
         same_ground = not machine_changed and facts.config == self.facts.config and facts.devices == self.facts.devices
         same_ground = same_ground and facts.version == self.facts.version
@@ -155,7 +161,7 @@ class NodeState:
 
 
 def _unseen(name: str) -> NodeStatement:
-    return NodeStatement(name, {}, "", "", frozenset(), "", "")
+    return NodeStatement(name, {}, "", "", frozenset(), "", ("", ""))
 
 
 def _shape(report: Report) -> object:

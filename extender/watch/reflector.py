@@ -155,6 +155,7 @@ class Reflector:
         seconds = random.randint(*self._tuning.watch_s)  # noqa: S311 - spreads load, keeps no secret
         query |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)} | self._selector
         loop = asyncio.get_running_loop()
+        armed = self._clock()
         try:
             async with (
                 asyncio.timeout(limit) as silence,
@@ -164,7 +165,6 @@ class Reflector:
                 if gathering is not None:
                     while_gathering.enter_context(collector_paused())
                 self._opened()
-                armed = self._clock()
                 async for line in lines:
                     now = self._clock()
                     # Moving a timer costs as much as a small event, so it is moved once a second.

@@ -23,13 +23,14 @@ GO_MINOR: Final = 26
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A Kubernetes release and the module file that pins it (its sums lie beside it, with the ending .sum)."""
+    """A Kubernetes release, the module file that pins it (its sums lie beside it, ending in .sum), and its build tag."""
 
     version: str
     modfile: str
+    tag: str = ""
 
 
-RELEASES: Final = {"1.36": Release("v1.36.3", "go.mod"), "1.37": Release("v1.37.2", "go-1.37.mod")}
+RELEASES: Final = {"1.36": Release("v1.36.3", "go.mod"), "1.37": Release("v1.37.2", "go-1.37.mod", "k8s137")}
 DEFAULT_VERSION: Final = "1.36"
 
 
@@ -96,6 +97,7 @@ def build_command(release: Release, output: Path) -> list[str]:
     flags = ["-s", "-w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in stamps.items())]
     return [
         *("go", "build", "-v", "-p", "2", "-trimpath", "-buildvcs=false", f"-modfile={release.modfile}"),
+        *("-tags", release.tag),
         *("-ldflags", " ".join(flags), "-o", str(output), "."),
     ]
 

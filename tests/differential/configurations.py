@@ -100,7 +100,7 @@ def _reserved_cpus(rng: Random, machine: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _reserved_memory(rng: Random, machine: Mapping[str, Any]) -> list[dict[str, Any]]:
-    entries = []
+    entries: list[dict[str, Any]] = []
     for zone in machine["numa"]:
         pages = zone["hugepages"]
         plain = zone["memoryBytes"] - pages.get("1Gi", 0) * GI - pages.get("2Mi", 0) * 2 * MI

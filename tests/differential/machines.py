@@ -20,9 +20,9 @@ def machine(rng: Random, least: int, most: int) -> dict[str, Any]:
     count = rng.randint(least, most)
     cpuless = rng.randint(1, count - 1) if count > 1 and rng.random() < 0.12 else 0
     bearing = count - cpuless
-    sockets = _sockets(rng, bearing)
     threads = rng.choice((1, 2, 2, 2, 4))
     per_zone = _cores_per_zone(rng, bearing, threads)
+    sockets = _sockets(rng, per_zone)
     zones = [_memory(rng) for _ in range(count)]
     if rng.random() < 0.5:
         zones = [zones[0] | {"hugepages": dict(zones[0]["hugepages"])} for _ in zones]
@@ -38,7 +38,7 @@ def machine(rng: Random, least: int, most: int) -> dict[str, Any]:
             at = places.index(place)
             zone["cores"] = [
                 {
-                    "socket": at * sockets // bearing if sockets <= bearing else core % sockets,
+                    "socket": at * sockets // bearing + (core % 2 if sockets > bearing else 0),
                     "l3": None if caches is None else (sum(per_zone[:at]) + core) // caches,
                     "threads": ids[at][core],
                 }
@@ -49,8 +49,10 @@ def machine(rng: Random, least: int, most: int) -> dict[str, Any]:
     return {"sockets": sockets, "numa": zones}
 
 
-def _sockets(rng: Random, zones: int) -> int:
-    if rng.random() < 0.04:
+def _sockets(rng: Random, per_zone: list[int]) -> int:
+    """Zones share a socket, or, rarely, two sockets a zone."""
+    zones = len(per_zone)
+    if min(per_zone) > 1 and rng.random() < 0.04:
         return 2 * zones
     return rng.choice([sockets for sockets in range(1, zones + 1) if zones % sockets == 0])
 
@@ -58,7 +60,6 @@ def _sockets(rng: Random, zones: int) -> int:
 def _cores_per_zone(rng: Random, zones: int, threads: int) -> list[int]:
     most = max(1, _MAX_CPUS // (zones * threads))
     cores = min(most, rng.choice((1, 2, 2, 3, 4, 4, 6, 8, 12)))
-    # A zone of one core cannot be shared by two sockets; that is as odd for the real code as for any other.
     if rng.random() < 0.15:
         return [rng.randint(max(1, cores - 2), cores) for _ in range(zones)]
     return [cores] * zones

@@ -71,7 +71,9 @@ def _cpus(rng: Random, machine: Mapping[str, Any]) -> int:
     """A number of CPUs near one at which something changes: a core, a zone, several zones, the machine."""
     sizes = [sum(len(core["threads"]) for core in zone["cores"]) for zone in machine["numa"] if zone["cores"]]
     zone, total = rng.choice(sizes), sum(sizes)
-    near = rng.choice((1, 2, 2, 3, 4, zone // 4, zone // 2, zone // 2, zone, zone + 2, 2 * zone, total // 2, total))
+    near: int = rng.choice(
+        (1, 2, 2, 3, 4, zone // 4, zone // 2, zone // 2, zone, zone + 2, 2 * zone, total // 2, total)
+    )
     if rng.random() < 0.3:
         near += rng.choice((-2, -1, 1))
     return max(1, near)
@@ -83,7 +85,7 @@ def _memory(rng: Random, machine: Mapping[str, Any]) -> int:
         return rng.choice((64 * MI, 100_000_000, GI, 1 << 20))
     zones = [zone["memoryBytes"] for zone in machine["numa"]]
     whole = rng.choice((rng.choice(zones), sum(zones)))
-    share = whole * rng.choice((1, 2, 3, 4, 5, 6, 8, 9)) // 8
+    share: int = whole * rng.choice((1, 2, 3, 4, 5, 6, 8, 9)) // 8
     return max(MI, share // MI * MI)
 
 

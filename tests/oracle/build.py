@@ -71,14 +71,14 @@ def _fingerprint(release: Release) -> str:
     modfile = SOURCE / release.modfile
     sources = [*SOURCE.glob("*.go"), *DRIVER.glob("*.go"), CLUSTER / "go.mod", modfile, modfile.with_suffix(".sum")]
     for path in sorted(sources):
-        digest.update(f"\0{path.relative_to(CLUSTER.parent)}\0".encode() + path.read_bytes())
+        digest.update(f"\0{path.parent.name}/{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def _command(release: Release, output: Path) -> list[str]:
     return [
         *("go", "build", "-v", "-p", "2", "-trimpath", "-buildvcs=false", f"-modfile={release.modfile}"),
-        *("-ldflags", "-s -w", "-o", str(output), "."),
+        *("-tags", release.tag, "-ldflags", "-s -w", "-o", str(output), "."),
     ]
 
 

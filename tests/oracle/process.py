@@ -4,6 +4,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -76,7 +77,11 @@ class Oracle:
 
     def _stop(self) -> None:
         child, self._child = self._child, None
-        if child is not None:
-            assert child.stdin is not None
+        if child is None:
+            return
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with suppress(BrokenPipeError):
             child.stdin.close()
-            child.wait()
+        child.stdout.close()
+        child.wait()

@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+import msgspec
+
 from _fastfit.codes import Code
-from extender.api.objects import Attribute, Pod
+from extender.api.objects import Attribute, Condition, Pod
 from extender.placement.decide import Decider, subject_of
 from extender.state.cluster import Cluster
 from extender.state.events import Source
@@ -327,3 +329,38 @@ def test_pages_that_a_zone_lacks_come_from_the_next() -> None:
     row = cluster.nodes["a"].row
     assert row is not None
     assert [zone.pages_free for zone in row.zones] == [{"hugepages-1Gi": 0}, {"hugepages-1Gi": 26 * GI}]
+
+
+def _refuse(cluster: Cluster, name: str, reason: str, cpus: int = 9) -> None:
+    cluster.put(Source.PODS, pod(name, cpus, 0, node_name="a"))
+    cluster.put(Source.PODS, pod(name, cpus, 0, node_name="a", phase="Failed", reason=reason))
+
+
+def test_an_smt_refusal_proves_full_pcpus_only() -> None:
+    """What no API shows, the kubelet's refusal did; until the kubelet starts anew."""
+    cluster, decider = _cluster("a")
+    _refuse(cluster, "vm", "SMTAlignmentError")
+    subject = subject_of(cluster, pod("odd", 11, 0))
+    assert decider.fit(subject, b'["a"]').counts() == {Code.SmtAlignment: 1}
+    fact = next(fact for fact in cluster.nodes["a"].facts.facts if fact.name == "cpuManagerPolicyOptions")
+    assert fact.source == "proved by a refusal of the kubelet"
+    again = node("a", KUBELET_A, machine())
+    ready = [Condition(type="Ready", status="True", last_transition_time="2026-02-02T00:00:00Z")]
+    cluster.put(
+        Source.NODES, msgspec.structs.replace(again, status=msgspec.structs.replace(again.status, conditions=ready))
+    )
+    assert decider.fit(subject, b'["a"]').counts() == {Code.Fits: 1}
+
+
+def test_a_refused_shape_is_not_tried_again_until_a_pod_leaves() -> None:
+    """The second refusal of a kind never happens; the node is free again once it holds less."""
+    cluster, decider = _cluster("a")
+    running = pod("running", 2, 0, node_name="a", start="2026-01-01T00:00:00Z")
+    cluster.put(Source.PODS, running)
+    _refuse(cluster, "vm", "TopologyAffinityError")
+    equal, other = (subject_of(cluster, pod(name, cpus, 0)) for name, cpus in (("equal", 9), ("other", 8)))
+    assert decider.fit(equal, b'["a"]').counts() == {Code.RefusedBefore: 1}
+    assert decider.fit(other, b'["a"]').counts() == {Code.Fits: 1}
+    assert decider.fit(equal, b'["b"]').counts() == {Code.NodeNotSeen: 1}
+    cluster.delete(Source.PODS, running)
+    assert decider.fit(equal, b'["a"]').counts() == {Code.Fits: 1}

@@ -16,7 +16,6 @@ import (
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"fastfit.dev/testcluster/kubelet"
 )
@@ -56,7 +55,7 @@ func newAgent(spec *Spec, options *options, api *api, truth *truth, stateDir str
 		spec: spec, options: options, api: api, truth: truth, registered: registered, managers: managers,
 		inbox: newInbox(), changed: make(chan struct{}, 1), known: map[types.UID]bool{},
 	}
-	a.predicates = lifecycle.NewPredicateAdmitHandler(a.node, noRecovery{}, keepNodeInfo)
+	a.predicates = kubelet.NewPredicates(a.node)
 	return a, nil
 }
 
@@ -215,17 +214,6 @@ func (a *agent) node(context.Context, bool) (*v1.Node, error) {
 	// The predicate handler writes to the labels.
 	return node.DeepCopy(), nil
 }
-
-// noRecovery never evicts a pod to make room for a critical one.
-type noRecovery struct{}
-
-func (noRecovery) HandleAdmissionFailure(_ context.Context, _ *v1.Pod, reasons []lifecycle.PredicateFailureReason) (
-	[]lifecycle.PredicateFailureReason, error) {
-	return reasons, nil
-}
-
-// keepNodeInfo takes the place of the Device Manager's update: devices never grow beyond the node's status here.
-func keepNodeInfo(*framework.NodeInfo, *lifecycle.PodAdmitAttributes) error { return nil }
 
 // runningStatus is the status of a pod whose containers all started. The readiness gates, which on a real node
 // virt-handler answers for, are taken as met.

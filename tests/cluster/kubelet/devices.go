@@ -54,8 +54,7 @@ func newDeviceManager(counts map[string]map[int]int, affinity topologymanager.St
 	return m
 }
 
-// GetTopologyHints implements topologymanager.HintProvider.
-func (m *deviceManager) GetTopologyHints(pod *v1.Pod, container *v1.Container) map[string][]topologymanager.TopologyHint {
+func (m *deviceManager) containerHints(pod *v1.Pod, container *v1.Container) map[string][]topologymanager.TopologyHint {
 	m.sweep()
 	hints := map[string][]topologymanager.TopologyHint{}
 	for name, request := range m.requests(container.Resources.Limits) {
@@ -65,8 +64,7 @@ func (m *deviceManager) GetTopologyHints(pod *v1.Pod, container *v1.Container) m
 	return hints
 }
 
-// GetPodTopologyHints implements topologymanager.HintProvider.
-func (m *deviceManager) GetPodTopologyHints(pod *v1.Pod) map[string][]topologymanager.TopologyHint {
+func (m *deviceManager) podHints(pod *v1.Pod) map[string][]topologymanager.TopologyHint {
 	m.sweep()
 	limits := resource.PodLimits(pod, resource.PodResourcesOptions{ExcludeOverhead: true})
 	hints := map[string][]topologymanager.TopologyHint{}
@@ -76,11 +74,8 @@ func (m *deviceManager) GetPodTopologyHints(pod *v1.Pod) map[string][]topologyma
 	return hints
 }
 
-// AllocatePod implements topologymanager.HintProvider; devices are always given to containers.
-func (m *deviceManager) AllocatePod(*v1.Pod) error { return nil }
-
-// Allocate implements topologymanager.HintProvider.
-func (m *deviceManager) Allocate(pod *v1.Pod, container *v1.Container) error {
+// allocate gives devices to a container by the hint that the Topology Manager settled on.
+func (m *deviceManager) allocate(pod *v1.Pod, container *v1.Container) error {
 	m.sweep()
 	uid := string(pod.UID)
 	for other := range m.reusable {
@@ -228,7 +223,7 @@ func (m *deviceManager) hints(name string, free, reusable []device, request int)
 // take picks devices for a container: those left by init containers first, then those inside the hint.
 func (m *deviceManager) take(uid, container, name string, request int) ([]device, error) {
 	free := m.free(name)
-	if aligned := m.affinity.GetAffinity(uid, container).NUMANodeAffinity; aligned != nil {
+	if aligned := affinityOf(m.affinity, uid, container).NUMANodeAffinity; aligned != nil {
 		slices.SortStableFunc(free, func(a, b device) int { return order(aligned.IsSet(b.zone), aligned.IsSet(a.zone)) })
 	}
 	candidates := append(slices.Clone(m.reusable[uid][name]), free...)

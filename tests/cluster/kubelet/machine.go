@@ -2,10 +2,10 @@
 package kubelet
 
 import (
+	"encoding/json"
 	"fmt"
 	"sort"
 
-	cadvisor "github.com/google/cadvisor/info/v1"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
@@ -86,34 +86,47 @@ func (m *Machine) CPUCount() int {
 	return count
 }
 
-// cadvisorInfo says what cadvisor would have found on the machine.
-func (m *Machine) cadvisorInfo() (*cadvisor.MachineInfo, error) {
-	info := &cadvisor.MachineInfo{NumSockets: m.Sockets}
+// describe fills info, a *MachineInfo, with what cadvisor would have found on the machine. It goes by the JSON form,
+// which is the same in every release, unlike the Go package.
+func (m *Machine) describe(info any) error {
+	type object = map[string]any
+	var topology []object
+	logical, physical, total := 0, 0, int64(0)
 	for i := range m.Zones {
 		zone := &m.Zones[i]
-		node := cadvisor.Node{Id: zone.ID, Memory: uint64(zone.MemoryBytes), Distances: zone.Distances}
+		hugepages, cores := []object{}, []object{}
 		for _, size := range sortedKeys(zone.Hugepages) {
 			page, err := resource.ParseQuantity(size)
 			if err != nil {
-				return nil, fmt.Errorf("zone %d: page size %q: %w", zone.ID, size, err)
+				return fmt.Errorf("zone %d: page size %q: %w", zone.ID, size, err)
 			}
-			node.HugePages = append(node.HugePages, cadvisor.HugePagesInfo{
-				PageSize: uint64(page.Value()) / 1024, NumPages: uint64(zone.Hugepages[size]),
-			})
+			hugepages = append(hugepages, object{"page_size": page.Value() / 1024, "num_pages": zone.Hugepages[size]})
 		}
 		for id, core := range zone.Cores {
-			described := cadvisor.Core{Id: id, Threads: core.Threads, SocketID: core.Socket}
+			caches := []object{}
 			if core.L3 != nil {
-				described.UncoreCaches = []cadvisor.Cache{{Id: *core.L3}}
+				caches = append(caches, object{"id": *core.L3})
 			}
-			node.Cores = append(node.Cores, described)
-			info.NumCores += len(core.Threads)
-			info.NumPhysicalCores++
+			cores = append(cores, object{
+				"core_id": id, "thread_ids": core.Threads, "socket_id": core.Socket, "uncore_caches": caches,
+			})
+			logical += len(core.Threads)
+			physical++
 		}
-		info.MemoryCapacity += node.Memory
-		info.Topology = append(info.Topology, node)
+		topology = append(topology, object{
+			"node_id": zone.ID, "memory": zone.MemoryBytes, "distances": zone.Distances,
+			"hugepages": hugepages, "cores": cores,
+		})
+		total += zone.MemoryBytes
 	}
-	return info, nil
+	content, err := json.Marshal(object{
+		"num_cores": logical, "num_physical_cores": physical, "num_sockets": m.Sockets,
+		"memory_capacity": total, "topology": topology,
+	})
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(content, info)
 }
 
 // ReservedCPUs returns the explicit set of reserved CPUs (empty: the CPU Manager chooses) and their number.

@@ -66,8 +66,8 @@ type Managers struct {
 // New starts the managers of a node. Their state files live in stateDir; files that are already there are taken as
 // the state from before a restart.
 func New(config *Config, machine *Machine, devices map[string]map[int]int, stateDir string) (*Managers, error) {
-	info, err := machine.cadvisorInfo()
-	if err != nil {
+	info := machineInfoFor(cpumanager.NewManager)
+	if err := machine.describe(info); err != nil {
 		return nil, err
 	}
 	explicit, _, err := config.ReservedCPUs()
@@ -81,8 +81,7 @@ func New(config *Config, machine *Machine, devices map[string]map[int]int, state
 	m := &Managers{}
 	m.setActive(nil)
 	logger := klog.Background()
-	m.topology, err = topologymanager.NewManager(info.Topology, config.TopologyManagerPolicy,
-		config.TopologyManagerScope, config.TopologyManagerPolicyOptions)
+	m.topology, err = newTopologyManager(topologymanager.NewManager, info.Topology, config)
 	if err != nil {
 		return nil, fmt.Errorf("topology manager: %w", err)
 	}
@@ -98,7 +97,7 @@ func New(config *Config, machine *Machine, devices map[string]map[int]int, state
 	}
 	m.devices = newDeviceManager(devices, m.topology, m.Active)
 	// The order of the kubelet's container manager: it decides which allocator fails first.
-	for _, provider := range []topologymanager.HintProvider{m.devices, m.cpu, m.memory} {
+	for _, provider := range []topologymanager.HintProvider{deviceProvider{m.devices}, m.cpu, m.memory} {
 		m.topology.AddHintProvider(logger, provider)
 	}
 	ctx, stubs := context.Background(), stubs{&m.ready}
@@ -109,6 +108,15 @@ func New(config *Config, machine *Machine, devices map[string]map[int]int, state
 		return nil, fmt.Errorf("memory manager: %w", err)
 	}
 	return m, nil
+}
+
+// machineInfoFor returns an empty MachineInfo of the cadvisor package that the CPU Manager was built with: its import
+// path is another one in every release.
+func machineInfoFor[Info any](
+	func(klog.Logger, string, map[string]string, time.Duration, *Info, cpuset.CPUSet, v1.ResourceList, string,
+		topologymanager.Store) (cpumanager.Manager, error),
+) *Info {
+	return new(Info)
 }
 
 // SetReady says that all pods of before a restart were seen: from now on what nobody holds is swept.
@@ -124,7 +132,7 @@ func (m *Managers) Admit(pod *v1.Pod, further ...lifecycle.PodAdmitHandler) life
 	attributes := &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: others, Operation: lifecycle.AddOperation}
 	m.setActive(append(slices.Clone(others), pod))
 	for _, handler := range append([]lifecycle.PodAdmitHandler{m.topology}, further...) {
-		if result := handler.Admit(attributes); !result.Admit {
+		if result := admit(handler, attributes); !result.Admit {
 			m.deactivate(pod.UID)
 			return result
 		}
@@ -140,7 +148,7 @@ func (m *Managers) Start(pod *v1.Pod) {
 		id := containerID(pod, container)
 		m.cpu.AddContainer(logger, pod, container, id)
 		m.memory.AddContainer(logger, pod, container, id)
-		m.topology.AddContainer(pod, container, id)
+		addContainer(m.topology, pod, container, id)
 	}
 }
 
@@ -148,7 +156,7 @@ func (m *Managers) Start(pod *v1.Pod) {
 func (m *Managers) Release(pod *v1.Pod) error {
 	m.deactivate(pod.UID)
 	for _, container := range containers(pod) {
-		if err := m.topology.RemoveContainer(containerID(pod, container)); err != nil {
+		if err := removeContainer(m.topology, containerID(pod, container)); err != nil {
 			return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 	}
@@ -160,7 +168,7 @@ func (m *Managers) Holdings(pod *v1.Pod) map[string]Holdings {
 	holdings := map[string]Holdings{}
 	uid := string(pod.UID)
 	for _, container := range containers(pod) {
-		hint := m.topology.GetAffinity(uid, container.Name)
+		hint := affinityOf(m.topology, uid, container.Name)
 		held := Holdings{
 			CPUs:      m.cpu.GetExclusiveCPUs(uid, container.Name).String(),
 			Preferred: hint.Preferred,
@@ -197,7 +205,7 @@ func (m *Managers) PodMemory(pod *v1.Pod) []Block {
 // memoryOf sorts the blocks of a container: the Memory Manager makes them in the order of a map.
 func (m *Managers) memoryOf(uid, container string) []Block {
 	var blocks []Block
-	for _, block := range m.memory.GetMemory(uid, container) {
+	for _, block := range memoryBlocks(m.memory, uid, container) {
 		blocks = append(blocks, Block{string(block.Type), block.NUMAAffinity, block.Size})
 	}
 	slices.SortFunc(blocks, func(a, b Block) int { return strings.Compare(a.Resource, b.Resource) })
@@ -215,7 +223,7 @@ func (m *Managers) AllocatableCPUs() cpuset.CPUSet { return m.cpu.GetAllocatable
 // AllocatableMemory returns bytes by zone and memory type; empty without the Static policy.
 func (m *Managers) AllocatableMemory() map[int]map[string]uint64 {
 	memory := map[int]map[string]uint64{}
-	for _, block := range m.memory.GetAllocatableMemory() {
+	for _, block := range allocatableMemory(m.memory) {
 		for _, zone := range block.NUMAAffinity {
 			if memory[zone] == nil {
 				memory[zone] = map[string]uint64{}

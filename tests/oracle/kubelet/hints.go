@@ -1,7 +1,6 @@
 package main
 
 import (
-	v1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager/bitmask"
 )
@@ -12,42 +11,24 @@ type givenHint struct {
 	Preferred bool  `json:"preferred"`
 }
 
-// givenHints is a topologymanager.HintProvider that answers what the scenario says, pod by pod, in place of the
-// Device Manager. It allocates nothing.
-type givenHints struct {
-	byPod map[string]map[string][]topologymanager.TopologyHint
-}
-
-// set notes the hints of a pod: a nil list is no preference, an empty one cannot be met.
-func (g *givenHints) set(uid string, lists map[string][]givenHint) error {
-	hints := map[string][]topologymanager.TopologyHint{}
-	for resource, list := range lists {
-		if list == nil {
-			hints[resource] = nil
+// hintLists reads the `deviceHints` of a pod, which stand for the answer of its Device Manager. A nil list (no
+// preference) stays nil and an empty one (cannot be met) empty.
+func hintLists(given map[string][]givenHint) (map[string][]topologymanager.TopologyHint, error) {
+	lists := map[string][]topologymanager.TopologyHint{}
+	for resource, entries := range given {
+		if entries == nil {
+			lists[resource] = nil
 			continue
 		}
-		hints[resource] = []topologymanager.TopologyHint{}
-		for _, entry := range list {
+		lists[resource] = make([]topologymanager.TopologyHint, 0, len(entries))
+		for _, entry := range entries {
 			mask, err := bitmask.NewBitMask(entry.Zones...)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			hints[resource] = append(hints[resource],
+			lists[resource] = append(lists[resource],
 				topologymanager.TopologyHint{NUMANodeAffinity: mask, Preferred: entry.Preferred})
 		}
 	}
-	g.byPod[uid] = hints
-	return nil
+	return lists, nil
 }
-
-func (g *givenHints) GetTopologyHints(pod *v1.Pod, _ *v1.Container) map[string][]topologymanager.TopologyHint {
-	return g.byPod[string(pod.UID)]
-}
-
-func (g *givenHints) GetPodTopologyHints(pod *v1.Pod) map[string][]topologymanager.TopologyHint {
-	return g.byPod[string(pod.UID)]
-}
-
-func (*givenHints) Allocate(*v1.Pod, *v1.Container) error { return nil }
-
-func (*givenHints) AllocatePod(*v1.Pod) error { return nil }

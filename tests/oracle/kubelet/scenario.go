@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -56,9 +57,14 @@ type life struct {
 	machine  kubelet.Machine
 	stateDir string
 	managers *kubelet.Managers
-	hints    *givenHints
 	// pods are the admitted pods that were not removed, in order of creation.
-	pods []*v1.Pod
+	pods []admitted
+}
+
+// admitted is a pod with the hints of its devices, which a restarted kubelet gives again.
+type admitted struct {
+	pod   *v1.Pod
+	hints map[string][]topologymanager.TopologyHint
 }
 
 // play returns the scenario with its answers filled in. A node that does not start (or panics) gets the reason as
@@ -73,7 +79,7 @@ func play(line []byte, scratch string) ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(stateDir)
-	node := &life{stateDir: stateDir, hints: &givenHints{byPod: map[string]map[string][]topologymanager.TopologyHint{}}}
+	node := &life{stateDir: stateDir}
 	if err := json.Unmarshal(scenario["kubelet"], &node.config); err != nil {
 		return nil, fmt.Errorf("kubelet: %w", err)
 	}
@@ -128,7 +134,6 @@ func (l *life) start() (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotStarted, err)
 	}
-	l.managers.AddHintProvider(l.hints)
 	return nil
 }
 
@@ -139,12 +144,13 @@ func (l *life) step(step object) error {
 		if err := json.Unmarshal(step["admit"], &given); err != nil {
 			return err
 		}
-		if err := l.hints.set(given.UID, given.DeviceHints); err != nil {
+		hints, err := hintLists(given.DeviceHints)
+		if err != nil {
 			return err
 		}
 		pod := &v1.Pod{Spec: given.Spec, Status: given.Status}
 		pod.UID, pod.Name, pod.Namespace = types.UID(given.UID), given.UID, v1.NamespaceDefault
-		answer, err := l.admit(pod)
+		answer, err := l.admit(admitted{pod, hints})
 		if err != nil {
 			return err
 		}
@@ -155,6 +161,15 @@ func (l *life) step(step object) error {
 			return err
 		}
 		return l.remove(types.UID(uid))
+	case step["start"] != nil:
+		uid := ""
+		if err := json.Unmarshal(step["start"], &uid); err != nil {
+			return err
+		}
+		if at := l.index(types.UID(uid)); at >= 0 {
+			l.managers.Start(l.pods[at].pod)
+		}
+		return nil
 	case step["restart"] != nil:
 		answers, err := l.restart()
 		if err != nil {
@@ -171,12 +186,14 @@ func (l *life) step(step object) error {
 	return fmt.Errorf("no step that is known: %v", step)
 }
 
-func (l *life) admit(pod *v1.Pod) (result *answer, err error) {
+func (l *life) admit(given admitted) (result *answer, err error) {
+	pod := given.pod
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("pod %s: panic: %v", pod.UID, reason)
 		}
 	}()
+	l.managers.GiveHints(pod.UID, given.hints)
 	verdict := l.managers.Admit(pod)
 	result = &answer{verdict.Admit, verdict.Reason, verdict.Message, map[string]held{}}
 	for name, holdings := range l.managers.Holdings(pod) {
@@ -187,19 +204,24 @@ func (l *life) admit(pod *v1.Pod) (result *answer, err error) {
 		result.Containers[name] = held{holdings.CPUs, holdings.Hint, holdings.Preferred, blocks}
 	}
 	if verdict.Admit {
-		l.pods = append(l.pods, pod)
+		l.pods = append(l.pods, given)
 	}
 	return result, nil
 }
 
 func (l *life) remove(uid types.UID) error {
-	for i, pod := range l.pods {
-		if pod.UID == uid {
-			l.pods = append(l.pods[:i:i], l.pods[i+1:]...)
-			return l.managers.Release(pod)
-		}
+	at := l.index(uid)
+	if at < 0 {
+		return nil
 	}
-	return nil
+	pod := l.pods[at].pod
+	l.pods = slices.Delete(l.pods, at, at+1)
+	return l.managers.Release(pod)
+}
+
+// index returns where in pods the pod is; negative if it was refused or removed.
+func (l *life) index(uid types.UID) int {
+	return slices.IndexFunc(l.pods, func(given admitted) bool { return given.pod.UID == uid })
 }
 
 // restart is what a kubelet does when it comes back: the managers read their files, every pod is admitted again in
@@ -211,12 +233,12 @@ func (l *life) restart() (map[string]*answer, error) {
 	before := l.pods
 	l.pods = nil
 	answers := map[string]*answer{}
-	for _, pod := range before {
-		answer, err := l.admit(pod)
+	for _, given := range before {
+		answer, err := l.admit(given)
 		if err != nil {
 			return nil, err
 		}
-		answers[string(pod.UID)] = answer
+		answers[string(given.pod.UID)] = answer
 	}
 	l.managers.SetReady()
 	return answers, nil
