@@ -246,23 +246,28 @@ cdef inline int cpu_allocate(
             return SMT_ALIGNMENT
         if count > books.physical_low:
             return OPTIONS_UNDECIDED
-    for zone in range(row.zones):
-        cpus[zone] = books.pool[zone]
-        cores[zone] = books.cores[zone]
     near = near_zones(row, mask) if row.align_by_socket else mask
     if near and not near & (near - 1) and books.pool[lowest(near)] >= count and not (row.spread or row.uncore):
-        take_here(books, lowest(near), count)
-    elif count > pool_of(books, everywhere):
-        return NODE_CPU_SHORT
-    elif near:
-        here = <int32_t>min(<int64_t>count, pool_of(books, near))
-        take(books, near, here)
-        take(books, everywhere, count - here)
-    else:
-        take(books, everywhere, count)
-    for zone in range(row.zones):
-        cpus[zone] -= books.pool[zone]
+        for zone in range(row.zones):
+            cpus[zone] = cores[zone] = 0
+        zone = lowest(near)
+        cpus[zone], cores[zone] = count, books.cores[zone]
+        take_here(books, zone, count)
         cores[zone] -= books.cores[zone]
+    else:
+        if count > pool_of(books, everywhere):
+            return NODE_CPU_SHORT
+        for zone in range(row.zones):
+            cpus[zone] = books.pool[zone]
+            cores[zone] = books.cores[zone]
+        here = 0
+        if near:
+            here = <int32_t>min(<int64_t>count, pool_of(books, near))
+            take(books, near, here)
+        take(books, everywhere, count - here)
+        for zone in range(row.zones):
+            cpus[zone] -= books.pool[zone]
+            cores[zone] -= books.cores[zone]
     if row.full_pcpus_only:
         book_physical(books, count, cpus, cores)
     if regular_init or books.cpu_reuse:

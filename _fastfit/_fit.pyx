@@ -6,7 +6,7 @@ has its answer. Nothing in these loops touches a Python object.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
@@ -16,7 +16,7 @@ from _fastfit._slots cimport NOWHERE, Slot, Slots, find, insert, remove, reserve
 from _fastfit._text cimport (
     BAD_ESCAPE, CONTROL, Cursor, HALF_PAIR, NO_PROBLEM, NO_STRING, UNFINISHED, is_at, skip_space, skip_string,
 )
-from _fastfit._types cimport Answer, Ask, BEST_EFFORT, Columns, Detail, FIRST_REFUSED, FITS, Row, SMALL
+from _fastfit._types cimport Answer, Ask, BEST_EFFORT, Columns, Detail, FIRST_REFUSED, FITS, Row
 
 import json
 

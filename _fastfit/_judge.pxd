@@ -127,23 +127,46 @@ cdef inline bint some_devices_preferred(
     return False
 
 
-# Why Topology Manager refused, the most lasting reason first.
-cdef inline int refusal(const Books *books, const Part *part, const Offer *offer) noexcept nogil:
+# Whether Topology Manager would refuse even on this node without any pod. Mostly one look at each zone tells.
+cdef inline bint never(const Books *books, const Part *part) noexcept nogil:
     cdef const Row *row = books.row
     cdef Books idle
     cdef Offer promise
-    cdef int32_t item
-    if offer.cpu and part.cpus > row.total - row.reserved:
-        return NODE_CPU_SHORT
+    cdef int32_t zone, item
+    cdef bint plain = not row.cpu_static or not part.cpus or (row.bearing_count and row.widest[0] >= part.cpus)
+    for item in range(part.devices):
+        plain = plain and not (books.has_device[part.device_name[item]] and part.device[item])
+    for zone in range(row.zones if plain else 0):
+        if row.cpu_static and row.zone[zone].total - row.zone[zone].reserved < part.cpus:
+            continue
+        for item in range(part.memories if row.memory_static else 0):
+            if books.allocatable[part.memory_name[item]][zone] < part.memory[item]:
+                break
+        else:
+            return False
     open_books(&idle, row, books.ask, books.columns, True)
     survey(&idle, part, 0, &promise)
-    if not nobody_cares(&promise) and not preferred_mask(&idle, part, &promise):
+    return not nobody_cares(&promise) and not preferred_mask(&idle, part, &promise)
+
+
+# Why Topology Manager refused, the most lasting reason first: what can be told without a look at the offers, or FITS.
+cdef inline int plain_refusal(const Books *books, const Part *part) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef bint cpu = row.cpu_static and part.cpus
+    if cpu and part.cpus > row.total - row.reserved:
+        return NODE_CPU_SHORT
+    if never(books, part):
         return NEVER_FITS_ZONE
-    if offer.cpu:
-        if pool_of(books, row.bearing) < part.cpus:
-            return NODE_CPU_SHORT
-        if not some_cpus_preferred(books, part, offer):
-            return ZONE_CPU_SHORT
+    return NODE_CPU_SHORT if cpu and pool_of(books, row.bearing) < part.cpus else FITS
+
+
+cdef inline int refusal(const Books *books, const Part *part, const Offer *offer) noexcept nogil:
+    cdef int code = plain_refusal(books, part)
+    cdef int32_t item
+    if code:
+        return code
+    if offer.cpu and not some_cpus_preferred(books, part, offer):
+        return ZONE_CPU_SHORT
     if offer.memory and offer.memory_first != offer.memory_width:
         return MEMORY_GROUP_CONFLICT
     for item in range(offer.devices):
@@ -169,6 +192,8 @@ cdef inline int decide(
     mask[0] = one_zone(books, part, <uint32_t>held)
     if mask[0]:
         return FITS
+    if row.policy != BEST_EFFORT and row.cpu_static and pool_of(books, row.bearing) < part.cpus:
+        return plain_refusal(books, part)
     survey(books, part, <uint32_t>held, &offer)
     if nobody_cares(&offer):
         mask[0] = (<uint32_t>1 << row.zones) - 1

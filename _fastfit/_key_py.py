@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from _fastfit._hints_py import bits
 
-__all__ = ["rank_key", "widest"]
+__all__ = ["parts_of", "rank_key", "widest"]
 
 CELLS_TOP = (1 << 5) - 1
 DISTANCE_TOP = (1 << 8) - 1
@@ -42,3 +42,13 @@ def rank_key(cells: int, distance: int, cpus_left: int, pages_left: int) -> int:
     key = key << 8 | DISTANCE_TOP - min(distance, DISTANCE_TOP)
     key = key << 14 | CPUS_TOP - min(cpus_left, CPUS_TOP)
     return key << 28 | PAGES_TOP - min(pages_left, PAGES_TOP)
+
+
+def parts_of(key: int) -> tuple[int, int, int, int]:
+    """Unpack a key: cells, distance, CPUs left, pages left, each as far as its width shows it."""
+    return (
+        CELLS_TOP - (key >> 50),
+        DISTANCE_TOP - (key >> 42 & DISTANCE_TOP),
+        CPUS_TOP - (key >> 28 & CPUS_TOP),
+        PAGES_TOP - (key & PAGES_TOP),
+    )

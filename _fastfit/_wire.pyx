@@ -1,6 +1,5 @@
 """Cutting a scheduler call in two; the contract is that of the twin in _wire_py.py, error texts included."""
 
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy

@@ -69,8 +69,9 @@ def refusals(outcome: Outcome) -> Iterable[str]:
             yield f"  refused: {refusal.pod} on {refusal.node}: {refusal.reason}: {refusal.message}"
             yield f"    kubelet: {_settings(refusal.kubelet)}"
             yield f"    we said {refusal.verdict}: {refusal.decision or 'no record'}"
-        for pod, obstacle in outcome.unbootable.items():
-            yield f"  no pages: {pod} on {obstacle}"
+        for short in outcome.unbootable:
+            yield f"  no pages: {short.pod} on {short.node}: {short.obstacle}"
+            yield f"    we said: {short.decision or 'no record'}"
     for hit in outcome.pending_fits:
         yield f"  pending, but fits: {hit.pod} on {hit.node}"
 

@@ -18,7 +18,7 @@ from tests.cluster.control_plane import ControlPlane, Scheduler
 from tests.cluster.hollow_kubelets import HollowKubelets
 from tests.cluster.processes import wait_for
 
-__all__ = ["Outcome", "Plan", "Refusal", "run"]
+__all__ = ["Outcome", "Plan", "Refusal", "Shortage", "run"]
 
 Json = dict[str, Any]
 
@@ -26,6 +26,7 @@ _POD_COUNT: Final = 150
 #: Seconds without any change after which the cluster counts as quiet: longer than the scheduler's longest back-off.
 _QUIET_S: Final = 12.0
 _PATIENCE_S: Final = 600.0
+_PODS: Final = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,19 @@ class Refusal:
     decision: Json
 
 
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A pod that its kubelet admitted, but whose guest would not start: KubeVirt's page rule (`PageBooks.obstacle`)."""
+
+    pod: str
+    node: str
+    obstacle: str
+    decision: Json
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What came of a plan. `unbootable`: admitted, but KubeVirt's page rule would keep the guest from starting."""
+    """What came of a plan."""
 
     plan: Plan
     bound: int = 0
@@ -64,7 +75,7 @@ class Outcome:
     pending: list[str] = field(default_factory=list)
     pending_fits: list[Placeable] = field(default_factory=list)
     probes: int = 0
-    unbootable: dict[str, str] = field(default_factory=dict)
+    unbootable: list[Shortage] = field(default_factory=list)
     cpus: int = 0
     #: seconds until every pod was bound or found to fit nowhere for now
     seconds: float = 0
@@ -122,13 +133,11 @@ def measure(
     configs = {node["name"]: node["kubelet"] for node in fleet(plan.seed)}
     outcome.refusals = [_explained(one, configs[one.node], extender) for one in judged if not one.admitted]
     outcome.pending = sorted(name for name, pod in pods.items() if "nodeName" not in pod["spec"])
-    books = _books(plan.seed, judged, pods, instances, outcome)
+    books, shortages = _books(plan.seed, judged, pods, instances)
+    outcome.unbootable = [Shortage(*short, _decision(*short[:2], extender)) for short in shortages]
     waiting = [pods[name] for name in outcome.pending]
     outcome.pending_fits, outcome.probes = placeable(plane, kubelets, books, waiting, list(pods.values()), instances)
     return outcome
-
-
-_PODS: Final = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 
 def create(plane: ControlPlane, plan: Plan) -> dict[str, Json]:
@@ -168,9 +177,14 @@ def wait_quiet(plane: ControlPlane, scheduler: Scheduler) -> float:
 
 
 def _explained(one: Judged, kubelet: Json, extender: Extender | None) -> Refusal:
-    decisions = extender.decisions(one.pod) if extender is not None else []
-    decision = next((decision for decision in decisions if decision["best"] == one.node), {})
+    decision = _decision(one.pod, one.node, extender)
     return Refusal(one.pod, one.node, kubelet, one.reason, one.message, _verdict(decision), decision)
+
+
+def _decision(pod: str, node: str, extender: Extender | None) -> Json:
+    """The last decision that ranked this node best for the pod."""
+    decisions = extender.decisions(pod) if extender is not None else []
+    return next((decision for decision in decisions if decision["best"] == node), {})
 
 
 def _verdict(decision: Json) -> str:
@@ -181,17 +195,17 @@ def _verdict(decision: Json) -> str:
 
 
 def _books(
-    seed: int, judged: list[Judged], pods: Mapping[str, Json], instances: Mapping[str, Json], outcome: Outcome
-) -> dict[str, PageBooks]:
-    """The pages of every node after all guests started; notes those that could not."""
+    seed: int, judged: list[Judged], pods: Mapping[str, Json], instances: Mapping[str, Json]
+) -> tuple[dict[str, PageBooks], list[tuple[str, str, str]]]:
+    """The pages of every node after all guests started; and those that could not: pod, node, why."""
     books = {node["name"]: PageBooks(node) for node in fleet(seed)}
+    shortages = []
     for one in judged:
         if not one.active:
             continue
         guest = guest_for(instances[one.pod])
-        obstacle = books[one.node].obstacle(guest, one.holdings)
-        if obstacle:
-            outcome.unbootable[one.pod] = f"{one.node}: {obstacle}"
-            continue
-        books[one.node].take(pods[one.pod], guest, one.holdings)
-    return books
+        if obstacle := books[one.node].obstacle(guest, one.holdings):
+            shortages.append((one.pod, one.node, obstacle))
+        else:
+            books[one.node].take(pods[one.pod], guest, one.holdings)
+    return books, shortages

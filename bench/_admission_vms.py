@@ -10,7 +10,7 @@ from typing import Any, Final
 from extender import names
 from extender.sample.vms import InstanceType, Vm, launcher_pod, vmi
 
-__all__ = ["NAMESPACE", "adopt", "vms"]
+__all__ = ["NAMESPACE", "adopt", "rendered", "vms"]
 
 NAMESPACE: Final = "vms"
 
@@ -52,14 +52,8 @@ def adopt(pod: dict[str, Any], uid: str) -> None:
     pod["metadata"]["labels"][names.CREATED_BY_LABEL] = uid
 
 
-def _pair(random: Random, number: int, kind: InstanceType, scheduler: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    even, disk = random.random() < _EVEN_SHARE, random.random() < _DISK_SHARE
-    vm = Vm(
-        f"vm-{number:03}",
-        kind,
-        namespace=NAMESPACE,
-        annotations={names.EVEN_PARITY_ANNOTATION: ""} if even and kind.dedicated else {},
-    )
+def rendered(vm: Vm, scheduler: str, *, container_disk: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    """VMI and pod of a VM, ready to be created: without what the API server writes."""
     instance, pod = vmi(vm), launcher_pod(vm)
     for written in (instance, pod):
         for owned_by_server in ("uid", "creationTimestamp"):
@@ -68,10 +62,17 @@ def _pair(random: Random, number: int, kind: InstanceType, scheduler: str) -> tu
     del pod["status"]
     pod["metadata"]["name"] = f"virt-launcher-{vm.name}"
     # There are no disks here: a claim that nobody made would keep the pod from being scheduled.
-    pod["spec"]["volumes"] = [{"name": "hugepages", "emptyDir": {"medium": "HugePages"}}] if kind.pages else []
-    if disk:
-        pod["spec"]["initContainers"].append(_digest_container(dedicated=kind.dedicated))
+    pod["spec"]["volumes"] = [{"name": "hugepages", "emptyDir": {"medium": "HugePages"}}] if vm.type.pages else []
+    if container_disk:
+        pod["spec"]["initContainers"].append(_digest_container(dedicated=vm.type.dedicated))
     return instance, pod
+
+
+def _pair(random: Random, number: int, kind: InstanceType, scheduler: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    even, disk = random.random() < _EVEN_SHARE, random.random() < _DISK_SHARE
+    annotations = {names.EVEN_PARITY_ANNOTATION: ""} if even and kind.dedicated else {}
+    vm = Vm(f"vm-{number:03}", kind, namespace=NAMESPACE, annotations=annotations)
+    return rendered(vm, scheduler, container_disk=disk)
 
 
 def _digest_container(*, dedicated: bool) -> dict[str, Any]:

@@ -6,21 +6,22 @@ them allocates in that order. The first refusal ends it; what was allocated befo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 from extender.errors import BadObject
 from extender.kubelet.counts import Amount, NodeCounts, ZoneCounts
 from extender.kubelet.cpu_manager import CpuManager
-from extender.kubelet.cpu_topology import CpuTopology
+from extender.kubelet.cpu_topology import shared_topology
 from extender.kubelet.cpuset import MAX_CPU, bits, format_cpus, from_ids
 from extender.kubelet.devices import DeviceManager
-from extender.kubelet.explain import ZoneCpus, no_common_zones
+from extender.kubelet.explain import Ground, ZoneCpus, no_common_zones, outlook
+from extender.kubelet.managers import HintLists, Managers
 from extender.kubelet.memory_manager import MemoryBlock, MemoryManager
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
 from extender.kubelet.results import TOPOLOGY, Admitted, Block, ContainerPlacement, Failure, Refused
 from extender.kubelet.topology_manager import NO_AFFINITY, Affinity, Hints, ResourceHints, TopologyManager
+from extender.kubelet.trace import Decided, Failed, ManagerName, Trace, asked, decided, took
 from extender.kubelet.versions import version_of
 
 __all__ = ["DeviceHints", "Kubelet", "Placements"]
@@ -43,12 +44,6 @@ class _Pod:
 
     demand: PodDemand | None
     device_hints: DeviceHints | None
-
-
-class _Manager(Protocol):
-    def sweep(self, active: Mapping[str, object]) -> None: ...
-
-    def allocate(self, pod: PodDemand, container: ContainerDemand, affinity: Affinity) -> Failure | None: ...
 
 
 class Kubelet:
@@ -80,9 +75,12 @@ class Kubelet:
             )
         if asks_zones and machine.zones[-1].id > _MAX_ZONE_ID:
             raise CannotStart(f"zone {machine.zones[-1].id}: the kubelet's zone masks have 64 bits")
-        self._cpu = CpuManager(CpuTopology(machine), config, self.version)
-        self._memory = MemoryManager(machine, config)
-        self._devices = DeviceManager({r: self._by_position(r, counts) for r, counts in (devices or {}).items()})
+        cpu = CpuManager(shared_topology(machine), config, self.version)
+        memory = MemoryManager(machine, config)
+        by_position = {r: self._by_position(r, counts) for r, counts in (devices or {}).items()}
+        self._now = Managers(DeviceManager(by_position), cpu, memory)
+        #: The managers of the empty node; never changed.
+        self._empty = self._now.clone()
         #: Pods that count as active, in order of admission.
         self._active: dict[str, _Pod] = {}
         #: False while pods of before a restart are admitted again; nothing is swept until then.
@@ -92,96 +90,134 @@ class Kubelet:
 
     def clone(self) -> "Kubelet":
         """Return an independent copy; machine, configuration and topology are shared."""
+        affinity = {uid: dict(containers) for uid, containers in self._affinity.items()}
+        return self._with(self._now.clone(), dict(self._active), affinity)
+
+    def _with(self, now: Managers, active: dict[str, _Pod], affinity: dict[str, dict[str, Affinity]]) -> "Kubelet":
         copy = object.__new__(Kubelet)
         copy.__dict__.update(self.__dict__)
-        copy._cpu = self._cpu.clone()
-        copy._memory = self._memory.clone()
-        copy._devices = self._devices.clone()
-        copy._active = dict(self._active)
-        copy._affinity = {uid: dict(containers) for uid, containers in self._affinity.items()}
+        copy.__dict__.update(_now=now, _active=active, _affinity=affinity)
         return copy
+
+    @property
+    def _cpu(self) -> CpuManager:
+        return self._now.cpu
 
     # --- admission ------------------------------------------------------------------------------------------
 
-    def admit(self, pod: PodDemand, device_hints: DeviceHints | None = None) -> Admitted | Refused:
+    def admit(
+        self, pod: PodDemand, device_hints: DeviceHints | None = None, trace: Trace | None = None
+    ) -> Admitted | Refused:
         """Decide on `pod` and, as far as it gets, allocate.
 
-        `device_hints` replace the Device Manager's for all of its containers; no devices are then taken.
+        `device_hints` replace the Device Manager's for all of its containers; no devices are then taken. `trace`
+        receives each step (trace.py).
         """
         given = None if device_hints is None else self._read_hints(device_hints)
         self._active[pod.uid] = _Pod(pod, device_hints)
-        failure = self._handle(pod, given)
-        devices = self._devices.held.get(pod.uid, {})
-        containers = {c.name: self._placement(pod.uid, c.name, devices.get(c.name, {})) for c in pod.containers}
+        failure = self._handle(pod, given, trace)
+        containers = {c.name: self._placement(pod.uid, c.name) for c in pod.containers}
         if failure is None:
             return Admitted(containers)
         self.remove(pod.uid)
         return Refused(failure.reason, failure.message, failure.rule, containers)
+
+    def outlook(self, pod: PodDemand, refused: Refused, device_hints: DeviceHints | None = None) -> str:
+        """Tell whether waiting can help a refused pod: the empty node is asked. The state is left as it is.
+
+        A pod of several containers may fit beside others and not alone, for its first container then goes elsewhere;
+        so "not even on the empty node" is no proof of never, unless the rule says never.
+        """
+        alone = self._with(self._empty.clone(), {}, {})
+        return outlook(alone.admit(pod, device_hints), refused.rule)
 
     def remove(self, uid: str) -> None:
         """Let the pod go; what it held is taken back at the next admission or look at the counts."""
         self._active.pop(uid, None)
         self._affinity.pop(uid, None)
 
-    def _handle(self, pod: PodDemand, given: list[ResourceHints] | None) -> Failure | None:
+    def _handle(self, pod: PodDemand, given: list[ResourceHints] | None, trace: Trace | None) -> Failure | None:
         manager = self._topology_manager
-        providers: list[_Manager] = [self._cpu, self._memory]
-        if given is None:
-            providers.insert(0, self._devices)
         affinity = NO_AFFINITY
         asks = manager.policy != "none"
         if asks:
             self._sweep()
+        elif trace is not None:
+            trace(Decided("the pod", None, False, True, "policy none asks for no hints and gives no guidance"))
         if asks and manager.pod_scope:
-            devices = self._devices.pod_hints(pod) if given is None else given
-            verdict = self._judge([*devices, self._cpu.pod_hints(pod), *self._memory.pod_hints(pod)], "the pod")
+            verdict = self._judge(pod, None, given, trace)
             if isinstance(verdict, Failure):
                 return verdict
             affinity = verdict
         for container in pod.containers:
             if asks and not manager.pod_scope:
-                devices = self._devices.hints(pod, container) if given is None else given
-                hints = [*devices, self._cpu.hints(pod, container), *self._memory.hints(pod, container)]
-                verdict = self._judge(hints, f"container {container.name}")
+                verdict = self._judge(pod, container, given, trace)
                 if isinstance(verdict, Failure):
                     return verdict
                 affinity = verdict
             self._affinity.setdefault(pod.uid, {})[container.name] = affinity
-            for provider in providers:
-                # A manager sweeps when it is called: under policy none, one that is not reached keeps stale state.
-                if self._ready:
-                    provider.sweep(self._active)
-                failure = provider.allocate(pod, container, affinity)
-                if failure is not None:
-                    return failure
+            failure = self._allocate(pod, container, affinity, trace, devices=given is None)
+            if failure is not None:
+                return failure
         return None
 
-    def _judge(self, answers: Sequence[ResourceHints | None], who: str) -> Affinity | Failure:
-        hints = [answer for answer in answers if answer is not None]
-        affinity, admit = self._topology_manager.decide([answer.hints for answer in hints])
-        if admit:
-            return affinity
-        by_width = not self._cpu.by_socket
-        rule = no_common_zones(self._topology_manager.policy, hints, self._ids, self._zone_cpus(), by_width=by_width)
-        return Failure(TOPOLOGY, "Resources cannot be allocated with Topology locality", f"{who}: {rule}")
+    def _judge(
+        self, pod: PodDemand, container: ContainerDemand | None, given: list[ResourceHints] | None, trace: Trace | None
+    ) -> Affinity | Failure:
+        lists = self._now.hints(pod, container, given)
+        affinity, admit = self._topology_manager.decide([answer.hints for answer in lists.all()])
+        who = "the pod" if container is None else f"container {container.name}"
+        failure = None if admit else self._no_common_zones(who, lists, self._empty.hints(pod, container, given))
+        if trace is not None:
+            trace(asked(who, self._now, pod, container, lists, self._ids))
+            trace(decided(who, affinity, self._ids, failure))
+        return affinity if failure is None else failure
 
-    def _zone_cpus(self) -> list[ZoneCpus]:
-        topology, cpu = self._cpu.topology, self._cpu
-        return [
+    def _no_common_zones(self, who: str, now: HintLists, empty: HintLists) -> Failure:
+        manager, cpu = self._topology_manager, self._cpu
+        cpus = [
             ZoneCpus(
                 self._ids[position],
                 own.bit_count(),
                 (own & ~cpu.reserved).bit_count(),
                 (own & cpu.available).bit_count(),
             )
-            for position, own in sorted(topology.zones.items())
+            for position, own in cpu.topology.zones.items()
         ]
+        ground = Ground(manager.policy, self._ids, cpus, self._now.capacity, by_width=not cpu.by_socket)
+        best, would_take = manager.decide([answer.hints for answer in empty.all()])
+        zones = (manager.machine if best.mask is None else best.mask) if would_take else None
+        rule = no_common_zones(ground, now.all(), empty.all(), zones)
+        return Failure(TOPOLOGY, "Resources cannot be allocated with Topology locality", f"{who}: {rule}")
+
+    def _allocate(
+        self, pod: PodDemand, container: ContainerDemand, affinity: Affinity, trace: Trace | None, *, devices: bool
+    ) -> Failure | None:
+        now = self._now
+        order: tuple[tuple[ManagerName, DeviceManager | CpuManager | MemoryManager], ...] = (
+            ("device", now.devices),
+            ("cpu", now.cpu),
+            ("memory", now.memory),
+        )
+        for name, manager in order if devices else order[1:]:
+            # A manager sweeps when it is called: under policy none, one that is not reached keeps stale state.
+            if self._ready:
+                manager.sweep(self._active)
+            failure = manager.allocate(pod, container, affinity)
+            if trace is not None:
+                if failure is not None:
+                    trace(Failed(container.name, name, failure))
+                elif step := took(
+                    name, now, container.name, self._placement(pod.uid, container.name), affinity, self._ids
+                ):
+                    trace(step)
+            if failure is not None:
+                return failure
+        return None
 
     def _sweep(self) -> None:
-        if not self._ready:
-            return
-        for manager in (self._devices, self._cpu, self._memory):
-            manager.sweep(self._active)
+        if self._ready:
+            self._now.sweep(self._active)
 
     # --- life of the node -----------------------------------------------------------------------------------
 
@@ -201,15 +237,15 @@ class Kubelet:
                         raise BadObject(f"{where}: CPU ids are 0 to {MAX_CPU}")
                     cpus.setdefault(uid, {})[name] = self._own(from_ids(placement.cpus), where)
                 blocks = [MemoryBlock(b.resource, self._mask(b.zones, where), b.bytes) for b in placement.memory]
-                if blocks and self._memory.static:
+                if blocks and self._now.memory.static:
                     memory.setdefault(uid, {})[name] = blocks
-                known = {r: counts for r, counts in placement.devices.items() if r in self._devices.total}
+                known = {r: counts for r, counts in placement.devices.items() if r in self._now.devices.total}
                 if known:
                     devices.setdefault(uid, {})[name] = {r: self._by_position(r, c) for r, c in known.items()}
+        self._now = self._empty.clone()
         self._cpu.load(cpus)
-        self._memory.load(memory)
-        self._devices = DeviceManager(self._devices.total)
-        self._devices.load(devices)
+        self._now.memory.load(memory)
+        self._now.devices.load(devices)
         self._active = dict.fromkeys(placements, _Pod(None, None))
         self._affinity = {}
 
@@ -220,7 +256,7 @@ class Kubelet:
             if earlier.name == name or earlier.kind is Kind.APP:
                 break
             if earlier.kind is Kind.INIT:
-                self._memory.drop(uid, earlier.name)
+                self._now.memory.drop(uid, earlier.name)
 
     def restart(self) -> dict[str, Admitted | Refused]:
         """Restart from the state files and admit every active pod again, in order; the answers are by uid.
@@ -229,8 +265,7 @@ class Kubelet:
         back) asks again, so a *running* pod can be refused. Pods that were loaded are kept as they are. Raises
         CannotStart if the start-up check of the files fails.
         """
-        for manager in (self._devices, self._cpu, self._memory):
-            manager.restart()
+        self._now.restart()
         pods, self._active = self._active, {uid: pod for uid, pod in self._active.items() if pod.demand is None}
         self._affinity = {}
         self._ready = False
@@ -243,7 +278,7 @@ class Kubelet:
     def state(self) -> dict[str, object]:
         """Return the state files' content in the golden format; what refused pods left behind is still in it."""
         memory: dict[str, object] = {}
-        for position, zone in enumerate(self._memory.zones):
+        for position, zone in enumerate(self._now.memory.zones):
             entry: dict[str, object] = {"assignments": zone.blocks, "group": list(self._zone_ids(zone.group))}
             for resource, allocatable in zone.allocatable.items():
                 entry[resource] = {
@@ -262,48 +297,52 @@ class Kubelet:
         self._sweep()
         placements: dict[str, dict[str, ContainerPlacement]] = {}
         for uid in self._active:
-            devices = self._devices.shares(uid)
-            names = dict.fromkeys((*self._cpu.held.get(uid, ()), *self._memory.held.get(uid, ()), *devices))
-            placements[uid] = {name: self._placement(uid, name, devices.get(name, {})) for name in names}
+            devices = self._now.devices.shares(uid)
+            names = dict.fromkeys((*self._cpu.held.get(uid, ()), *self._now.memory.held.get(uid, ()), *devices))
+            placements[uid] = {
+                name: replace(self._placement(uid, name), devices=self._by_zone(devices.get(name, {})))
+                for name in names
+            }
         return placements
 
     def counts(self) -> NodeCounts:
         """Return what the next admission finds free."""
         self._sweep()
-        topology, available = self._cpu.topology, self._cpu.available
+        topology, available, reserved = self._cpu.topology, self._cpu.available, self._cpu.reserved
         zones = []
         for position, zone in enumerate(self.machine.zones):
             own = topology.zones.get(position, 0)
-            memory = self._memory.zones[position] if self._memory.static else None
+            memory = self._now.memory.zones[position] if self._now.memory.static else None
             cores = topology.cores_of_zone.get(position, {}).values()
             zones.append(
                 ZoneCounts(
                     id=zone.id,
                     socket=zone.cores[0].socket if zone.cores else -1,
                     cpu_total=own.bit_count(),
+                    cpu_reserved=(own & reserved).bit_count(),
                     cpu_free=(own & available).bit_count(),
                     cores_free=sum(1 for core in cores if core & available == core),
                     memory={r: Amount(a, memory.free[r]) for r, a in memory.allocatable.items()} if memory else {},
                     blocks=memory.blocks if memory else 0,
                     group=memory.group if memory else 1 << position,
                     devices={
-                        resource: Amount(total[position], self._devices.free[resource][position])
-                        for resource, total in self._devices.total.items()
+                        resource: Amount(total[position], self._now.devices.free[resource][position])
+                        for resource, total in self._now.devices.total.items()
                         if position in total
                     },
                 )
             )
         return NodeCounts(tuple(zones), self._cpu.physical.bit_count(), topology.cpus_per_core)
 
-    def _placement(self, uid: str, name: str, devices: Mapping[str, Mapping[int, int]]) -> ContainerPlacement:
+    def _placement(self, uid: str, name: str) -> ContainerPlacement:
         affinity = self._affinity.get(uid, {}).get(name, NO_AFFINITY)
-        blocks = self._memory.held.get(uid, {}).get(name, ())
+        blocks = self._now.memory.held.get(uid, {}).get(name, ())
         return ContainerPlacement(
             cpus=frozenset(bits(self._cpu.held.get(uid, {}).get(name, 0))),
             memory=tuple(Block(b.resource, self._zone_ids(b.mask), b.bytes) for b in blocks),
             hint=None if affinity.mask is None else self._zone_ids(affinity.mask),
             preferred=affinity.preferred,
-            devices={r: {self._ids[zone]: n for zone, n in counts.items()} for r, counts in devices.items()},
+            devices=self._by_zone(self._now.devices.held.get(uid, {}).get(name, {})),
         )
 
     # --- zone ids and positions -----------------------------------------------------------------------------
@@ -322,6 +361,9 @@ class Kubelet:
         if foreign:
             raise BadObject(f"{where}: the machine has no CPU {format_cpus(foreign)}")
         return cpus
+
+    def _by_zone(self, devices: Mapping[str, Mapping[int, int]]) -> dict[str, dict[int, int]]:
+        return {r: {self._ids[position]: n for position, n in counts.items()} for r, counts in devices.items()}
 
     def _by_position(self, resource: str, counts: Mapping[int, int]) -> dict[int, int]:
         for zone in counts:

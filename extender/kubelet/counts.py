@@ -18,7 +18,7 @@ class Amount:
 class ZoneCounts:
     """One zone.
 
-    `cpu_total` includes reserved CPUs (the CPU Manager's minimal width is taken over it); `cpu_free` is what can be
+    `cpu_total` includes the `cpu_reserved` (the CPU Manager's minimal width is taken over it); `cpu_free` is what can be
     given out; `cores_free` counts the physical cores of which every CPU can be given out. `memory`: bytes by type,
     allocatable after reservation; empty without Memory Manager. `blocks` and `group` (mask over zone *positions*) are
     the Memory Manager's. `socket` is -1 for a CPU-less zone.
@@ -27,6 +27,7 @@ class ZoneCounts:
     id: int
     socket: int
     cpu_total: int
+    cpu_reserved: int
     cpu_free: int
     cores_free: int
     memory: Mapping[str, Amount]

@@ -145,15 +145,11 @@ class CpuManager:
         for mask, count in sums.items():
             if mask and must & ~mask == 0 and start + count >= need:
                 masks.append(mask)
-        preferred = frozenset(mask for mask in masks if self._preferred(mask, width))
-        return ResourceHints("cpu", need, width, Hints(tuple(masks), preferred))
-
-    def _preferred(self, mask: int, width: int) -> bool:
-        if mask.bit_count() == width:
-            return True
-        if not self.by_socket or not self.topology.zones_per_socket:
-            return False
-        return len(self.topology.sockets_in(mask)) == -(-width // self.topology.zones_per_socket)
+        preferred = [mask for mask in masks if mask.bit_count() == width]
+        if self.by_socket and topology.zones_per_socket:
+            sockets = -(-width // topology.zones_per_socket)
+            preferred += [mask for mask in masks if len(topology.sockets_in(mask)) == sockets]
+        return ResourceHints("cpu", need, width, Hints(tuple(masks), frozenset(preferred)))
 
     # --- allocation -----------------------------------------------------------------------------------------
 

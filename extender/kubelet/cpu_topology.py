@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from extender.kubelet.cpuset import from_ids
 from extender.kubelet.model import Machine
 
-__all__ = ["CpuTopology"]
+__all__ = ["CpuTopology", "shared_topology"]
 
 #: Units of one kind: id -> its CPUs.
 Units = Mapping[int, int]
@@ -81,6 +81,23 @@ class CpuTopology:
             if own & cpus:
                 together |= own
         return together
+
+
+#: The machine itself is kept beside its topology, so its address cannot become another's.
+_shared: dict[int, tuple[Machine, CpuTopology]] = {}
+_MOST_SHARED = 512
+
+
+def shared_topology(machine: Machine) -> CpuTopology:
+    """Return the topology of `machine`, made once for all nodes that share the record (hardware of one model)."""
+    known = _shared.get(id(machine))
+    if known is not None:
+        return known[1]
+    if len(_shared) >= _MOST_SHARED:
+        del _shared[next(iter(_shared))]
+    topology = CpuTopology(machine)
+    _shared[id(machine)] = machine, topology
+    return topology
 
 
 def _inside(units: Units, cpus: int) -> Units:

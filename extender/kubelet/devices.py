@@ -5,7 +5,7 @@ of a Go map); the model takes the lowest zone, which is a guess there and exact 
 a finished init container held is by zone, too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
 from extender.kubelet.results import Failure, unexpected
@@ -55,15 +55,15 @@ class DeviceManager:
         total = self.total.get(resource)
         if not total:
             return ResourceHints(resource, need, 1, None)
-        masks = _masks(sorted(total))
-        width = min((m.bit_count() for m in masks if _count(total, m) >= need), default=len(total))
+        width = min((mask.bit_count() for mask, sum_ in _sums(total) if sum_ >= need), default=len(total))
         reusable: Mapping[int, int] = {} if held is not None else self._reusable_of(uid, resource)
         free = self.free[resource] if held is None else held
         available = sum(free.values()) + sum(reusable.values())
         if (held is not None and available != need) or available < need:
             return ResourceHints(resource, need, width, IMPOSSIBLE)
         must = sum(1 << zone for zone, count in reusable.items() if count)
-        fit = tuple(m for m in masks if must & ~m == 0 and _count(free, m) + _count(reusable, m) >= need)
+        usable = {zone: free.get(zone, 0) + reusable.get(zone, 0) for zone in total}
+        fit = tuple(mask for mask, sum_ in _sums(usable) if must & ~mask == 0 and sum_ >= need)
         preferred = frozenset(mask for mask in fit if mask.bit_count() == width)
         return ResourceHints(resource, need, width, Hints(fit, preferred))
 
@@ -169,16 +169,12 @@ def _pod_need(pod: PodDemand) -> dict[str, int]:
     return {r: max(apps.get(r, 0) + sidecars.get(r, 0), inits.get(r, 0)) for r in names}
 
 
-def _masks(zones: Iterable[int]) -> list[int]:
-    """Return every non-empty set of `zones`."""
-    masks = [0]
-    for zone in zones:
-        masks += [mask | 1 << zone for mask in masks]
-    return masks[1:]
-
-
-def _count(counts: Mapping[int, int], mask: int) -> int:
-    return sum(count for zone, count in counts.items() if mask >> zone & 1)
+def _sums(counts: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Return every non-empty set of the zones in `counts`, with its sum."""
+    sums = [(0, 0)]
+    for zone, count in sorted(counts.items()):
+        sums += [(mask | 1 << zone, sum_ + count) for mask, sum_ in sums]
+    return sums[1:]
 
 
 def _first(counts: Mapping[int, int], need: int) -> Counts:

@@ -1,12 +1,18 @@
-"""Why the Topology Manager found no zones that all resources prefer, in words for an administrator."""
+"""Why the Topology Manager found no zones that all resources prefer, in words and numbers for an administrator.
 
-from collections.abc import Sequence
+Two cases are told apart: what the zones' capacity forbids for ever, and what is only in use now. The proof of the
+first is that the same hints, asked of the empty node, are refused as well: what is free only ever gets less.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from extender.kubelet.cpuset import bits
+from extender.kubelet.pod import is_memory
+from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.topology_manager import ResourceHints
 
-__all__ = ["ZoneCpus", "amount_text", "no_common_zones"]
+__all__ = ["Ground", "ZoneCpus", "amount_text", "no_common_zones", "outlook", "sets_text", "why_width"]
 
 #: Sets of zones that are listed before the text says "and N more".
 _SHOWN = 6
@@ -22,70 +28,117 @@ class ZoneCpus:
     free: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The node behind a refusal.
+
+    `capacity`: resource -> zone position -> what minimal width is taken over. `by_width`: only sets of minimal width
+    are ever preferred (all but align-by-socket).
+    """
+
+    policy: str
+    zone_ids: Sequence[int]
+    cpus: Sequence[ZoneCpus]
+    capacity: Callable[[str], Mapping[int, int]]
+    by_width: bool
+
+
 def amount_text(resource: str, amount: int) -> str:
-    """Return an amount with its resource: memory in Gi, all else as a number."""
-    if resource == "memory" or resource.startswith("hugepages-"):
-        return f"{amount / (1 << 30):g}Gi {resource}"
+    """Return an amount with its resource: CPUs as such, memory in Gi or Mi, all else as a number."""
+    if resource == "cpu":
+        return "1 CPU" if amount == 1 else f"{amount} CPUs"
+    if is_memory(resource):
+        size, unit = (1 << 30, "Gi") if amount >= 1 << 30 or amount == 0 else (1 << 20, "Mi")
+        return f"{amount / size:g}{unit} {resource}"
     return f"{amount} {resource}"
 
 
+def sets_text(masks: Sequence[int], zone_ids: Sequence[int]) -> str:
+    """Return sets of zones by their ids, narrow ones first: "{0} {1} {0,1}"; of many sets the first few."""
+    ordered = sorted(masks, key=lambda mask: (mask.bit_count(), mask))
+    shown = " ".join("{" + ",".join(str(zone_ids[p]) for p in bits(mask)) + "}" for mask in ordered[:_SHOWN])
+    return shown if len(masks) <= _SHOWN else f"{shown} and {len(masks) - _SHOWN} more"
+
+
+def why_width(answer: ResourceHints, capacity: Mapping[int, int]) -> str:
+    """Return why `answer.width` zones are the fewest that hold the request, whatever is in use."""
+    sizes = sorted(capacity.values(), reverse=True)
+    basis = "after reservation" if is_memory(answer.resource) else "in all"
+    if sum(sizes) < answer.request:
+        return f"all zones together have {amount_text(answer.resource, sum(sizes))} {basis}"
+    if sum(sizes[: answer.width - 1]) >= answer.request:
+        return f"no {_zones(answer.width - 1)} can hold every memory type at once"
+    if answer.width == 1:
+        return f"a zone has up to {amount_text(answer.resource, sizes[0])} {basis}"
+    verb = "has" if answer.width == 2 else "have"
+    most = amount_text(answer.resource, sum(sizes[: answer.width - 1]))
+    return f"{_zones(answer.width - 1)} {verb} at most {most} {basis}"
+
+
 def no_common_zones(
-    policy: str, answers: Sequence[ResourceHints], zone_ids: Sequence[int], cpus: Sequence[ZoneCpus], *, by_width: bool
+    ground: Ground, now: Sequence[ResourceHints], empty: Sequence[ResourceHints], would_take: int | None
 ) -> str:
     """Tell the rule that refused, what each resource could have used, and whether waiting can help.
 
-    `by_width`: only sets of minimal width are ever preferred (all but align-by-socket).
+    `empty`: the same request's hints on the empty node; `would_take`: the zones on which that would have been
+    admitted, None if it would not.
     """
-    asked = [answer for answer in answers if answer.hints is not None]
-    need = "one and the same zone" if policy == "single-numa-node" else "one and the same set of zones"
-    parts = [f"{policy} wants {need} to be the narrowest choice for every resource"]
-    parts += [_resource(answer, zone_ids) for answer in asked]
+    asked = [answer for answer in now if answer.hints is not None]
+    need = "one and the same zone" if ground.policy == "single-numa-node" else "one and the same set of zones"
+    parts = [f"{ground.policy} wants {need} to be the narrowest choice for every resource"]
+    parts += [_resource(answer, ground.zone_ids) for answer in asked]
     if any(answer.resource == "cpu" for answer in asked):
-        parts += [f"zone {z.zone} has {z.total} CPUs, {z.allocatable} not reserved, {z.free} free" for z in cpus]
-    if by_width and (never := _never(policy, asked, cpus)):
-        parts.append(f"this pod never fits this node under {policy}: {never}")
+        parts += [f"zone {z.zone} has {z.total} CPUs, {z.allocatable} not reserved, {z.free} free" for z in ground.cpus]
+    if would_take is None:
+        parts.append(f"under {ground.policy} this pod never fits this node, not even empty: {_never(ground, empty)}")
+    else:
+        zones = sets_text([would_take], ground.zone_ids)
+        parts.append(f"not now: on the empty node every resource would prefer {zones}")
     return "; ".join(parts)
+
+
+def outlook(empty: Admitted | Refused, rule: str) -> str:
+    """Tell from the empty node's answer whether waiting can help a pod that was refused by `rule`."""
+    if isinstance(empty, Admitted):
+        places = {name: place.hint for name, place in empty.containers.items() if place.cpus or place.memory}
+        zones = ", ".join(f"{name} on zones {','.join(map(str, hint))}" for name, hint in places.items() if hint)
+        return "not now: the empty node would take the pod" + (f" ({zones})" if zones else "")
+    if empty.rule == rule:
+        return "not even on the empty node, and by the same rule"
+    return f"not even on the empty node: {empty.reason}: {empty.rule}"
 
 
 def _resource(answer: ResourceHints, zone_ids: Sequence[int]) -> str:
     assert answer.hints is not None
     what = amount_text(answer.resource, answer.request) if answer.request else answer.resource
     if not answer.hints.masks:
-        return f"{what} fits nowhere"
-    width = f"needs {_zones(answer.width)} by capacity and " if answer.width else ""
-    preferred = sorted(answer.hints.preferred, key=_order)
-    if preferred:
-        return f"{what} {width}prefers {_sets(preferred, zone_ids)}"
-    return f"{what} {width}finds room only in the wider {_sets(sorted(answer.hints.masks, key=_order), zone_ids)}"
+        return f"{what} fits nowhere now"
+    width = f"minimal width {_zones(answer.width)}, " if answer.width else ""
+    if answer.hints.preferred:
+        return f"{what}: {width}prefers {sets_text(tuple(answer.hints.preferred), zone_ids)}"
+    return f"{what}: {width}room only in the wider {sets_text(answer.hints.masks, zone_ids)}"
 
 
-def _never(policy: str, asked: Sequence[ResourceHints], cpus: Sequence[ZoneCpus]) -> str:
-    """Return why no amount of free room would do, or "". Widths follow from capacity alone, so they never change."""
-    widths = {answer.resource: answer.width for answer in asked if answer.width}
-    if policy == "single-numa-node" and any(width > 1 for width in widths.values()):
-        wide = next(resource for resource, width in widths.items() if width > 1)
-        return f"{wide} needs {_zones(widths[wide])}"
-    if len(set(widths.values())) > 1:
-        return "the widths differ (" + ", ".join(f"{resource} {width}" for resource, width in widths.items()) + ")"
-    for answer in asked:
-        if answer.resource == "cpu":
-            best = sum(sorted((zone.allocatable for zone in cpus), reverse=True)[: answer.width])
-            if best < answer.request:
-                return (
-                    f"{_zones(answer.width)} would do by all their CPUs, which sets the width, but reserved CPUs "
-                    f"leave {best} of the {answer.request} wanted"
-                )
-    return ""
+def _never(ground: Ground, empty: Sequence[ResourceHints]) -> str:
+    """Return what capacity alone forbids. Widths follow from capacity, so they never change."""
+    asked = [answer for answer in empty if answer.hints is not None and answer.width]
+    widths = [
+        f"minimal width for {amount_text(answer.resource, answer.request)} is {answer.width}, "
+        f"because {why_width(answer, ground.capacity(answer.resource))}"
+        for answer in asked
+    ]
+    for answer, width in zip(asked, widths, strict=True):
+        if ground.policy == "single-numa-node" and answer.width > 1:
+            return width
+        if answer.resource == "cpu" and answer.hints is not None and not answer.hints.preferred:
+            best = sum(sorted((zone.allocatable for zone in ground.cpus), reverse=True)[: answer.width])
+            return f"{width}, but at most {best} can be given, the others are reserved"
+    if ground.by_width and len({answer.width for answer in asked}) > 1:
+        return "; ".join(widths)
+    return "empty zones leave no choice in common: " + "; ".join(
+        _resource(answer, ground.zone_ids) for answer in empty if answer.hints is not None
+    )
 
 
 def _zones(count: int) -> str:
     return "1 zone" if count == 1 else f"{count} zones"
-
-
-def _order(mask: int) -> tuple[int, int]:
-    return mask.bit_count(), mask
-
-
-def _sets(masks: Sequence[int], zone_ids: Sequence[int]) -> str:
-    shown = " ".join("{" + ",".join(str(zone_ids[p]) for p in bits(mask)) + "}" for mask in masks[:_SHOWN])
-    return shown if len(masks) <= _SHOWN else f"{shown} and {len(masks) - _SHOWN} more"

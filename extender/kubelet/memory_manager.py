@@ -5,10 +5,10 @@ zones joined by such a block form a group until the last of their blocks is gone
 policy, none included, a request that finds no zones is refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from extender.kubelet.cpuset import bits
+from extender.kubelet.cpuset import bits, from_ids
 from extender.kubelet.explain import amount_text
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
@@ -66,6 +66,12 @@ class _Reusable:
     def of(self, uid: str, mask: int, resource: str) -> int:
         return self.bytes.get((mask, resource), 0) if uid == self.uid else 0
 
+    def add_to(self, sums: list[int], uid: str, resource: str) -> None:
+        """Add what the pod may reuse to a list that has one sum per mask."""
+        for (mask, name), amount in self.bytes.items() if uid == self.uid else ():
+            if name == resource:
+                sums[mask] += amount
+
 
 class MemoryManager:
     """The state of one Memory Manager. Raises CannotStart where the kubelet would not start."""
@@ -77,6 +83,8 @@ class MemoryManager:
         self.zones = _zones(machine, config) if self.static else []
         self.held: dict[str, dict[str, list[MemoryBlock]]] = {}
         self._reusable = _Reusable()
+        #: resource -> allocatable bytes of every mask; made when first asked for, the same for all copies
+        self._capacity: dict[str, list[int]] = {}
 
     def clone(self) -> "MemoryManager":
         """Return an independent copy."""
@@ -88,6 +96,7 @@ class MemoryManager:
             for uid, pod in self.held.items()
         }
         copy._reusable = _Reusable(self._reusable.uid, dict(self._reusable.bytes))
+        copy._capacity = self._capacity
         return copy
 
     # --- hints ----------------------------------------------------------------------------------------------
@@ -141,36 +150,39 @@ class MemoryManager:
 
         Capacity is what the zones have after reservation, whatever is in use; types are never judged apart.
         """
-        zones = self.zones
-        width = len(zones)
-        masks: list[int] = []
-        types = list(need.items())
-        size = 1 << len(zones)
-        capacity = [[0] * size for _ in types]
-        free = [[0] * size for _ in types]
-        for mask in range(1, size):
-            low = mask & -mask
-            zone = zones[low.bit_length() - 1]
-            for i, (resource, _) in enumerate(types):
-                capacity[i][mask] = capacity[i][mask ^ low] + zone.allocatable.get(resource, 0)
-                free[i][mask] = free[i][mask ^ low] + zone.free.get(resource, 0)
-            if any(capacity[i][mask] < amount for i, (_, amount) in enumerate(types)):
-                continue
-            width = min(width, mask.bit_count())
-            if self._group_forbids(mask):
-                continue
-            if all(free[i][mask] + self._reusable.of(uid, mask, r) >= amount for i, (r, amount) in enumerate(types)):
-                masks.append(mask)
-        return width, masks
+        masks: Sequence[int] = range(1, 1 << len(self.zones))
+        for resource, amount in need.items():
+            capacity = self._capacity_of(resource)
+            masks = [mask for mask in masks if capacity[mask] >= amount]
+        width = min((mask.bit_count() for mask in masks), default=len(self.zones))
+        for resource, amount in need.items():
+            free = _sums([zone.free.get(resource, 0) for zone in self.zones])
+            self._reusable.add_to(free, uid, resource)
+            masks = [mask for mask in masks if free[mask] >= amount]
+        used = self._used()
+        return width, [mask for mask in masks if not self._group_forbids(mask, used)]
 
-    def _group_forbids(self, mask: int) -> bool:
+    def _capacity_of(self, resource: str) -> list[int]:
+        known = self._capacity.get(resource)
+        if known is None:
+            known = _sums([zone.allocatable.get(resource, 0) for zone in self.zones])
+            # Names come from pods: only those that the node has are kept.
+            if known[-1]:
+                self._capacity[resource] = known
+        return known
+
+    def _used(self) -> int:
+        """Return the mask of the zones that hold blocks."""
+        return from_ids(position for position, zone in enumerate(self.zones) if zone.blocks > 0)
+
+    def _group_forbids(self, mask: int, used: int) -> bool:
         if mask & (mask - 1) == 0:
             return self.zones[mask.bit_length() - 1].group != mask
-        return self._violates(mask)
+        return bool(mask & used) and self._violates(mask, used)
 
-    def _violates(self, mask: int) -> bool:
+    def _violates(self, mask: int, used: int) -> bool:
         """Tell whether a block over several zones would touch a zone in use outside this very group."""
-        return any(self.zones[zone].blocks > 0 and self.zones[zone].group != mask for zone in bits(mask))
+        return any(self.zones[position].group != mask for position in bits(mask & used))
 
     # --- allocation -----------------------------------------------------------------------------------------
 
@@ -219,7 +231,7 @@ class MemoryManager:
             mask = _narrowest(wider, width)
             if mask.bit_count() != width and preferred:
                 return _failure("failed to find the extended preferred hint", self._width_text(need, width, mask))
-        if mask & (mask - 1) and self._violates(mask):
+        if mask & (mask - 1) and self._violates(mask, self._used()):
             return _failure(
                 "preferred hint violates NUMA node allocation",
                 f"{_text(need)} over {mask.bit_count()} zones may only use zones that hold nothing or form this very "
@@ -339,6 +351,14 @@ class MemoryManager:
             f"{_text(need)} would fit {width} zone(s) by capacity, only {mask.bit_count()} zones can give it now, "
             "and the Topology Manager asked for the preferred width"
         )
+
+
+def _sums(amounts: Iterable[int]) -> list[int]:
+    """Return the sum of every subset, by mask."""
+    sums = [0]
+    for amount in amounts:
+        sums += [total + amount for total in sums]
+    return sums
 
 
 def _narrowest(masks: Iterable[int], width: int) -> int:

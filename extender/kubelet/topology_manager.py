@@ -7,6 +7,7 @@ on order and has the closed form computed here, whose cost is that of one pass o
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import add, mul, sub
 
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 
@@ -110,19 +111,23 @@ def _intersections(lists: Sequence[Hints], zones: int) -> list[int]:
     size = 1 << zones
     product = [1] * size
     for hints in lists:
-        above = [0] * size
+        chosen = [0] * size
         for mask in hints.masks:
-            above[mask] += 1
-        for bit in (1 << position for position in range(zones)):
-            for low in range(size):
-                if not low & bit:
-                    above[low] += above[low | bit]
-        product = [a * b for a, b in zip(product, above, strict=True)]
-    for bit in (1 << position for position in range(zones)):
-        for low in range(size):
-            if not low & bit:
-                product[low] -= product[low | bit]
-    return [mask for mask in range(1, size) if product[mask]]
+            chosen[mask] += 1
+        product = list(map(mul, product, _along_zones(add, chosen, zones)))
+    exact = _along_zones(sub, product, zones)
+    return [mask for mask in range(1, size) if exact[mask]]
+
+
+def _along_zones(change: Callable[[int, int], int], values: list[int], zones: int) -> list[int]:
+    """Return `values` (one per mask) after values[m] = change(values[m], values[m with z]), zone by zone z.
+
+    Every round treats the lowest bit of the index and moves it to the top; after `zones` rounds all are back in place.
+    """
+    for _ in range(zones):
+        without, having = values[::2], values[1::2]
+        values = [*map(change, without, having), *having]
+    return values
 
 
 class TopologyManager:

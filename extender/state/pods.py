@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import PodDemand, pod_demand
@@ -43,10 +44,13 @@ def is_over(pod: Pod) -> bool:
 
 
 def holds_something(demand: PodDemand) -> bool:
-    """Whether the resource managers keep anything for such a pod."""
+    """Whether the resource managers keep anything of a zone for such a pod; KubeVirt's own devices have no zone."""
     if demand.pod_level:
         return False
-    return any(c.exclusive_cpus or c.memory or c.devices for c in demand.containers)
+    return any(
+        c.exclusive_cpus or c.memory or any(not name.startswith(names.KUBEVIRT_DEVICE_PREFIX) for name, _ in c.devices)
+        for c in demand.containers
+    )
 
 
 def entry_of(pod: Pod) -> PodEntry | None:

@@ -77,8 +77,8 @@ class Api:
                 content = response.read()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                if used and isinstance(error, (ConnectionError, http.client.RemoteDisconnected)):
-                    continue  # the server was restarted since this connection was last used
+                if used and isinstance(error, (ConnectionError, ssl.SSLEOFError, http.client.RemoteDisconnected)):
+                    continue  # the server was restarted since, or gave up a connection that nobody used
                 if isinstance(error, OSError):
                     raise
                 raise ConnectionError(str(error)) from error

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DEFAULT_VERSION", "RELEASES", "BuildError", "Release", "ensure_binary", "missing_tools"]
+__all__ = ["DEFAULT_VERSION", "RELEASES", "SOURCE", "BuildError", "Release", "ensure_binary", "missing_tools"]
 
 SOURCE: Final = Path(__file__).parent
 CACHE: Final = SOURCE.parents[1] / ".cache" / "cluster"
@@ -31,7 +31,8 @@ class Release:
 
 
 RELEASES: Final = {"1.36": Release("v1.36.3", "go.mod"), "1.37": Release("v1.37.2", "go-1.37.mod", "k8s137")}
-DEFAULT_VERSION: Final = "1.36"
+#: What the tests run on; FASTFIT_TEST_KUBERNETES=1.37 chooses the other release.
+DEFAULT_VERSION: Final = os.environ.get("FASTFIT_TEST_KUBERNETES", "1.36")
 
 
 class BuildError(Exception):
@@ -61,6 +62,8 @@ def ensure_binary(version: str = DEFAULT_VERSION, say: Callable[[str], None] = p
     The first build downloads 0.8 GB of modules and compiles for some minutes; later ones take seconds. Several
     processes may ask at once: one builds, the others wait for it.
     """
+    if version not in RELEASES:
+        raise BuildError(f"Kubernetes {version!r}: one of {', '.join(RELEASES)}")
     release = RELEASES[version]
     directory = CACHE / release.version
     directory.mkdir(parents=True, exist_ok=True)

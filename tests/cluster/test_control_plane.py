@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from extender.sample.machines import xeon_6230
 from tests.cluster.api import ApiError
-from tests.cluster.build import DEFAULT_VERSION, RELEASES
+from tests.cluster.build import DEFAULT_VERSION, RELEASES, SOURCE
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.hollow_kubelets import HollowKubelets
 from tests.cluster.processes import wait_for
@@ -214,7 +215,7 @@ def test_zones_are_published_with_the_chosen_lag(control_plane: ControlPlane) ->
 def test_an_exporter_like_nfd_leaves_vms_out(control_plane: ControlPlane) -> None:
     """A pod with a fractional container is missing from the zones, one without is counted; `none` publishes nothing."""
     nodes = [node("nfd"), node("exact", nrt="exact"), node("none", nrt="none")]
-    with control_plane.hollow_kubelets(nodes, nrt="nfd", fingerprint=True):
+    with control_plane.hollow_kubelets(nodes, nrt="nfd"):
         namespace = control_plane.namespace()
         for name in ("nfd", "exact", "none"):
             whole = vm(f"whole-{name}", namespace, cpus=4, node_name=name)
@@ -226,7 +227,34 @@ def test_an_exporter_like_nfd_leaves_vms_out(control_plane: ControlPlane) -> Non
         assert not control_plane.api.exists(f"{NRT}/none")
         attributes = {each["name"]: each["value"] for each in control_plane.api.get(f"{NRT}/nfd")["attributes"]}
     assert (attributes["topologyManagerPolicy"], attributes["topologyManagerScope"]) == ("single-numa-node", "pod")
-    assert attributes["nodeTopologyPodsFingerprint"].startswith("pfp0v001")
+    assert "nodeTopologyPodsFingerprint" not in attributes
+
+
+def test_the_fingerprint_names_the_set_of_pods(control_plane: ControlPlane) -> None:
+    """Ten pods in six namespaces give the fingerprint that the reference implementation gives for them."""
+    names = {
+        "analytics": ["controller-69dkj"],
+        "kube-public": ["subscriber-tq6v7", "transformer-hfbng", "validator-c6pn5"],
+        "kube-system": ["proxy-wszrd"],
+        "middleware": ["processor-jkrl4"],
+        "network": ["gateway-vsll5", "importer-kzdfr", "importer-q5vt9"],
+        "staging": ["prometheus-bwgbn"],
+    }
+    for namespace in names.keys() - {"kube-public", "kube-system"}:
+        control_plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+
+    def published() -> str | None:
+        attributes = control_plane.api.get(f"{NRT}/marked")["attributes"]
+        return next((each["value"] for each in attributes if each["name"] == "nodeTopologyPodsFingerprint"), None)
+
+    with control_plane.hollow_kubelets([node("marked")], fingerprint=True):
+        assert published() is None  # nothing runs yet
+        control_plane.api.create_all(
+            vm(name, namespace, cpus=1, node_name="marked")
+            for namespace, in_namespace in names.items()
+            for name in in_namespace
+        )
+        wait_for(lambda: published() == "pfp0v001567144e4a561bb5a", "the fingerprint of all ten pods")
 
 
 def test_devices_sit_in_zones(control_plane: ControlPlane) -> None:
@@ -320,6 +348,12 @@ def observed(verdict: Object) -> Object:
 
 def in_mib(blocks: list[Object]) -> list[Object]:
     return [{"resource": b["resource"], "numa": b["numa"], "Mi": b["bytes"] >> 20} for b in blocks]
+
+
+def test_the_go_sources_are_formatted(cluster_binary: Path) -> None:
+    """gofmt has nothing to say about them."""
+    done = subprocess.run(["gofmt", "-l", SOURCE], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
 
 
 def test_errors_of_the_api_are_told(control_plane: ControlPlane) -> None:

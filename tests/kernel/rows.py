@@ -158,6 +158,8 @@ def ask_of(demand: PodDemand) -> Ask:
     if demand.pod_level:
         return Ask(())
     return Ask(
-        tuple(ContainerAsk(KINDS[part.kind], part.exclusive_cpus, part.memory, part.devices) for part in demand.containers),
+        tuple(
+            ContainerAsk(KINDS[part.kind], part.exclusive_cpus, part.memory, part.devices) for part in demand.containers
+        ),
         guaranteed=demand.guaranteed,
     )

@@ -83,4 +83,3 @@ def _check_place(backend: Backend, counted: Counted, step: Step, row: Row) -> No
         ids = [zone.id for zone in row.node.machine.zones]
         wanted = sum(1 << ids.index(zone) for zone in memory)
         assert {block.mask for block in placed.blocks if block.container == last} == {wanted}
-

@@ -151,7 +151,9 @@ def test_ranking(backend: Backend) -> None:
     fit = table.fit(table.prepare(wide), names("far", "near", "large"))
     assert [entry.name for entry in fit.entries()] == ["large", "near", "far"]
     assert [entry.score for entry in fit.entries()] == [10, 9, 5]
-    table = backend.table(*(row(own, name=name) for name, own in (("b", LOOSE), ("d", TIGHT), ("c", TIGHT), ("a", FULL))))
+    table = backend.table(
+        *(row(own, name=name) for name, own in (("b", LOOSE), ("d", TIGHT), ("c", TIGHT), ("a", FULL)))
+    )
     fit = table.fit(table.prepare(FOUR), names("a", "b", "c", "d"))
     assert fit.best() == ("c", Code.Fits)
     assert json.loads(fit.score_reply()) == [

@@ -38,9 +38,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("lists", "best_effort", "closest", "restricted", "single"), VECTORS)
-def test_vectors(
-    lists: list[str], best_effort: str, closest: str, restricted: str | None, single: str | None
-) -> None:
+def test_vectors(lists: list[str], best_effort: str, closest: str, restricted: str | None, single: str | None) -> None:
     """best-effort with and without prefer-closest, restricted and single-numa-node (None: refused)."""
     offers = [hints(text) for text in lists]
 

@@ -25,6 +25,7 @@ def test_counts() -> None:
     counts = twin.counts()
     zone = counts.zones[0]
     assert (zone.id, zone.socket, zone.cpu_total, zone.cpu_free, zone.cores_free) == (0, 0, 16, 11, 5)
+    assert (zone.cpu_reserved, counts.zones[1].cpu_reserved) == (2, 0)
     assert zone.memory == {"hugepages-1Gi": Amount(32 * GI, 0), "memory": Amount(31 * GI, 29 * GI)}
     assert (zone.blocks, zone.group) == (2, 0b11)
     assert zone.devices == {DEVICE: Amount(2, 2)}
@@ -134,47 +135,6 @@ def test_memory_is_swept_only_when_its_manager_is_called() -> None:
     assert twin.state()["sharedPoolCPUs"] == "0-31"
 
 
-def rule(twin: Kubelet, text: str) -> str:
-    answer = twin.admit(pod("p", text))
-    assert isinstance(answer, Refused)
-    return answer.rule
-
-
-def test_refusal_names_the_rule() -> None:
-    """A topology refusal tells for each resource what width it needs and which zones it found, and what is free."""
-    assert rule(node("R"), "20c/2Gi/16hp") == (
-        "container c0: restricted wants one and the same set of zones to be the narrowest choice for every resource; "
-        "20 cpu needs 2 zones by capacity and prefers {0,1}; "
-        "16Gi hugepages-1Gi needs 1 zone by capacity and prefers {0} {1}; "
-        "2Gi memory needs 1 zone by capacity and prefers {0} {1}; "
-        "zone 0 has 16 CPUs, 14 not reserved, 14 free; zone 1 has 16 CPUs, 16 not reserved, 16 free; "
-        "this pod never fits this node under restricted: the widths differ (cpu 2, hugepages-1Gi 1, memory 1)"
-    )
-
-
-def test_refusal_tells_what_never_fits() -> None:
-    """What capacity alone forbids is said; what a freed zone would allow is not called so."""
-    dead_zone = rule(kubelet(A, config("R", "0,8,16,24", memory=False)), "15c")
-    assert "1 zone would do by all their CPUs, which sets the width, but reserved CPUs leave 14 of the 15" in dead_zone
-    single = rule(node("SN", memory=False), "31c")
-    assert "31 cpu fits nowhere" in single
-    assert "never fits this node under single-numa-node: cpu needs 2 zones" in single
-    twin = node("SN", memory=False)
-    twin.admit(pod("a", "10c"))
-    twin.admit(pod("b", "12c"))
-    fragmented = rule(twin, "8c")
-    assert "8 cpu needs 1 zone by capacity and finds room only in the wider {0,1}; zone 0 has 16 CPUs" in fragmented
-    assert "never" not in fragmented
-
-
-def test_refusal_lists_few_sets() -> None:
-    """Of many sets of zones the first six are named."""
-    twin = kubelet(machine(2, 4, 2), config("SN", "0", memory=False))
-    text = twin.admit(pod("p", "4c"), {DEVICE: [([0], True)]})
-    assert isinstance(text, Refused)
-    assert "prefers {1} {2} {3} {4} {5} {6} and 1 more" in text.rule
-
-
 # --- devices -------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +150,7 @@ def test_devices_are_counted() -> None:
     assert used(twin) == [2, 1]
     refused = twin.admit(pod("c", "2c/1Gi/1dev"))
     assert isinstance(refused, Refused)
-    assert f"1 {DEVICE} fits nowhere" in refused.rule
+    assert f"1 {DEVICE} fits nowhere now" in refused.rule
     twin.remove("a")
     assert twin.admit(pod("c", "2c/1Gi/1dev")).containers["c0"].hint == (0,)
     assert used(twin) == [1, 1]

@@ -1,0 +1,1 @@
+"""Kept scenarios: each once showed a difference between the twin and the real managers (see README.md)."""

@@ -49,6 +49,7 @@ class Ledger:
         #: the next put raises, as a fault in the state would
         self.break_next_put = False
         self.calls: Counter[str] = Counter()
+        self.on_replace: Callable[[], object] = lambda: None
         self.versions: dict[Source, list[str]] = defaultdict(list)
 
     def put(self, source: Source, record: Record) -> None:
@@ -66,6 +67,7 @@ class Ledger:
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
         self.calls["replace"] += 1
+        self.on_replace()
         everything = list(records)
         self.pictures[source] = {record.metadata.uid: record for record in everything}
         assert len(self.pictures[source]) == len(everything)

@@ -229,6 +229,7 @@ def test_line_cut_in_the_middle_is_not_used(politely: bool) -> None:
             break_watch(stage, CutMidLine(after=1, politely=politely))
             change_everything(stage.api)
             await stage.until(lambda: stage.hooks.counts["failed Unreachable"] >= 3)
+            assert ("in the middle of a line" in stage.status().last_error) is politely
             await stage.settled()
             assert stage.status().resyncs == 0
             assert applied_once(stage)

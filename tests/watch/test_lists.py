@@ -1,6 +1,7 @@
 """How the first list is taken: on the watch, or in pages where that is refused."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,17 +10,17 @@ import pytest
 from extender.api.objects import NodeResourceTopology, Pod
 from extender.state.events import Source
 from extender.watch.observer import NoObserver
-from extender.watch.pace import Pace
+from extender.watch.pace import Pace, collector_paused
 from extender.watch.picture import Gathering, Picture
 from extender.watch.reflector import Reflector, Tuning
 from extender.watch.resource import Resource
 from extender.watch.sources import KINDS
 from extender.watch.status import State
 from extender.watch.transport import KubeTransport, Query
-from tests.fakeapi import ErrorEvent, FakeApi, Fault, Pass, Refuse, Silent, run
+from tests.fakeapi import CutMidLine, ErrorEvent, FakeApi, Fault, Pass, Refuse, Silent, run
 from tests.fakeapi.store import Store
 from tests.fakeapi.stream import bookmark, event
-from tests.watch.stage import Ledger, node, pod, watching
+from tests.watch.stage import Hooks, Ledger, node, pod, watching
 
 
 def filled(api: FakeApi, count: int) -> FakeApi:
@@ -264,6 +265,62 @@ class OneBuffer(KubeTransport):
             await asyncio.Event().wait()
 
         yield lines()
+
+
+class Slow(OneBuffer):
+    """A transport that accepts a watch after 60 s, sends the list at once and a bookmark every 70 s."""
+
+    @asynccontextmanager
+    async def watch_lines(self, resource: Resource, query: Query) -> AsyncGenerator[AsyncIterator[bytes]]:
+        async def lines() -> AsyncIterator[bytes]:
+            for line in self._all:
+                yield line
+                await asyncio.sleep(70)
+
+        await asyncio.sleep(60)
+        yield lines()
+
+
+def test_silence_is_counted_from_the_last_line() -> None:
+    """A watch that was slow to open still has its full 120 s of silence after each line."""
+
+    async def main() -> None:
+        lines = [bookmark(9, {"k8s.io/initial-events-end": "true"}), bookmark(10), bookmark(11), bookmark(12)]
+        clock, hooks = asyncio.get_running_loop().time, Hooks()
+        reflector = Reflector(KINDS[Source.PODS], Slow(lines), Ledger(), clock=clock, observer=hooks)
+        task = asyncio.create_task(reflector.run())
+        await asyncio.sleep(60 + 4 * 70 - 1)
+        assert hooks.counts == {"swapped": 1, "event BOOKMARK": 3}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run(main())
+
+
+def test_garbage_collector_is_paused_while_a_list_is_gathered() -> None:
+    """Off while the list arrives, on again afterwards, whatever way it ends; nested and parallel use too."""
+
+    async def main() -> None:
+        api = filled(FakeApi(), 3)
+        seen: list[bool] = []
+        async with watching(api) as stage:
+            await stage.settled()
+            assert gc.isenabled()
+            stage.ledger.on_replace = lambda: seen.append(gc.isenabled())
+            api.fault("watch", "pods", ErrorEvent(410), CutMidLine(after=2))
+            api.reset_connections()
+            await stage.until(lambda: stage.status().resyncs == 1)
+            await stage.settled()
+            assert seen == [False]
+            assert gc.isenabled()
+
+    assert gc.isenabled()
+    run(main())
+    with collector_paused():
+        with collector_paused():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_reading_a_long_burst_lets_others_run() -> None:

@@ -1,0 +1,1 @@
+"""Boots and migrations that once showed a wrong guest model."""
