@@ -41,12 +41,12 @@ def table(outcomes: Sequence[Outcome], *, heading: bool, medians: bool = False) 
 def markdown(outcomes: Sequence[Outcome]) -> str:
     """Medians over the seeds, with the range where it says something; for the README."""
     lines = [
-        "| scheduler | NRT | VMs running | refused by the kubelet | admitted, but no pages at boot | pending | pending that fit | exclusive CPUs running |",
+        "| scheduler | zone reports | VMs running | refused by the kubelet | admitted, but no pages at boot | pending | pending that fit | exclusive CPUs running |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for group in _grouped(outcomes).values():
         plan = group[0].plan
-        report = f"{plan.nrt}, lag {plan.lag:g} s" + ("" if plan.facts else ", no facts")
+        report = f"{plan.nrt}, {plan.lag:g} s late" + ("" if plan.facts else ", no facts")
         cells = (
             _spread(o.admitted - len(o.unbootable) for o in group),
             _spread(len(o.refusals) for o in group),
@@ -55,7 +55,8 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
             _spread(len({hit.pod for hit in o.pending_fits}) for o in group),
             _spread(o.cpus for o in group),
         )
-        lines.append(f"| {plan.scheduler} | {report} | {' | '.join(cells)} |")
+        name, report = ("default scheduler", "not read") if plan.scheduler == "default" else (plan.scheduler, report)
+        lines.append(f"| {name} | {report} | {' | '.join(cells)} |")
     seeds = len({outcome.plan.seed for outcome in outcomes})
     lines.append("")
     lines.append(f"Medians over {seeds} seeds (lowest to highest); {outcomes[0].plan.pods} VMs on 30 nodes.")

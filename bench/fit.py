@@ -16,6 +16,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +124,34 @@ def _line(name: str, values: Sequence[float], unit: str, against: str, baseline:
     return Line(name, value, unit, against, value / baseline if baseline else 1.0, spread(values))
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _seconds(work: Callable[..., object], *given: object) -> float:
     began = time.perf_counter()
-    work()
+    work(*given)
     return time.perf_counter() - began
+
+
+def _play(lives: Sequence[Life]) -> None:
+    for life in lives:
+        life.play()
+
+
+def _play_real(oracle: Oracle, lives: Sequence[Life]) -> None:
+    for life in lives:
+        oracle.play(life.scenario)
+
+
+def _one_by_one(table: Table, asks: Sequence[Ask], names: Sequence[bytes]) -> None:
+    for ask, name in zip(asks, names, strict=True):
+        table.fit(table.prepare(ask), name).entries()
+
+
+def _on_all(table: Table, asks: Sequence[Ask], names: bytes) -> None:
+    for ask in asks:
+        table.fit(table.prepare(ask), names)
+
+
+def _admit(node: Kubelet, demand: PodDemand) -> None:
+    node.clone().admit(demand)
 
 
 # --- recorded lives --------------------------------------------------------------------------------------------------
@@ -150,34 +175,21 @@ def _life_lines(lives: Sequence[Life], rounds: int, oracle: Path | None) -> list
         progress(f"oracle: {count} admissions")
         with Oracle(binary=oracle) as real:
             real.play(lives[0].scenario)
-            speeds = [count / _seconds(lambda: [real.play(life.scenario) for life in lives]) for _ in range(3)]
+            speeds = [count / _seconds(_play_real, real, lives) for _ in range(3)]
         lines.append(_line("life/oracle", speeds, "admissions/s", "", 0))
     baseline = lines[0].value if lines else 0
     against = "oracle" if lines else ""
     progress(f"twin and kernel: {count} admissions")
-    speeds = [count / _seconds(lambda: [life.play() for life in lives]) for _ in range(rounds)]
+    speeds = [count / _seconds(_play, lives) for _ in range(rounds)]
     lines.append(_line("life/twin", speeds, "admissions/s", against, baseline))
+    against, baseline = against or "twin", baseline or lines[-1].value
     single = [_names([row]) for row in rows]
-    speeds = []
-    for _ in range(rounds):
-        table = _table(rows)
-        speeds.append(
-            count
-            / _seconds(
-                lambda table=table: [  # type: ignore[misc]
-                    table.fit(table.prepare(ask), name).entries() for ask, name in zip(asks, single, strict=True)
-                ]
-            )
-        )
-    lines.append(_line("life/kernel", speeds, "admissions/s", against or "twin", baseline or lines[-1].value))
+    # A table keeps answers, so each round has a new one.
+    speeds = [count / _seconds(_one_by_one, _table(rows), asks, single) for _ in range(rounds)]
+    lines.append(_line("life/kernel", speeds, "admissions/s", against, baseline))
     sizes = list(dict.fromkeys(asks))[:40]
-    every = _names(rows)
-    speeds = []
-    for _ in range(rounds):
-        table = _table(rows)
-        seconds = _seconds(lambda table=table: [table.fit(table.prepare(ask), every) for ask in sizes])  # type: ignore[misc]
-        speeds.append(len(sizes) * count / seconds)
-    lines.append(_line("rows/kernel", speeds, "verdicts/s", against or "twin", baseline or lines[0].value))
+    speeds = [len(sizes) * count / _seconds(_on_all, _table(rows), sizes, _names(rows)) for _ in range(rounds)]
+    lines.append(_line("rows/kernel", speeds, "verdicts/s", against, baseline))
     return lines
 
 
@@ -200,37 +212,39 @@ _WIDE_CONFIG = config("R", "0,128")
 
 
 def _wide(*, fragmented: bool) -> Kubelet:
-    """Eight zones of 32 CPUs with two devices each; `fragmented`: no zone has 20 CPUs left."""
+    """Eight zones of 32 CPUs with two devices each; `fragmented`: no zone has more than 15 CPUs left."""
     twin = Kubelet(parse_machine(_WIDE), parse_config(_WIDE_CONFIG), "1.36", {DEVICE: dict.fromkeys(range(8), 2)})
     for number in range(8 if fragmented else 0):
-        if not isinstance(twin.admit(pod(f"there{number}", "16c/1Gi/1hp")), Admitted):
-            raise RuntimeError("the wide node cannot be prepared")
+        twin.admit(pod(f"there{number}", "17c/1Gi/1hp"))
     return twin
+
+
+def _copy(row: Row, number: int) -> Row:
+    """The row with `number` bytes less in its first zone: the kernel judges equal rows once."""
+    first, *others = row.zones
+    free = {**first.memory_free, "memory": first.memory_free["memory"] - number}
+    return replace(row, zones=(replace(first, memory_free=free), *others))
 
 
 def _wide_lines(rounds: int) -> list[Line]:
     lines = []
-    for name, fragmented, spelled in (("fits", False, "{}c/1Gi/1hp/1dev"), ("refused", True, "{}c/1Gi/1hp/1dev")):
+    for name, fragmented, fewest in (("fits", False, 1), ("refused", True, 17)):
         node = _wide(fragmented=fragmented)
-        cpus = itertools.cycle(range(17, 24)) if fragmented else itertools.cycle(range(1, 8))
-        rows = [row_of(node, f"node-{number}") for number in range(_COPIES)]
+        rows = [_copy(row_of(node, f"node-{number}"), number) for number in range(_COPIES)]
         names = _names(rows)
-        table = _table(rows)
         fast, slow = [], []
         for number in range(rounds):
-            wanted = pod(f"p{number}", spelled.format(next(cpus)))
-            if isinstance(node.clone().admit(wanted), Admitted) is fragmented:
+            wanted = pod(f"p{number}", f"{fewest + number % 8}c/1Gi/1hp/1dev")
+            asks = [_ask(wanted, frozenset({DEVICE}))]
+            table = _table(rows)
+            verdicts = {entry.code == Code.Fits for entry in table.fit(table.prepare(asks[0]), names).entries()}
+            if verdicts != {isinstance(node.clone().admit(wanted), Admitted)} or fragmented in verdicts:
                 raise RuntimeError(f"wide/{name}: {wanted} is answered otherwise")
-            # A row put again has no kept answers.
-            for row in rows:
-                table.put(row)
-            ask = _ask(wanted, frozenset({DEVICE}))
-            fast.append(_seconds(lambda ask=ask: table.fit(table.prepare(ask), names)) * 1000 / _COPIES)  # type: ignore[misc]
-            slow.append(_seconds(lambda wanted=wanted: node.clone().admit(wanted)) * 1000)  # type: ignore[misc]
-        baseline = statistics.median(slow)
+            fast.append(_seconds(_on_all, _table(rows), asks, names) * 1000 / _COPIES)
+            slow.append(_seconds(_admit, node, wanted) * 1000)
         lines += [
             _line(f"wide/{name}/twin", slow, "ms/node", "", 0),
-            _line(f"wide/{name}/kernel", fast, "ms/node", "twin", baseline),
+            _line(f"wide/{name}/kernel", fast, "ms/node", "twin", statistics.median(slow)),
         ]
     return lines
 
@@ -241,8 +255,8 @@ def _wide_oracle(binary: Path) -> Line:
     empty = {"name": "empty", "machine": _WIDE, "kubelet": _WIDE_CONFIG, "steps": []}
     life = {**empty, "name": "wide", "steps": [{"admit": {"uid": "p", "spec": spec}}]}
     with Oracle(binary=binary) as real:
-        start = _seconds(lambda: real.play(empty))
-        seconds = _seconds(lambda: real.play(life)) - start
+        seconds = -_seconds(real.play, empty)
+        seconds += _seconds(real.play, life)
     return Line("wide/fits/oracle-3-resources", seconds * 1000, "ms/node", "", 1.0, 0.0)
 
 

@@ -321,8 +321,7 @@ class Cluster:
             return
         known = self.pods.get(uid)
         if known is not None:
-            if record.status.start_time and not known.admitted:
-                self._admitted(known)
+            self._progress(known, record)
             return
         entry = entry_of(record)
         if entry is None:
@@ -346,11 +345,18 @@ class Cluster:
         if entry.admitted and not self._replacing:
             self.observer.kubelet_admitted(entry.our_verdict, entry)
 
-    def _admitted(self, entry: PodEntry) -> None:
-        entry.admitted = True
+    def _progress(self, entry: PodEntry, record: Pod) -> None:
+        """A bound pod was admitted by its kubelet, or its containers started."""
+        admitted = bool(record.status.start_time) and not entry.admitted
+        started = record.status.phase == "Running" and not entry.running
+        if not (admitted or started):
+            return
+        entry.admitted = entry.admitted or admitted
+        entry.running = entry.running or started
         self._state(entry.node).hold(entry)
         self._mark(entry.node)
-        self.observer.kubelet_admitted(entry.our_verdict, entry)
+        if admitted:
+            self.observer.kubelet_admitted(entry.our_verdict, entry)
 
     def _put_unbound(self, record: Pod) -> None:
         uid = record.metadata.uid

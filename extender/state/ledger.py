@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from _fastfit.model import ZoneRow
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.model import CannotStart
+from extender.kubelet.pod import Kind
 from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.versions import version_of
 from extender.state.books import zone_rows
@@ -82,6 +83,7 @@ class NodeLedger:
         known = self._held.get(pod.uid)
         if known is not None:
             self._held[pod.uid] = pod
+            self._start(pod)
             if pod.admitted and isinstance(self._answers.get(pod.uid), Refused):
                 # The real kubelet took it: perhaps it saw the pods in another order than we did.
                 self.replay()
@@ -90,6 +92,7 @@ class NodeLedger:
         was_promised = self._promised.pop(pod.uid, None) is not None
         self._held[pod.uid] = pod
         self._admit(self._base, pod)
+        self._start(pod)
         if not (in_order and was_promised):
             self._play_promises()
         elif not self._promised:
@@ -141,6 +144,7 @@ class NodeLedger:
         self._held = {pod.uid: pod for pod in ordered}
         for pod in ordered:
             self._admit(self._base, pod)
+            self._start(pod)
         self._play_promises()
 
     # --- inside --------------------------------------------------------------------------------------
@@ -154,6 +158,16 @@ class NodeLedger:
         except CannotStart as error:
             self.problem = str(error)
             return None
+
+    def _start(self, pod: PodEntry) -> None:
+        """Memory of a running pod's init containers is given back; their CPUs are not."""
+        if self._base is None or not pod.running or not any(c.kind is Kind.INIT for c in pod.demand.containers):
+            return
+        app = next((c.name for c in pod.demand.containers if c.kind is Kind.APP), None)
+        if app is not None:
+            self._base.started(pod.uid, app)
+            if self._promised:
+                self._play_promises()
 
     def _play_promises(self) -> None:
         self._view = self._base

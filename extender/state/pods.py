@@ -34,6 +34,8 @@ class PodEntry:
     launcher: bool
     #: the kubelet has admitted it (it has a start time)
     admitted: bool = False
+    #: its app containers run, so its init containers are over
+    running: bool = False
     #: what we said of the node where it was bound: fits, unknown, refused, or none
     our_verdict: str = "none"
 
@@ -71,6 +73,7 @@ def entry_of(pod: Pod) -> PodEntry | None:
         vmi=controlling_vmi(pod),
         launcher=is_launcher(pod),
         admitted=bool(pod.status.start_time),
+        running=pod.status.phase == "Running",
     )
 
 

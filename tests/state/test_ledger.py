@@ -1,5 +1,8 @@
 """The ledger of one node: order, promises, withdrawals."""
 
+import msgspec
+
+from extender.api.objects import Container
 from extender.kubelet.results import Admitted
 from extender.state.facts import facts_of, statement_of
 from extender.state.ledger import NodeLedger
@@ -88,3 +91,18 @@ def test_replay_finds_the_kubelets_order() -> None:
     assert not isinstance(ledger.answer("uid-big"), Admitted)
     ledger.hold(_entry("big", 16, admitted=True))
     assert ledger.unplaced() == ()
+
+
+def test_a_started_pod_gives_back_its_init_containers_memory() -> None:
+    """Memory Manager keeps an init container's block only until the containers after it start."""
+    ledger = _ledger()
+    record = pod("a", 2, 4, node_name="n", start="2026-01-01T00:00:00Z")
+    digest = Container(name="digest", resources=record.spec.containers[0].resources if record.spec.containers else None)
+    record = msgspec.structs.replace(record, spec=msgspec.structs.replace(record.spec, init_containers=[digest]))
+    entry = entry_of(record)
+    running = entry_of(msgspec.structs.replace(record, status=msgspec.structs.replace(record.status, phase="Running")))
+    assert entry is not None and running is not None
+    ledger.hold(entry)
+    before = ledger.held_zones()[0].blocks
+    ledger.hold(running)
+    assert ledger.held_zones()[0].blocks < before
