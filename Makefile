@@ -29,7 +29,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cython-lint _fastfit
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint --max-line-length 120 _fastfit
 
 fmt: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -9,7 +9,7 @@ from _fastfit._cpus cimport cpu_offers, cpu_prefers, cpu_width, pool_of
 from _fastfit._devices cimport device_offers, device_width, hosts_of
 from _fastfit._memory cimport first_offer, memory_offers
 from _fastfit._types cimport (
-    BEST_EFFORT, Books, Part, RESOURCES, Row, SINGLE_NUMA_NODE, SMALL, lowest, next_mask, popcount,
+    BEST_EFFORT, Books, Part, RESOURCES, Row, SINGLE_NUMA_NODE, lowest, next_mask, popcount,
 )
 
 

@@ -20,10 +20,10 @@ cdef enum:
 
 # Widths of the key's parts, see _key_py.py.
 cdef enum:
-    CELLS_TOP = (1 << 5) - 1
-    DISTANCE_TOP = (1 << 8) - 1
-    CPUS_TOP = (1 << 14) - 1
-    PAGES_TOP = (1 << 28) - 1
+    CELLS_TOP = 0x1F
+    DISTANCE_TOP = 0xFF
+    CPUS_TOP = 0x3FFF
+    PAGES_TOP = 0xFFFFFFF
 
 
 # The verdict that holds without looking at zones, or FITS.

@@ -8,7 +8,6 @@ cdef enum:
     RESOURCES = 8
     MEMORIES = 9        # asked memory resources and the one that ranks
     CONTAINERS = 64
-    SMALL = 256         # masks of 8 zones
 
 cdef enum:
     FITS = 0

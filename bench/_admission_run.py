@@ -79,6 +79,8 @@ class Outcome:
     cpus: int = 0
     #: seconds until every pod was bound or found to fit nowhere for now
     seconds: float = 0
+    #: filter and prioritize calls that it took
+    calls: int = 0
 
     @property
     def by_reason(self) -> Mapping[str, int]:
@@ -125,6 +127,8 @@ def measure(
     last_change = wait_quiet(plane, scheduler)
     scheduler.stop()
     outcome = Outcome(plan, seconds=last_change - began)
+    if extender is not None:
+        outcome.calls = int(extender.metric("fastfit_requests_total"))
     pods = {f"{NAMESPACE}/{pod['metadata']['name']}": pod for pod in plane.api.items(_PODS)}
     judged = verdicts(kubelets.state())
     outcome.bound = sum("nodeName" in pod["spec"] for pod in pods.values())

@@ -64,14 +64,19 @@ def _differences(scenario: Mapping[str, Any], version: str, reduced: Callable[[A
     kubelet = Kubelet(
         machine_from_json(scenario["machine"], "machine"), config_from_json(scenario["kubelet"], "kubelet"), version
     )
+    demands: dict[str, PodDemand] = {}
     for number, step in enumerate(scenario["steps"]):
         where = f"{scenario.get('name', '')} step {number}"
         if "admit" in step:
-            answer = kubelet.admit(_demand(step["admit"]), _device_hints(step["admit"]))
+            demand = demands[step["admit"]["uid"]] = _demand(step["admit"])
+            answer = kubelet.admit(demand, _device_hints(step["admit"]))
             where += f" admit {step['admit']['uid']}"
             yield from _compare(where, reduced(step.get("observed")), reduced(_answer(answer)))
         elif "remove" in step:
             kubelet.remove(step["remove"])
+        elif "start" in step:
+            for container in demands[step["start"]].containers if step["start"] in demands else ():
+                kubelet.started(step["start"], container.name)
         elif "restart" in step:
             ours = {uid: reduced(_answer(answer)) for uid, answer in kubelet.restart().items()}
             recorded = {uid: reduced(answer) for uid, answer in (step.get("observed") or {}).items()}

@@ -82,8 +82,14 @@ def _make(path: Path, module: str, source: str, number: int, choice: int) -> Mut
     before = ast.unparse(tree).splitlines()
     change()
     after = ast.unparse(ast.fix_missing_locations(tree)).splitlines()
-    new = next((b.strip() for a, b in zip(before, after, strict=False) if a != b), "(dropped)")
+    new = next((_near(a, b) for a, b in zip(before, after, strict=False) if a != b), "(dropped)")
     return Mutant(module, f"{path}:{line}", old, new, compile(tree, str(path), "exec"))
+
+
+def _near(before: str, after: str) -> str:
+    """The part of a long line where it has changed."""
+    same = next((place for place, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    return after[max(0, same - 60) : same + 60].strip()
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:

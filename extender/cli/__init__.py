@@ -18,6 +18,7 @@ __all__ = ["main", "program"]
 _COMMANDS: Final = {
     "serve": "extender.cli.serve:serve",
     "explain": "extender.cli.explain:explain",
+    "admit": "extender.cli.admit:admit",
     "snapshot": "extender.cli.snapshot:snapshot",
     "demo": "extender.cli.demo:demo",
     "check-config": "extender.cli.check_config:check_config",
@@ -58,6 +59,7 @@ class _Program(click.Group):
         "fastfit explain -n vms virt-launcher-db-7x2kp     why a pod fits, or does not, on each node",
         "fastfit snapshot -o cluster.json                  save what the cluster shows",
         "fastfit explain --snapshot cluster.json my.yaml   the same, offline",
+        "fastfit admit --machine node.json --pod my.yaml   what one node's kubelet would do, step by step",
         "fastfit serve --config fastfit.yaml               answer kube-scheduler",
     ),
 )

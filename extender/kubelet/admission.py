@@ -170,7 +170,7 @@ class Kubelet:
         failure = None if admit else self._no_common_zones(who, lists, self._empty.hints(pod, container, given))
         if trace is not None:
             trace(asked(who, self._now, pod, container, lists, self._ids))
-            trace(decided(who, affinity, self._ids, failure))
+            trace(decided(who, lists, affinity, self._ids, failure))
         return affinity if failure is None else failure
 
     def _no_common_zones(self, who: str, now: HintLists, empty: HintLists) -> Failure:
@@ -287,7 +287,7 @@ class Kubelet:
                     "reservedMi": zone.used(resource) // _MI,
                 }
             memory[str(self._ids[position])] = entry
-        return {"sharedPoolCPUs": format_cpus(self._cpu.shared), "memory": memory}
+        return {"sharedPoolCPUs": format_cpus(self._cpu.shared if self._cpu.static else 0), "memory": memory}
 
     def placements(self) -> dict[str, dict[str, ContainerPlacement]]:
         """Return what active pods hold now, by uid and container; load() takes it.

@@ -247,10 +247,33 @@ class CpuManager:
                 self.shared &= ~cpus
 
     def restart(self) -> None:
-        """Keep the assignments of the state file, forget reuse. Raises CannotStart if the file is not accepted."""
+        """Keep the assignments of the state file, forget reuse. Raises CannotStart if the file is not accepted.
+
+        The checks are those of validateState (policy_static.go). All but the first fail only where reserved CPUs were
+        given out, which taking whole zones or sockets does on machines whose zones or sockets are unequal.
+        """
         self._reusable = ("", 0)
-        if self.held and not self.shared:
-            raise CannotStart("cpu_manager_state: the shared pool is empty while containers hold CPUs")
+        if not self.static:
+            return
+        if not self.shared:
+            if self.held:
+                raise CannotStart("cpu_manager_state: the shared pool is empty while containers hold CPUs")
+            self.shared = self._base
+            return
+        if _STRICT in self.options:
+            misplaced, where = self.reserved & self.shared, "in the shared pool, despite strict-cpu-reservation"
+        else:
+            misplaced, where = self.reserved & ~self.shared, "not in the shared pool"
+        if misplaced:
+            raise CannotStart(f"cpu_manager_state: reserved CPUs {format_cpus(misplaced)} are {where}")
+        known = self.shared
+        for containers in self.held.values():
+            for cpus in containers.values():
+                if cpus & self.shared:
+                    raise CannotStart(f"cpu_manager_state: CPUs {format_cpus(cpus & self.shared)} are shared and held")
+                known |= cpus
+        if known != self._base:
+            raise CannotStart(f"cpu_manager_state: CPUs {format_cpus(known ^ self._base)} are not those of the machine")
 
     def _reserve(self, config: KubeletConfig) -> int:
         reserved = from_ids(config.reserved_system_cpus)

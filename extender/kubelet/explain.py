@@ -16,6 +16,7 @@ __all__ = ["Ground", "ZoneCpus", "amount_text", "no_common_zones", "outlook", "s
 
 #: Sets of zones that are listed before the text says "and N more".
 _SHOWN = 6
+_NEVER = "this pod never fits this node, not even empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def no_common_zones(
     if any(answer.resource == "cpu" for answer in asked):
         parts += [f"zone {z.zone} has {z.total} CPUs, {z.allocatable} not reserved, {z.free} free" for z in ground.cpus]
     if would_take is None:
-        parts.append(f"under {ground.policy} this pod never fits this node, not even empty: {_never(ground, empty)}")
+        parts.append(f"under {ground.policy} {_NEVER}: {_never(ground, empty)}")
     else:
         zones = sets_text([would_take], ground.zone_ids)
         parts.append(f"not now: on the empty node every resource would prefer {zones}")
@@ -103,7 +104,7 @@ def outlook(empty: Admitted | Refused, rule: str) -> str:
         places = {name: place.hint for name, place in empty.containers.items() if place.cpus or place.memory}
         zones = ", ".join(f"{name} on zones {','.join(map(str, hint))}" for name, hint in places.items() if hint)
         return "not now: the empty node would take the pod" + (f" ({zones})" if zones else "")
-    if empty.rule == rule:
+    if empty.rule == rule or (_NEVER in empty.rule and _NEVER in rule):
         return "not even on the empty node, and by the same rule"
     return f"not even on the empty node: {empty.reason}: {empty.rule}"
 

@@ -326,8 +326,10 @@ class MemoryManager:
     def restart(self) -> None:
         """Keep the blocks of the state file, forget reuse. Raises CannotStart if blocks contradict each other.
 
-        The start-up check books all blocks anew, in the order of a Go map. That gives one group per zone only if all
-        blocks of the zone have one mask; if they do not (issue 113035), whether the kubelet starts is a matter of luck.
+        The start-up check (validateState, areMachineStatesEqual) books all blocks anew, in the order of a Go map. That
+        gives one group per zone only if all blocks of the zone have one mask; if they do not (issue 113035), whether
+        the kubelet starts is a matter of luck. Once only the block of the group is left, the file's group is wrong for
+        good, and the kubelet never starts.
         """
         self._reusable = _Reusable()
         masks: dict[int, int] = {}
@@ -336,6 +338,13 @@ class MemoryManager:
                 for position in bits(block.mask):
                     if masks.setdefault(position, block.mask) != block.mask:
                         raise CannotStart("memory_manager_state: a zone has blocks of its own and of a group")
+        found = list(self.zones)
+        self.load(self.held)
+        booked, self.zones = self.zones, found
+        for zone, expected in zip(found, booked, strict=True):
+            same = (zone.blocks, zone.group) == (expected.blocks, expected.group)
+            if not same or _free_in(found, zone.group) != _free_in(booked, zone.group):
+                raise CannotStart(f"memory_manager_state: zone {zone.id} is not as the blocks in the file make it")
 
     # --- words ----------------------------------------------------------------------------------------------
 
@@ -359,6 +368,15 @@ def _sums(amounts: Iterable[int]) -> list[int]:
     for amount in amounts:
         sums += [total + amount for total in sums]
     return sums
+
+
+def _free_in(zones: Sequence[ZoneMemory], group: int) -> dict[str, int]:
+    """Return what the zones of a group have free together; how it is spread over them is not looked at."""
+    free: dict[str, int] = {}
+    for position in bits(group):
+        for resource, amount in zones[position].free.items():
+            free[resource] = free.get(resource, 0) + amount
+    return free
 
 
 def _narrowest(masks: Iterable[int], width: int) -> int:

@@ -103,15 +103,14 @@ def asked(
 
 
 def _answer(manager: ManagerName, managers: Managers, answer: ResourceHints, ids: Sequence[int]) -> Answer:
-    hints, why = None, ""
-    if answer.hints is None:
-        why = "its devices have no zones"
-    else:
+    hints, width, why = None, 0, "its devices have no zones"
+    if answer.hints is not None:
+        width = answer.width
         preferred = answer.hints.preferred
         masks = sorted(answer.hints.masks, key=lambda mask: (mask.bit_count(), mask))
         hints = tuple((tuple(ids[p] for p in bits(mask)), mask in preferred) for mask in masks)
-        why = why_width(answer, managers.capacity(answer.resource)) if answer.width else "given from outside"
-    return Answer(manager, answer.resource, answer.request, answer.width, hints, why)
+        why = why_width(answer, managers.capacity(answer.resource)) if width else "given from outside"
+    return Answer(manager, answer.resource, answer.request, width, hints, why)
 
 
 def _silent(manager: ManagerName, why: str) -> Answer:
@@ -139,12 +138,14 @@ def _why_unpinned(pod: PodDemand) -> str:
     return "" if pod.guaranteed else "the pod is not Guaranteed, so nothing is pinned"
 
 
-def decided(who: str, affinity: Affinity, ids: Sequence[int], failure: Failure | None) -> Decided:
+def decided(who: str, lists: HintLists, affinity: Affinity, ids: Sequence[int], failure: Failure | None) -> Decided:
     """Return the step that tells the merged affinity, and the refusal if it is one."""
     zones = None if affinity.mask is None else tuple(ids[position] for position in bits(affinity.mask))
     if failure is not None:
         return Decided(who, zones, affinity.preferred, admitted=False, why=failure.rule)
-    if affinity.preferred:
+    if all(answer.hints is None for answer in lists.all()):
+        why = "no resource has a preference"
+    elif affinity.preferred:
         why = "these zones are preferred for every resource that has a preference"
     else:
         why = "no zones are preferred for every resource; the policy admits all the same"

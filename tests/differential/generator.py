@@ -54,6 +54,8 @@ def scenario(rng: Random, zones: tuple[int, int], *, restarts: bool = True) -> d
         _bound(admit, node, config)
         steps.append({"admit": admit})
         pods.append(uid)
+        if rng.random() < 0.4:
+            steps.append({"start": uid})
         while pods and rng.random() < 0.22:
             steps.append({"remove": pods.pop(rng.randrange(len(pods)))})
         if rng.random() < 0.08:

@@ -1,5 +1,6 @@
 """A conversation with KubeVirt's launcher code: a case in, the same case with KubeVirt's answers out."""
 
+import contextlib
 import json
 import subprocess
 import tempfile
@@ -68,9 +69,8 @@ class KubevirtOracle:
 
     def _stop(self) -> None:
         assert self._child.stdin is not None
-        try:
+        assert self._child.stdout is not None
+        with contextlib.suppress(BrokenPipeError):  # it ended before it read all
             self._child.stdin.close()
-        except BrokenPipeError:
-            # It ended before it read all.
-            pass
+        self._child.stdout.close()
         self._child.wait()

@@ -96,7 +96,9 @@ def test_compare_sees_every_key() -> None:
 
 def test_minimise() -> None:
     """A migration with all knobs shrinks to a boot of one vCPU with what the difference needs, and nothing else."""
-    case = next(c for c in cases(3, 400) if "target" in c and c["vm"]["isolateEmulatorThread"] and c["vm"]["sockets"] > 3)
+    case = next(
+        c for c in cases(3, 400) if "target" in c and c["vm"]["isolateEmulatorThread"] and c["vm"]["sockets"] > 3
+    )
     smallest = minimise(case, lambda c: c["vm"]["isolateEmulatorThread"])
     assert "target" not in smallest
     assert smallest["vm"]["sockets"] == smallest["vm"]["cores"] == 1

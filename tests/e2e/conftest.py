@@ -46,5 +46,5 @@ def resting(cluster_binary: object, tmp_path_factory: pytest.TempPathFactory) ->
         seen = -1
         while seen != len(running.wiretap.calls):
             seen = len(running.wiretap.calls)
-            time.sleep(3)
+            time.sleep(5)
         yield Resting(running, waiting, time.monotonic())

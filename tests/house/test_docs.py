@@ -17,7 +17,11 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "deploy/README.md", "docs/scoring.m
 def test_generated_documents_are_current() -> None:
     """docs/reasons.md and docs/settings.md are what their tables say."""
     done = subprocess.run(
-        [sys.executable, "tools/generate_docs.py", "--check"], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        [sys.executable, "tools/generate_docs.py", "--check"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
 

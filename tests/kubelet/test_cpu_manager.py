@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.cpu_assignment import TakeError, take_packed, zones_by_fit
 from extender.kubelet.cpu_distribution import take_distributed
-from extender.kubelet.cpu_topology import CpuTopology
+from extender.kubelet.cpu_topology import CpuTopology, shared_topology
 from extender.kubelet.cpuset import format_cpus, from_ids, parse_cpus
 from extender.kubelet.model import CannotStart
 from extender.kubelet.results import Admitted, ContainerPlacement, Refused
@@ -18,6 +18,21 @@ from tests.kubelet.nodes import A, B, C, D, F, config, kubelet, machine, parse_m
 
 def topology(node: dict[str, Any]) -> CpuTopology:
     return CpuTopology(parse_machine(node))
+
+
+def test_topology_is_shared_by_record() -> None:
+    """One record, one topology; an equal record has its own, and the store of topologies is bounded."""
+    first, second = parse_machine(A), parse_machine(A)
+    assert shared_topology(first) is shared_topology(first)
+    assert shared_topology(first) is not shared_topology(second)
+    kept, later = shared_topology(first), shared_topology(second)
+    machines = [parse_machine(F) for _ in range(511)]
+    for other in machines:
+        shared_topology(other)
+    assert shared_topology(second) is later
+    assert shared_topology(first) is not kept
+    assert shared_topology(machines[-1]) is shared_topology(machines[-1])
+    assert shared_topology(machines[1]).all == 0xFF
 
 
 def packed(node: dict[str, Any], pool: str, need: int, **options: bool) -> str:

@@ -201,6 +201,7 @@ def test_devices_are_loaded() -> None:
     assert other.counts() == twin.counts()
     other.load({"q": {"c": ContainerPlacement(devices={DEVICE: {1: 9}, "unknown": {0: 1}})}})
     assert used(other) == [0, 1]
+    assert other.placements()["q"]["c"].devices == {DEVICE: {1: 1}}
     other.remove("q")
     assert used(other) == [0, 0]
 
@@ -235,6 +236,7 @@ def test_no_zones() -> None:
 
 def test_too_many_zones() -> None:
     """Seventeen zones cannot be enumerated; with policy none and no Memory Manager nobody enumerates them."""
+    kubelet(machine(1, 16, 1), config("BE", "0", options={"max-allowable-numa-nodes": "16"}, memory=False))
     wide = machine(1, 17, 1)
     with pytest.raises(CannotStart, match="17 zones"):
         kubelet(wide, config("BE", "0", options={"max-allowable-numa-nodes": "17"}, memory=False))

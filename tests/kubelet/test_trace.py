@@ -151,8 +151,22 @@ def test_device_hints_from_outside() -> None:
     assert answers(told[0])[DEVICE] == Answer(
         "device", DEVICE, 0, 0, (((1,), True), ((0, 1), False)), "given from outside"
     )
-    assert answers(told[0])["x"].why == "its devices have no zones"
+    assert answers(told[0])["x"] == Answer("device", "x", 0, 0, None, "its devices have no zones")
     assert [step.manager for step in told if isinstance(step, Took)] == ["cpu"]
+
+
+def test_no_preference_at_all() -> None:
+    """Nothing that is pinned: every manager is silent, and so is the merge."""
+    _, decided = steps(node("BE"), pod("p", "2c", burstable=True))
+    assert decided == Decided("container c0", (0, 1), True, True, "no resource has a preference")
+    asked, decided = steps(node("SN", memory=False), pod("p", "100m/1Gi/9dev", burstable=True), {"x": None})
+    assert decided == Decided("container c0", None, True, True, "no resource has a preference")
+
+
+def test_a_resource_that_is_nowhere() -> None:
+    """No hints at all, and the width that would be needed: the request is impossible."""
+    asked, _ = steps(node("R", memory=False), pod("p", "1c/1Gi/4dev"))
+    assert answers(asked)[DEVICE] == Answer("device", DEVICE, 4, 2, (), f"all zones together have 3 {DEVICE} in all")
 
 
 def test_hints_are_told_narrow_first() -> None:

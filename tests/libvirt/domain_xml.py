@@ -37,9 +37,7 @@ def domain_xml(domain: Domain, size: GuestSize) -> str:
     if domain.cells:
         numa = ET.SubElement(cpu, "numa")
         for cell in domain.cells:
-            ET.SubElement(
-                numa, "cell", id=str(cell.id), cpus=_list(cell.cpus), memory=str(cell.memory_bytes), unit="b"
-            )
+            ET.SubElement(numa, "cell", id=str(cell.id), cpus=_list(cell.cpus), memory=str(cell.memory_bytes), unit="b")
     return ET.tostring(root, encoding="unicode")
 
 

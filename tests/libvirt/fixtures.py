@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(line)
     if why := config.stash.get(_SKIPPED, ""):
         terminalreporter.section("NOT RUN: the tests on the real libvirt", yellow=True, bold=True)
-        terminalreporter.write_line(f"{why}. On Debian and Ubuntu: apt-get install {PACKAGE}")
+        terminalreporter.write_line(f"{why}. On Debian and Ubuntu: apt-get install --no-install-recommends {PACKAGE}")
         del config.stash[_SKIPPED]
 
 
@@ -63,21 +63,25 @@ def _install(config: pytest.Config) -> None:
     if apt is None or os.geteuid() != 0:
         pytest.fail(f"CI needs {PACKAGE}, and only root with apt-get can install it here")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    # What the package recommends is a hypervisor: not needed.
+    install = [apt, "install", "-y", "--no-install-recommends", PACKAGE]
     # Lists of packages may be missing or old in a fresh container: then they are fetched, and it is tried again.
-    for command in ([apt, "install", "-y", PACKAGE], [apt, "update"], [apt, "install", "-y", PACKAGE]):
-        _say(config, f"installing the real libvirt: {' '.join(command)}")
+    for command in (install, [apt, "update"], install):
+        _say(config, f"the tests on the real libvirt: {' '.join(command)}")
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode == 0 and "install" in command:
-            _say(config, f"installed {PACKAGE}")
             return
     pytest.fail(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
 
 
 def _say(config: pytest.Config, text: str) -> None:
+    """Print at once, past the capture that a fixture runs under."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is not None:
-        reporter.ensure_newline()
-        reporter.write_line(text)
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if reporter is not None and capture is not None:
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(text)
 
 
 def _judge(documents: Iterable[str]) -> list[dict[str, Any]]:

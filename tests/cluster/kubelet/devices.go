@@ -30,7 +30,9 @@ type deviceManager struct {
 	devices map[string][]device
 	held    map[holder]map[string][]device
 	// reusable are the devices that regular init containers of the pod leave behind.
-	reusable   map[string]map[string][]device
+	reusable map[string]map[string][]device
+	// given are the hints that were set for a pod.
+	given      map[string]map[string][]topologymanager.TopologyHint
 	affinity   topologymanager.Store
 	activePods func() []*v1.Pod
 }
@@ -40,6 +42,7 @@ func newDeviceManager(counts map[string]map[int]int, affinity topologymanager.St
 		devices:    map[string][]device{},
 		held:       map[holder]map[string][]device{},
 		reusable:   map[string]map[string][]device{},
+		given:      map[string]map[string][]topologymanager.TopologyHint{},
 		affinity:   affinity,
 		activePods: activePods,
 	}
@@ -55,6 +58,9 @@ func newDeviceManager(counts map[string]map[int]int, affinity topologymanager.St
 }
 
 func (m *deviceManager) containerHints(pod *v1.Pod, container *v1.Container) map[string][]topologymanager.TopologyHint {
+	if given, set := m.given[string(pod.UID)]; set {
+		return given
+	}
 	m.sweep()
 	hints := map[string][]topologymanager.TopologyHint{}
 	for name, request := range m.requests(container.Resources.Limits) {
@@ -65,6 +71,9 @@ func (m *deviceManager) containerHints(pod *v1.Pod, container *v1.Container) map
 }
 
 func (m *deviceManager) podHints(pod *v1.Pod) map[string][]topologymanager.TopologyHint {
+	if given, set := m.given[string(pod.UID)]; set {
+		return given
+	}
 	m.sweep()
 	limits := resource.PodLimits(pod, resource.PodResourcesOptions{ExcludeOverhead: true})
 	hints := map[string][]topologymanager.TopologyHint{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,9 +101,14 @@ func New(config *Config, machine *Machine, devices map[string]map[int]int, state
 	for _, provider := range []topologymanager.HintProvider{deviceProvider{m.devices}, m.cpu, m.memory} {
 		m.topology.AddHintProvider(logger, provider)
 	}
-	ctx, stubs := context.Background(), stubs{&m.ready}
+	looked := make(chan struct{})
+	ctx, stubs := context.Background(), stubs{&m.ready, sync.OnceFunc(func() { close(looked) })}
 	if err := m.cpu.Start(ctx, m.Active, stubs, stubs, stubs, containermap.NewContainerMap()); err != nil {
 		return nil, fmt.Errorf("cpu manager: %w", err)
+	}
+	if config.CPUManagerPolicy == string(cpumanager.PolicyStatic) {
+		// The first round of the loop must not fall between two admissions: it would sweep at a moment of its own.
+		<-looked
 	}
 	if err := m.memory.Start(ctx, m.Active, stubs, stubs, stubs, containermap.NewContainerMap()); err != nil {
 		return nil, fmt.Errorf("memory manager: %w", err)
@@ -121,6 +127,12 @@ func machineInfoFor[Info any](
 
 // SetReady says that all pods of before a restart were seen: from now on what nobody holds is swept.
 func (m *Managers) SetReady() { m.ready.Store(true) }
+
+// GiveHints sets the hints of a pod's devices, in place of those that counting devices would give: a nil list is no
+// preference, an empty one cannot be met.
+func (m *Managers) GiveHints(uid types.UID, hints map[string][]topologymanager.TopologyHint) {
+	m.devices.given[string(uid)] = hints
+}
 
 // Active returns the pods that may hold resources.
 func (m *Managers) Active() []*v1.Pod { return *m.active.Load() }
@@ -259,11 +271,17 @@ func containerID(pod *v1.Pod, container *v1.Container) string {
 // stubs are the parts of a kubelet that the managers call and that do nothing here.
 type stubs struct {
 	ready *atomic.Bool
+	// looked is called whenever a manager wants to know whether all pods were seen.
+	looked func()
 }
 
 func (stubs) AddSource(string)                            {}
-func (s stubs) AllReady() bool                            { return s.ready.Load() }
 func (stubs) GetPodStatus(types.UID) (v1.PodStatus, bool) { return v1.PodStatus{}, false }
+func (s stubs) AllReady() bool {
+	ready := s.ready.Load()
+	s.looked()
+	return ready
+}
 func (stubs) UpdateContainerResources(context.Context, string, *runtimeapi.ContainerResources) error {
 	return nil
 }

@@ -66,7 +66,8 @@ func parseCPUs(text string) ([]int, error) {
 		}
 	}
 	slices.Sort(cpus)
-	return cpus, nil
+	// Without spare capacity: KubeVirt's slices of a cpuset that is too short must not reach into it.
+	return slices.Clip(cpus), nil
 }
 
 // amount is a quantity, or a number of bytes.

@@ -1,0 +1,3 @@
+module fastfit.dev/echoextender
+
+go 1.26.0

@@ -1,0 +1,283 @@
+"""Shows what a kubelet does with pods: the steps as text for people, everything as JSON for programs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from extender import names
+from extender.cli.tables import Cell, Column, Paper, clean, render, wrap
+from extender.kubelet.admission import Kubelet
+from extender.kubelet.cpuset import format_cpus, from_ids
+from extender.kubelet.explain import amount_text
+from extender.kubelet.facts_json import config_to_json
+from extender.kubelet.model import KubeletConfig
+from extender.kubelet.pod import PodDemand
+from extender.kubelet.results import Admitted, Block, ContainerPlacement, Refused
+from extender.kubelet.trace import Answer, Asked, Decided, Failed, Step, Took
+
+__all__ = ["ADMISSION_KIND", "Admission", "NodeFacts", "as_json", "as_text"]
+
+ADMISSION_KIND = "FastfitAdmission"
+
+#: Sets of zones in a table's cell before it says how many more there are.
+_SHOWN = 8
+_INDENT = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What is said of the node. `pods`: what runs there, namespace/name -> UID."""
+
+    name: str
+    notes: tuple[str, ...]
+    pods: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One pod's admission. `outlook`: whether waiting can help a refused pod. `ran_there`: its old place was freed."""
+
+    pod: str
+    demand: PodDemand
+    steps: tuple[Step, ...]
+    answer: Admitted | Refused
+    outlook: str
+    ran_there: bool
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def as_text(facts: NodeFacts, before: Kubelet, played: Sequence[Admission], paper: Paper) -> str:
+    """The node, then every pod with its steps and how it ends."""
+    parts = ["\n".join(_node(facts, before, paper))]
+    parts += ["\n".join(_pod(admission, paper)) for admission in played]
+    return "\n\n".join(parts)
+
+
+def _node(facts: NodeFacts, kubelet: Kubelet, paper: Paper) -> Iterator[str]:
+    yield paper.paint(clean(f"Node {facts.name}".rstrip()), "bold") + f": Kubernetes {kubelet.version}"
+    yield wrap(_config_words(kubelet.config), paper, _INDENT)
+    for note in facts.notes:
+        yield wrap(f"note: {note}", paper, _INDENT)
+    if facts.pods:
+        yield wrap(f"runs there: {', '.join(sorted(facts.pods))}", paper, _INDENT)
+    columns = [
+        Column("ZONE", right=True),
+        Column("CPUS FREE"),
+        Column("MEMORY FREE", wraps=True),
+        Column("BLOCKS", right=True),
+        Column("GROUP"),
+        Column("DEVICES FREE"),
+    ]
+    zones = kubelet.counts().zones
+    rows = [
+        [
+            str(zone.id),
+            f"{zone.cpu_free} of {zone.cpu_total}" + (f" ({zone.cpu_reserved} reserved)" if zone.cpu_reserved else ""),
+            ", ".join(amount_text(name, amount.free) for name, amount in sorted(zone.memory.items())),
+            str(zone.blocks or ""),
+            _set([z.id for position, z in enumerate(zones) if zone.group >> position & 1])
+            if zone.group & (zone.group - 1)
+            else "",
+            ", ".join(f"{amount.free} of {amount.total} {name}" for name, amount in sorted(zone.devices.items())),
+        ]
+        for zone in zones
+    ]
+    yield render(columns, rows, paper, _INDENT)
+
+
+def _config_words(config: KubeletConfig) -> str:
+    topology = f"Topology Manager {config.topology_manager_policy}"
+    if config.topology_manager_policy != "none":
+        topology += f", scope {config.topology_manager_scope}"
+    cpu = f"CPU Manager {config.cpu_manager_policy}"
+    return "; ".join(
+        (
+            topology + _options(config.topology_manager_policy_options),
+            cpu + _options(config.cpu_manager_policy_options),
+            f"Memory Manager {config.memory_manager_policy}",
+        )
+    )
+
+
+def _options(options: Mapping[str, str]) -> str:
+    return f" ({', '.join(f'{name}={value}' for name, value in sorted(options.items()))})" if options else ""
+
+
+def _pod(admission: Admission, paper: Paper) -> Iterator[str]:
+    yield paper.paint(clean(f"Pod {admission.pod}"), "bold")
+    if admission.ran_there:
+        yield wrap("note: it runs there already; it is admitted anew, its old place is free", paper, _INDENT)
+    for container in admission.demand.containers:
+        parts = [amount_text("cpu", container.exclusive_cpus)] if container.exclusive_cpus else []
+        parts += [amount_text(name, amount) for name, amount in (*container.memory, *container.devices) if amount]
+        asks = ", ".join(parts) or "nothing that is pinned"
+        yield wrap(f"{container.name} ({container.kind.value}) asks for {asks}", paper, _INDENT)
+    for number, step in enumerate(admission.steps, 1):
+        yield from _step(number, step, paper)
+    yield from _end(admission, paper)
+
+
+def _step(number: int, step: Step, paper: Paper) -> Iterator[str]:
+    match step:
+        case Asked():
+            yield wrap(f"{number}. hints for {step.who}", paper, _INDENT)
+            columns = [
+                Column("MANAGER"),
+                Column("REQUEST"),
+                Column("WIDTH", right=True),
+                Column("ZONES (* PREFERRED)"),
+                Column("WHY", wraps=True),
+            ]
+            yield render(columns, [_hint_row(answer) for answer in step.answers], paper, _INDENT * 2)
+        case Decided():
+            zones = "no guidance" if step.zones is None else _set(step.zones)
+            preferred = ", preferred" if step.preferred else ", not preferred" if step.zones is not None else ""
+            verdict = "admitted" if step.admitted else "refused"
+            yield wrap(f"{number}. merged for {step.who}: {zones}{preferred}: {verdict}", paper, _INDENT)
+            if step.admitted:
+                yield wrap(step.why, paper, _INDENT * 2)
+        case Took():
+            told = f"{number}. {step.manager} gives {step.container}: {_given(step.cpus, step.memory, step.devices)}"
+            yield wrap(told + (f"; {step.why}" if step.why else ""), paper, _INDENT)
+        case Failed():
+            yield wrap(f"{number}. {step.manager} cannot give {step.container} what it asks for", paper, _INDENT)
+
+
+def _hint_row(answer: Answer) -> list[str | Cell]:
+    if answer.hints is None:
+        hints = "no preference"
+    elif not answer.hints:
+        hints = "none: impossible"
+    else:
+        ordered = sorted(answer.hints, key=lambda hint: not hint[1])
+        hints = " ".join(_set(zones) + ("*" if preferred else "") for zones, preferred in ordered[:_SHOWN])
+        hints += f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    request = amount_text(answer.resource, answer.request) if answer.request else answer.resource
+    return [answer.manager, request, str(answer.width or ""), hints, answer.why]
+
+
+def _end(admission: Admission, paper: Paper) -> Iterator[str]:
+    answer = admission.answer
+    if isinstance(answer, Refused):
+        yield _INDENT + paper.paint("refused", "red") + f": {clean(answer.reason)}"
+        yield wrap(f"message: Pod was rejected: {answer.message}", paper, _INDENT * 2)
+        yield _INDENT * 2 + "rule:"
+        yield from (wrap(f"- {part}", paper, _INDENT * 3) for part in answer.rule.split("; "))
+        yield wrap(f"outlook: {admission.outlook}", paper, _INDENT * 2)
+        return
+    yield _INDENT + paper.paint("admitted", "green")
+    columns = [Column("CONTAINER"), Column("ZONES"), Column("HOLDS", wraps=True)]
+    rows = [
+        [name, "" if place.hint is None else _set(place.hint), _given(place.cpus, place.memory, place.devices)]
+        for name, place in answer.containers.items()
+    ]
+    yield render(columns, rows, paper, _INDENT * 2)
+
+
+def _given(cpus: frozenset[int], memory: Sequence[Block], devices: Mapping[str, Mapping[int, int]]) -> str:
+    parts = [f"{'CPU' if len(cpus) == 1 else 'CPUs'} {format_cpus(from_ids(cpus))}"] if cpus else []
+    parts += [f"{amount_text(block.resource, block.bytes)} on {_set(block.zones)}" for block in memory]
+    parts += [
+        f"{count} {resource} on {_set([zone])}"
+        for resource, counts in devices.items()
+        for zone, count in counts.items()
+    ]
+    return ", ".join(parts) or "nothing that is pinned"
+
+
+def _set(zones: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, zones)) + "}"
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def as_json(facts: NodeFacts, before: Kubelet, played: Sequence[Admission]) -> bytes:
+    """One object: the node before the first pod, and every pod with its steps, all hints included."""
+    node = {
+        "name": facts.name,
+        "kubeletVersion": before.version,
+        "kubelet": config_to_json(before.config),
+        "notes": list(facts.notes),
+        "pods": sorted(facts.pods),
+        "state": before.state(),
+    }
+    head = {"apiVersion": names.API_VERSION, "kind": ADMISSION_KIND, "node": node}
+    return orjson.dumps(head | {"pods": [_pod_json(one) for one in played]}, option=_JSON)
+
+
+_JSON = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+
+
+def _pod_json(admission: Admission) -> dict[str, object]:
+    answer = admission.answer
+    result: dict[str, object] = {"pod": admission.pod, "admit": isinstance(answer, Admitted)}
+    if isinstance(answer, Refused):
+        result |= {"reason": answer.reason, "message": answer.message, "rule": answer.rule}
+        result["outlook"] = admission.outlook
+    result["steps"] = [_step_json(step) for step in admission.steps]
+    result["containers"] = {name: _place_json(place) for name, place in answer.containers.items()}
+    return result
+
+
+def _step_json(step: Step) -> dict[str, object]:
+    match step:
+        case Asked():
+            return {"step": "hints", "for": step.who, "answers": [_answer_json(answer) for answer in step.answers]}
+        case Decided():
+            return {
+                "step": "merge",
+                "for": step.who,
+                "zones": step.zones,
+                "preferred": step.preferred,
+                "admit": step.admitted,
+                "why": step.why,
+            }
+        case Took():
+            return {
+                "step": "allocate",
+                "container": step.container,
+                "manager": step.manager,
+                "cpus": format_cpus(from_ids(step.cpus)),
+                "memory": _blocks_json(step.memory),
+                "devices": step.devices,
+                "why": step.why,
+            }
+        case Failed():
+            return {
+                "step": "fail",
+                "container": step.container,
+                "manager": step.manager,
+                "reason": step.failure.reason,
+                "message": step.failure.message,
+                "why": step.failure.rule,
+            }
+
+
+def _answer_json(answer: Answer) -> dict[str, object]:
+    hints = answer.hints
+    return {
+        "manager": answer.manager,
+        "resource": answer.resource,
+        "request": answer.request,
+        "width": answer.width,
+        "hints": None if hints is None else [{"zones": zones, "preferred": preferred} for zones, preferred in hints],
+        "why": answer.why,
+    }
+
+
+def _place_json(place: ContainerPlacement) -> dict[str, object]:
+    return {
+        "cpus": format_cpus(from_ids(place.cpus)),
+        "zones": place.hint,
+        "preferred": place.preferred,
+        "memory": _blocks_json(place.memory),
+        "devices": place.devices,
+    }
+
+
+def _blocks_json(blocks: Sequence[Block]) -> list[dict[str, object]]:
+    return [{"resource": block.resource, "zones": block.zones, "bytes": block.bytes} for block in blocks]

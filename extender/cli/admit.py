@@ -1,0 +1,183 @@
+"""`fastfit admit`: plays the kubelet of one node alone, step by step."""
+
+import difflib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from extender.api.objects import Pod
+from extender.cli.admission_view import Admission, NodeFacts, as_json, as_text
+from extender.cli.exits import Exit, epilog
+from extender.cli.node_files import stated_kubelet
+from extender.cli.picking import pick_pod
+from extender.cli.picture import cluster_of, open_snapshot
+from extender.cli.settings import settings_for
+from extender.cli.tables import paper_for
+from extender.errors import BadObject, FastfitError, SnapshotError
+from extender.kubelet.admission import Kubelet
+from extender.kubelet.pod import pod_demand
+from extender.kubelet.results import Refused
+from extender.kubelet.trace import Step
+from extender.kubelet.versions import NEWEST, OLDEST
+from extender.reasons import REASONS
+from extender.snapshot import Snapshot, read
+
+__all__ = ["admit"]
+
+_VERSIONS: Final = tuple(f"1.{minor}" for minor in range(int(OLDEST[2:]), int(NEWEST[2:]) + 1))
+_MANIFESTS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """The kubelet with what runs there, and what is worth saying of it."""
+
+    kubelet: Kubelet
+    facts: NodeFacts
+
+
+@click.command(
+    short_help="Play one node's kubelet: what would it do with a pod, and why.",
+    epilog=epilog(
+        "fastfit admit --machine node.json --pod virt-launcher-db.yaml",
+        "fastfit admit --machine machine.json --kubelet /var/lib/kubelet/config.yaml --pod a.yaml --pod b.yaml",
+        "fastfit admit --snapshot cluster.json --node xeon-1 --pod vms/db",
+        "fastfit admit --snapshot cluster.json --node xeon-1 --remove vms/old --pod vms/db -o json",
+    ),
+)
+@click.option(
+    "--machine",
+    metavar="FILE",
+    help="The node's hardware: an object with `machine` and `kubelet`, or the machine alone, as in the annotation.",
+)
+@click.option(
+    "--kubelet",
+    metavar="FILE",
+    help="The kubelet's configuration: its own KubeletConfiguration file, or the fields that decide admission.",
+)
+@click.option("--version", type=click.Choice(_VERSIONS), help=f"Kubernetes minor of a --machine; left out: {NEWEST}.")
+@click.option(
+    "--snapshot", metavar="FILE", help="Take node, and what runs there, from a snapshot (- for standard input)."
+)
+@click.option("--node", metavar="NAME", help="Node of the snapshot.")
+@click.option("--config", metavar="FILE", help="FastfitConfiguration to read the snapshot by; left out: its own.")
+@click.option(
+    "--remove", metavar="POD", multiple=True, help="Pod of the snapshot that is gone from the node first; repeatable."
+)
+@click.option(
+    "--pod",
+    "pods",
+    metavar="POD",
+    multiple=True,
+    required=True,
+    help="Manifest with one or more pods, or the name of a pod of the snapshot; repeatable. Admitted in this order.",
+)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def admit(
+    machine: str | None,
+    kubelet: str | None,
+    version: str | None,
+    snapshot: str | None,
+    node: str | None,
+    config: str | None,
+    remove: Sequence[str],
+    pods: Sequence[str],
+    output: str,
+) -> None:
+    """Play the kubelet of one node: hints of each manager, the merge, the decision, CPUs and memory, or the refusal.
+
+    The node comes from --machine (and --kubelet), empty, or from --snapshot and --node with the pods that run there.
+    What a refused pod's first containers took is given back before the next pod, as in the kubelet.
+    """
+    if (machine is None) == (snapshot is None):
+        raise click.UsageError("name the node either with --machine FILE or with --snapshot FILE --node NAME")
+    if (snapshot is None) != (node is None):
+        raise click.UsageError("--snapshot and --node belong together")
+    seen: Snapshot | None = None
+    if machine is not None:
+        if remove or config:
+            raise click.UsageError("--remove and --config need a --snapshot")
+        place = _Node(stated_kubelet(machine, kubelet, version or NEWEST), NodeFacts("", ()))
+    else:
+        if kubelet or version:
+            raise click.UsageError("--kubelet and --version need a --machine; a snapshot knows its own")
+        assert node is not None
+        seen = open_snapshot(snapshot, None)
+        place = _in_snapshot(seen, node, config)
+        for name in remove:
+            place.kubelet.remove(_held(place, pick_pod(seen.pods(), name), name))
+    wanted = [pod for argument in pods for pod in _pods(argument, seen)]
+    before = place.kubelet.clone()
+    played = list(_play(place.kubelet, wanted))
+    if output == "json":
+        click.echo(as_json(place.facts, before, played))
+    else:
+        paper = paper_for(sys.stdout)
+        click.echo(as_text(place.facts, before, played, paper), color=paper.colour)
+    if any(isinstance(one.answer, Refused) for one in played):
+        raise SystemExit(Exit.NO)
+
+
+def _play(kubelet: Kubelet, pods: Sequence[Pod]) -> Iterator[Admission]:
+    for number, pod in enumerate(pods, 1):
+        title = f"{pod.metadata.namespace or 'default'}/{pod.metadata.name or f'pod-{number}'}"
+        try:
+            demand = pod_demand(pod)
+        except BadObject as error:
+            raise BadObject(f"pod {title}: {error}") from None
+        # Manifests have no UID yet; two of them are still two pods.
+        demand = replace(demand, uid=demand.uid or f"{title}#{number}")
+        there = demand.uid in kubelet.placements()
+        kubelet.remove(demand.uid)
+        steps: list[Step] = []
+        answer = kubelet.admit(demand, trace=steps.append)
+        hope = kubelet.outlook(demand, answer) if isinstance(answer, Refused) else ""
+        yield Admission(title, demand, tuple(steps), answer, hope, ran_there=there)
+
+
+# --- the node --------------------------------------------------------------------------------------------------------
+
+
+def _in_snapshot(seen: Snapshot, name: str, config: str | None) -> _Node:
+    cluster = cluster_of(seen, settings_for(config, seen))
+    state = cluster.node(name)
+    if state is None:
+        names = cluster.table.names()
+        close = difflib.get_close_matches(name, names, n=1)
+        known = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(names)[:5]) or 'none'}"
+        raise SnapshotError(f"node {name!r} is not there; {known}")
+    if state.ledger.kubelet is None:
+        why = state.ledger.problem or state.facts.detail or REASONS[state.facts.code].text
+        raise BadObject(f"node {name}: its kubelet cannot be played: {why}")
+    notes = []
+    if state.facts.detail:
+        notes.append(f"{REASONS[state.facts.code].text}: {state.facts.detail}")
+    if not state.facts.stated:
+        notes.append("its machine is not stated: zones and counts are reported, cores and CPU numbers are assumed")
+    held = {f"{pod.namespace}/{pod.name}": pod.uid for pod in state.ledger.pods()}
+    return _Node(state.ledger.kubelet.clone(), NodeFacts(name, tuple(notes), held))
+
+
+def _held(place: _Node, pod: Pod, name: str) -> str:
+    if pod.metadata.uid not in place.facts.pods.values():
+        raise FastfitError(f"--remove {name!r}: node {place.facts.name} holds nothing of that pod")
+    return pod.metadata.uid
+
+
+# --- the pods --------------------------------------------------------------------------------------------------------
+
+
+def _pods(argument: str, seen: Snapshot | None) -> list[Pod]:
+    """The pods of a manifest, in its order, or the named pod of the snapshot."""
+    if seen is not None and not argument.endswith(_MANIFESTS) and not Path(argument).is_file():
+        return [pick_pod(seen.pods(), argument)]
+    manifest = read(argument)
+    pods = manifest.pods()
+    if not pods:
+        found = ", ".join(sorted(manifest.skipped)) or "nothing"
+        raise SnapshotError(f"{argument}: holds no Pod (found: {found}); save it with kubectl get pod NAME -o yaml")
+    return pods

@@ -1,0 +1,109 @@
+"""A node's machine and kubelet configuration from files: the golden format, and the kubelet's own."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from extender.api.quantity import milli
+from extender.errors import BadObject
+from extender.kubelet.admission import Kubelet
+from extender.kubelet.facts_json import config_from_json, machine_from_json
+from extender.kubelet.model import CannotStart, KubeletConfig, Machine
+
+__all__ = ["stated_kubelet"]
+
+#: What the kubelet's own configuration file shares with ours; its other fields do not decide admission.
+_SHARED = (
+    "topologyManagerPolicy", "topologyManagerScope", "topologyManagerPolicyOptions", "cpuManagerPolicy",
+    "cpuManagerPolicyOptions", "memoryManagerPolicy", "reservedMemory", "reservedSystemCPUs",
+)  # fmt: skip
+#: Parts of that file that say how many CPUs are reserved, where none are listed.
+_RESERVATIONS: Final = ("kubeReserved", "systemReserved")
+#: Fields of a recorded life beside the node itself.
+_NODE_FIELDS = ("machine", "kubelet", "devices", "name", "steps")
+
+
+def stated_kubelet(machine_file: str, kubelet_file: str | None, version: str) -> Kubelet:
+    """The kubelet of an empty node as files state it ("-": standard input). Raises BadObject naming file and path."""
+    content = _object(machine_file)
+    devices: Mapping[str, Mapping[int, int]] = {}
+    if "numa" in content:
+        machine, config = machine_from_json(content, f"{machine_file}: machine"), None
+    else:
+        for name in content:
+            if name not in _NODE_FIELDS:
+                raise BadObject(f"{machine_file}: {name} is not a field; there are {', '.join(_NODE_FIELDS)}")
+        if "machine" not in content:
+            raise BadObject(f"{machine_file}: machine is missing; expected an object with `machine` and `kubelet`")
+        machine = machine_from_json(content["machine"], f"{machine_file}: machine")
+        config = config_from_json(content["kubelet"], f"{machine_file}: kubelet") if "kubelet" in content else None
+        devices = _devices(content.get("devices", {}), f"{machine_file}: devices")
+    if kubelet_file is not None:
+        config = _config(_object(kubelet_file), kubelet_file)
+    if config is None:
+        raise BadObject(f"{machine_file}: says nothing of the kubelet; name its configuration with --kubelet FILE")
+    return _start(machine, config, version, devices, machine_file)
+
+
+def _start(
+    machine: Machine, config: KubeletConfig, version: str, devices: Mapping[str, Mapping[int, int]], where: str
+) -> Kubelet:
+    try:
+        return Kubelet(machine, config, version, devices)
+    except CannotStart as error:
+        raise CannotStart(f"{where}: a kubelet does not start with this: {error}") from None
+
+
+def _config(content: Mapping[str, object], where: str) -> KubeletConfig:
+    if content.get("kind") != "KubeletConfiguration":
+        inner = content.get("kubelet", content)
+        return config_from_json(inner, f"{where}: kubelet")
+    fields: dict[str, object] = {name: content[name] for name in _SHARED if content.get(name) is not None}
+    if not fields.get("reservedSystemCPUs"):
+        fields["reservedCPUCount"] = -(-sum(_reserved(content, name, where) for name in _RESERVATIONS) // 1000)
+    return config_from_json(fields, where)
+
+
+def _reserved(content: Mapping[str, object], name: str, where: str) -> int:
+    """Thousandths of a CPU."""
+    amounts = content.get(name) or {}
+    cpu = amounts.get("cpu", 0) if isinstance(amounts, dict) else None
+    if isinstance(cpu, bool) or not isinstance(cpu, str | int | float):
+        raise BadObject(f"{where}: {name}.cpu is not a quantity")
+    try:
+        return milli(cpu)
+    except BadObject as error:
+        raise BadObject(f"{where}: {name}.cpu: {error}") from None
+
+
+def _devices(content: object, where: str) -> dict[str, dict[int, int]]:
+    """Resource -> zone id -> devices."""
+    expected = f"{where}: expected resource -> zone -> number, as in {{example.com/gpu: {{0: 2}}}}"
+    if not isinstance(content, dict):
+        raise BadObject(expected)
+    devices: dict[str, dict[int, int]] = {}
+    for resource, zones in content.items():
+        if not isinstance(zones, dict):
+            raise BadObject(expected)
+        for zone, count in zones.items():
+            if isinstance(count, bool) or not isinstance(count, int) or not str(zone).isdecimal():
+                raise BadObject(expected)
+            devices.setdefault(str(resource), {})[int(zone)] = count
+    return devices
+
+
+def _object(path: str) -> Mapping[str, object]:
+    """The object in a JSON or YAML file."""
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise BadObject(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadObject(f"{path}: is neither JSON nor YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise BadObject(f"{path}: expected one object")
+    return content
