@@ -2,7 +2,8 @@
 
     nice -n 19 python -m tools.mutate extender/kubelet --sample 300 --seed 7 -- TESTS...
 
-TESTS are arguments of pytest, quick files first: a mutant is dead at the first failure. Each mutant lives in a forked
+TESTS are files or node ids, run one after the other, so the quick and telling ones stand first: a mutant is dead at the
+first failure. Each mutant lives in a forked
 process that imports the changed module in place of the file; no file is touched. A mutant that runs too long or takes
 too much memory is dead as well. Survivors are printed with their line; the exit code is 1 below the bar.
 """
@@ -179,7 +180,10 @@ def survives(mutant: Mutant | None, tests: Sequence[str], seconds: int) -> bool:
             import pytest
 
             quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
-            os._exit(int(pytest.main(["-x", *quiet, "--hypothesis-seed=0", *tests])))
+            for test in tests:
+                if code := int(pytest.main(["-x", *quiet, "--hypothesis-seed=0", test])):
+                    os._exit(code)
+            os._exit(0)
         os._exit(70)
     return os.waitpid(child, 0)[1] == 0
 
@@ -191,7 +195,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=300, help="mutants to try (300)")
     parser.add_argument("--seed", type=int, default=1, help="which sample (1)")
     parser.add_argument("--bar", type=float, default=90.0, help="percentage that has to be killed (90)")
-    parser.add_argument("tests", nargs="+", help="arguments of pytest, after --")
+    parser.add_argument("tests", nargs="+", help="files or node ids, after --")
     options = parser.parse_args()
     for name in _LOADED_ONCE:
         __import__(name)

@@ -13,6 +13,7 @@ def zone_rows(counts: NodeCounts) -> tuple[ZoneRow, ...]:
             id=zone.id,
             socket=zone.socket,
             cpu_total=zone.cpu_total,
+            cpu_reserved=zone.cpu_reserved,
             cpu_free=zone.cpu_free,
             cores_free=zone.cores_free,
             memory_allocatable={name: amount.total for name, amount in zone.memory.items()},

@@ -33,7 +33,7 @@ def compare(answered: Mapping[str, Any]) -> tuple[str, ...]:
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """The path and JSON of everything below `value` that is no object."""
     if not isinstance(value, dict):
-        yield path, json.dumps(value)
+        yield path, json.dumps(value, sort_keys=True)
         return
     for key, below in value.items():
         yield from _leaves(below, f"{path}.{key}" if path else key)

@@ -48,7 +48,7 @@ def cpus_asked(made: Mapping[str, Any]) -> int:
 
     What a VM's launcher needs is decided elsewhere: with an odd pool the two differ.
     """
-    pool = made.get("supplementalPoolThreadCount", 0)
+    pool: int = made.get("supplementalPoolThreadCount", 0)
     asked = vcpus(made) + pool
     if not made["isolateEmulatorThread"]:
         return asked

@@ -164,7 +164,13 @@ def test_outlook() -> None:
     assert outlook(node("NO", memory=False), pod("q", "1c/1Gi/4dev")) == (
         "not even on the empty node, and by the same rule"
     )
-    assert outlook(twin, pod("p", "2c/40Gi")) != ""
+    # Only what is pinned is placed: the sidecar's zones are of no interest.
+    full = node("R", memory=False)
+    full.admit(pod("a", "14c"))
+    full.admit(pod("b", "16c"))
+    assert outlook(full, pod("p", "8c", init=["+40m/1Gi"])) == (
+        "not now: the empty node would take the pod (c0 on zones 0)"
+    )
 
 
 def test_refusal_lists_few_sets() -> None:

@@ -156,6 +156,23 @@ def test_devices_are_counted() -> None:
     assert used(twin) == [1, 1]
 
 
+def test_a_clone_knows_what_may_be_reused() -> None:
+    """A pod that comes again under its own uid is answered alike by the original and its clone."""
+    twin = node("SN", memory=False)
+    twin.admit(pod("p", "1c/1Gi/1dev", init=["1c/1Gi/2dev"]))
+    twin.remove("p")
+    copy = twin.clone()
+    again = pod("p", "1c/1Gi/3dev")
+    assert copy.admit(again) == twin.admit(again)
+    assert copy.counts() == twin.counts()
+
+
+def test_devices_on_some_zones() -> None:
+    """A zone without devices of a resource does not list it."""
+    twin = kubelet(A, config("SN", "0,16"), devices={DEVICE: {0: 0, 1: 2}})
+    assert [zone.devices for zone in twin.counts().zones] == [{}, {DEVICE: Amount(2, 2)}]
+
+
 def test_device_width_counts_all_devices() -> None:
     """Two devices fit zone 0 by number; with one in use only {0,1} is left, which restricted refuses."""
     twin = node("R", memory=False)

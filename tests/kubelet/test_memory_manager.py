@@ -7,6 +7,7 @@ import pytest
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.memory_manager import page_bytes
 from extender.kubelet.model import CannotStart
+from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
 from extender.kubelet.results import Admitted, Block, ContainerPlacement, Refused
 from tests.kubelet.nodes import GI, A, E, config, kubelet, machine, pod
 
@@ -175,6 +176,14 @@ def test_cpuless_zone_is_used() -> None:
     assert twin.admit(pod("p", "1c/200Gi")).containers["c0"].memory == (Block("memory", (2,), 200 * GI),)
     assert twin.counts().zones[2].socket == -1
     assert twin.counts().zones[2].cpu_total == 0
+
+
+def test_names_from_pods_are_not_kept() -> None:
+    """Sums over zones are kept for what the node has; any other name that pods come up with leaves no trace."""
+    twin = node("BE")
+    wanted = ContainerDemand("c", Kind.APP, memory=(("hugepages-3Mi", GI), ("memory", GI)))
+    assert isinstance(twin.admit(PodDemand("p", True, False, (wanted,))), Refused)
+    assert twin._now.memory._capacity.keys() == {"memory"}
 
 
 def test_unknown_page_size() -> None:

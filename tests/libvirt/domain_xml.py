@@ -55,8 +55,8 @@ def _memory(root: ET.Element, domain: Domain, size: GuestSize) -> None:
     if domain.nodeset:
         tune = ET.SubElement(root, "numatune")
         ET.SubElement(tune, "memory", mode="strict", nodeset=_list(domain.nodeset))
-        for cell, zone in enumerate(domain.memnodes):
-            ET.SubElement(tune, "memnode", cellid=str(cell), mode="strict", nodeset=str(zone))
+        for number, zone in enumerate(domain.memnodes):
+            ET.SubElement(tune, "memnode", cellid=str(number), mode="strict", nodeset=str(zone))
     if size.page_bytes is not None:
         backing = ET.SubElement(root, "memoryBacking")
         pages = ET.SubElement(backing, "hugepages")
@@ -73,11 +73,11 @@ def said(domain: Domain) -> dict[str, Any]:
         "vcpus": domain.max_vcpus,
         "enabled": domain.vcpus,
         "pins": domain.pins,
-        "emulator": tuple(sorted(domain.emulator)),
+        "emulator": tuple(sorted(set(domain.emulator))),
         "iothreads": tuple(tuple(sorted(set(cpus))) for cpus in domain.io_threads),
         "cells": tuple((cell.cpus, cell.memory_bytes // _KI) for cell in domain.cells),
         "nodeset": tuple(sorted(domain.nodeset)),
-        "memnodes": domain.memnodes,
+        "memnodes": tuple(enumerate(domain.memnodes)),
         "pages": tuple((domain.cell_page_bytes // _KI, cell.id) for cell in domain.cells)
         if domain.cell_page_bytes
         else (),
@@ -90,20 +90,21 @@ def read_back(document: str) -> dict[str, Any]:
     vcpu = root.find("vcpu")
     assert vcpu is not None
     most = int(vcpu.text or "")
+    emulator = root.find("cputune/emulatorpin")
     tune = root.find("numatune/memory")
     return {
         "vcpus": most,
         "enabled": int(vcpu.get("current", most)),
         "pins": tuple(int(pin.attrib["cpuset"]) for pin in root.findall("cputune/vcpupin")),
-        "emulator": tuple(_numbers(pin.attrib["cpuset"]) for pin in root.findall("cputune/emulatorpin"))[0]
-        if root.find("cputune/emulatorpin") is not None
-        else (),
+        "emulator": () if emulator is None else _numbers(emulator.attrib["cpuset"]),
         "iothreads": tuple(_numbers(pin.attrib["cpuset"]) for pin in root.findall("cputune/iothreadpin")),
         "cells": tuple(
             (_numbers(cell.attrib["cpus"]), int(cell.attrib["memory"])) for cell in root.findall("cpu/numa/cell")
         ),
         "nodeset": () if tune is None else _numbers(tune.attrib["nodeset"]),
-        "memnodes": tuple(int(node.attrib["nodeset"]) for node in root.findall("numatune/memnode")),
+        "memnodes": tuple(
+            (int(node.attrib["cellid"]), int(node.attrib["nodeset"])) for node in root.findall("numatune/memnode")
+        ),
         "pages": tuple(
             (int(page.attrib["size"]), cell)
             for page in root.findall("memoryBacking/hugepages/page")

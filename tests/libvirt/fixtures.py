@@ -21,6 +21,8 @@ Judge = Callable[[Iterable[str]], list[dict[str, Any]]]
 
 PYTHON: Final = "/usr/bin/python3"
 PACKAGE: Final = "python3-libvirt"
+#: What the package recommends is a whole hypervisor: not needed.
+_INSTALL: Final = ("install", "-y", "--no-install-recommends", PACKAGE)
 _SCRIPT: Final = Path(__file__).with_name("judge.py")
 _SKIPPED = pytest.StashKey[str]()
 #: What each fresh run was, in a line.
@@ -62,16 +64,18 @@ def _install(config: pytest.Config) -> None:
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
         pytest.fail(f"CI needs {PACKAGE}, and only root with apt-get can install it here")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    # What the package recommends is a hypervisor: not needed.
-    install = [apt, "install", "-y", "--no-install-recommends", PACKAGE]
     # Lists of packages may be missing or old in a fresh container: then they are fetched, and it is tried again.
-    for command in (install, [apt, "update"], install):
-        _say(config, f"the tests on the real libvirt: {' '.join(command)}")
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        if done.returncode == 0 and "install" in command:
-            return
-    pytest.fail(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    if _run(config, [apt, *_INSTALL]).returncode:
+        _run(config, [apt, "update"])
+        done = _run(config, [apt, *_INSTALL])
+        if done.returncode:
+            pytest.fail(f"{PACKAGE} cannot be installed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+
+
+def _run(config: pytest.Config, command: list[str]) -> subprocess.CompletedProcess[str]:
+    _say(config, f"the tests on the real libvirt: {' '.join(command)}")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def _say(config: pytest.Config, text: str) -> None:

@@ -6,7 +6,7 @@ A line in: {"xml": domain}. A line out: {"xml": the domain as libvirt writes it}
 import json
 import sys
 
-import libvirt
+import libvirt  # type: ignore[import-not-found]  # of the system's Python
 
 
 def main() -> None:
