@@ -34,6 +34,7 @@ cdef enum:
     SURVIVES = 1
     RANKED = 2
     ESCAPED = 4
+    KEPT = 8
     ENFORCE = 0
     OBSERVE = 2
     KEEP = 0
@@ -448,6 +449,24 @@ cdef class Fit:
         self.name[index].key = self.name[index].mask = self.name[index].cells = 0
         self.name[index].overruled = True
         self._tally()
+
+    def shortlist(self, int limit):
+        """Let only the best `limit` fitting names survive where more fit; see the twin."""
+        cdef int32_t index
+        cdef Name *name
+        cdef bint cut = False
+        if limit < 1 or self.fits <= limit:
+            return False
+        for index in self._ranked(limit):
+            self.name[index].state |= KEPT
+        for index in range(self.total):
+            name = &self.name[index]
+            if name.mode == ENFORCE and (name.state & (SURVIVES | KEPT)) == SURVIVES:
+                name.state &= ESCAPED
+                self.survivors -= 1
+                cut = True
+            name.state &= ESCAPED | SURVIVES | RANKED
+        return cut
 
     cdef int32_t _index_of(self, str name) except -2:
         """The place of a name in the request."""

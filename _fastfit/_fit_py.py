@@ -112,6 +112,8 @@ class _Answer:
     outcome: Outcome
     mode: Mode
     on_unknown: OnUnknown
+    #: left out by a shortlist
+    cut: bool = False
 
     @property
     def unknown(self) -> bool:
@@ -120,6 +122,8 @@ class _Answer:
     @property
     def survives(self) -> bool:
         """Whether filter keeps the node."""
+        if self.cut:
+            return False
         if self.mode is not Mode.ENFORCE or self.outcome.code is Code.Fits:
             return True
         return self.unknown and self.on_unknown is OnUnknown.KEEP
@@ -147,6 +151,8 @@ class Fit:
 
     def _tally(self) -> None:
         answers = self._answers
+        for answer in answers:
+            answer.cut = False
         self.fits = sum(answer.outcome.code is Code.Fits for answer in answers)
         self.refused = sum(answer.outcome.code >= FIRST_REFUSAL for answer in answers)
         self.unknown = self.total - self.fits - self.refused
@@ -186,6 +192,24 @@ class Fit:
                 self._tally()
                 return
         raise KeyError(name)
+
+    def shortlist(self, limit: int) -> bool:
+        """Let only the best `limit` fitting names survive where more fit; returns whether any was cut.
+
+        Names of pools in mode score or observe always survive. A later overrule() undoes the cut.
+        """
+        if limit < 1 or self.fits <= limit:
+            return False
+        kept = {answer.name for answer in self._ranked()[:limit]}
+        cut = [
+            answer
+            for answer in self._answers
+            if answer.mode is Mode.ENFORCE and answer.survives and answer.name not in kept
+        ]
+        for answer in cut:
+            answer.cut = True
+        self.survivors -= len(cut)
+        return bool(cut)
 
     def filter_reply(self, always_failed: bool = False) -> bytes:
         """The survivors in the order asked; the refusals only when nobody survives, or always."""

@@ -144,7 +144,8 @@ cdef inline uint32_t one_zone(const Books *books, const Part *part, uint32_t hel
     cdef bint cpu = row.cpu_static and part.cpus, memory = row.memory_static and part.memories
     cdef int32_t zone, item, name
     if (
-        (row.prefer_closest and row.policy != SINGLE_NUMA_NODE)
+        not (cpu or memory)
+        or (row.prefer_closest and row.policy != SINGLE_NUMA_NODE)
         or books.reuses
         or (cpu and (not row.bearing_count or row.widest[0] < part.cpus))
     ):

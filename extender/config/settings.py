@@ -131,6 +131,16 @@ class Reply(_Part, frozen=True):
             "true where another filter extender stands behind this one; else reasons go out only if no node is left"
         ),
     ] = False
+    shortlist: Annotated[
+        int,
+        _field(
+            "filter returns only the best so many fitting nodes where more fit: kube-scheduler then scores only those; "
+            "0 returns all. Off while alwaysSendFailures is on, and for a pod whose last shortlist did not lead to a binding",
+            "nodes",
+            ge=0,
+            le=20000,
+        ),
+    ] = 64
     score_top: Annotated[
         int,
         _field(

@@ -1,5 +1,6 @@
 """What filter and prioritize share: reading a call, and the record of what was decided."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -48,6 +49,9 @@ class Context:
     max_depth: int = 64
     always_send_failures: bool = False
     score_top: int = 100
+    shortlist: int = 0
+    #: UIDs of pods that got a shortlist lately: asked again, they get every node
+    shortlisted: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
 
 
 @dataclass(frozen=True, slots=True)

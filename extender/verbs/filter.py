@@ -5,7 +5,7 @@ when no node survives (a node that is absent from the reply loses its text in th
 another filter extender stands behind ours. What is not a VM passes unchanged.
 """
 
-from _fastfit import ScanError
+from _fastfit import Fit, ScanError
 from extender.errors import BadRequest
 from extender.verbs.call import Call, Context, Summary, read_call
 from extender.verbs.record import summary_of
@@ -13,6 +13,9 @@ from extender.verbs.reply import Reply
 from extender.wire.replies import echo, filter_error
 
 __all__ = ["filter_nodes"]
+
+#: Pods whose shortlist is remembered; far more than wait at any time.
+_REMEMBERED = 10_000
 
 
 def filter_nodes(context: Context, body: bytes) -> Reply:
@@ -37,6 +40,23 @@ def _judge(context: Context, call: Call) -> Reply:
         context.recorder.decided(summary_of(context, "filter", call.subject, fit, None, "error"))
         return Reply(200, filter_error(text), "error")
     best = context.decider.charge(call.subject, fit)
+    _shorten(context, call, fit)
     reply = fit.filter_reply(context.always_send_failures)
     context.recorder.decided(summary_of(context, "filter", call.subject, fit, best, "ok"))
     return Reply(200, reply, "ok")
+
+
+def _shorten(context: Context, call: Call, fit: Fit) -> None:
+    """Leaves only the best nodes, so that in-tree scoring runs on few.
+
+    In-tree preferences (soft spreading, preferred affinity, PreferNoSchedule) are then weighed among these only, and a
+    filter that comes after extenders (volumes are reserved after scoring) may fail on all of them; so a pod that was
+    given a shortlist and comes back gets every node.
+    """
+    uid = call.subject.pod.metadata.uid
+    if context.always_send_failures or uid in context.shortlisted:
+        return
+    if fit.shortlist(context.shortlist):
+        context.shortlisted[uid] = None
+        if len(context.shortlisted) > _REMEMBERED:
+            context.shortlisted.popitem(last=False)

@@ -14,25 +14,26 @@ class Verbs:
     """Synchronous on purpose: no await between reading the table and recording the promise."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self.context = context
 
     def filter(self, body: bytes, now: float) -> Reply:
         """One filter call; `now` in seconds on the clock of the cluster's ticks."""
-        self._context.decider.cluster.now = now
-        return filter_nodes(self._context, body)
+        self.context.decider.cluster.now = now
+        return filter_nodes(self.context, body)
 
     def prioritize(self, body: bytes, now: float) -> Reply:
         """One prioritize call."""
-        self._context.decider.cluster.now = now
-        return prioritize_nodes(self._context, body)
+        self.context.decider.cluster.now = now
+        return prioritize_nodes(self.context, body)
 
     def configure(self, settings: Settings) -> None:
         """Takes over settings: pools, modes and doubts at once for every node."""
-        self._context.max_names = settings.limits.node_names
-        self._context.max_depth = settings.limits.nesting
-        self._context.always_send_failures = settings.reply.always_send_failures
-        self._context.score_top = settings.reply.score_top
-        self._context.decider.cluster.configure(
+        self.context.max_names = settings.limits.node_names
+        self.context.max_depth = settings.limits.nesting
+        self.context.always_send_failures = settings.reply.always_send_failures
+        self.context.score_top = settings.reply.score_top
+        self.context.shortlist = settings.reply.shortlist
+        self.context.decider.cluster.configure(
             pools_of(settings),
             promise_seconds=float(settings.charges.promise_seconds),
             report_stale_after=float(settings.report_stale_after_seconds),

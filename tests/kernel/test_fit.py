@@ -300,3 +300,18 @@ def test_asks_with_a_verdict_of_their_own(backend: Backend, wanted: Ask, code: C
     """What no node can be judged for is unknown on every node."""
     table = backend.table(row(FULL), row(TIGHT, name="r", node_code=Code.NotSchedulable))
     assert table.fit(table.prepare(wanted), names("n", "r", "x")).counts() == {code: 2, Code.NodeNotSeen: 1}
+
+
+def test_a_shortlist_keeps_the_best_and_what_is_not_enforced(backend: Backend) -> None:
+    """Only fitting nodes of enforcing pools are cut; the winner, and the order asked, stay."""
+    rows = [row([zone(0, 6 + number), zone(1, 1)], name=f"n{number}") for number in range(6)]
+    table = backend.table(*rows, row(LOOSE, name="seen", mode=Mode.OBSERVE))
+    fit = table.fit(table.prepare(FOUR), names("n5", "n4", "seen", "n3", "n2", "n1", "n0"))
+    best = fit.best()
+    assert fit.shortlist(0) is False
+    assert fit.shortlist(7) is False
+    assert fit.shortlist(2) is True
+    assert json.loads(fit.filter_reply())["NodeNames"] == ["seen", "n1", "n0"]
+    assert fit.survivors == 3
+    assert fit.best() == best
+    assert [entry["Host"] for entry in json.loads(fit.score_reply())] == ["n0", "n1"]

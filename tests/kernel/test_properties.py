@@ -147,6 +147,15 @@ def test_distribution_over_many_zones_is_not_searched(backend: Backend) -> None:
     assert not placed.exact
 
 
+def test_nobody_cares(backend: Backend) -> None:
+    """Scope pod does not see memory that only an init container asks for: all zones, and the allocator widens no more."""
+    node = row([zone(0, 4, memory=0), zone(1, 4)], Policy.BEST_EFFORT, scope=Scope.POD, memory_static=True)
+    wanted = Ask((ContainerAsk(0, 0, (("memory", GI),)), ContainerAsk(2, 0)))
+    placed = place(backend, node, wanted)
+    assert placed is not None
+    assert [block.mask for block in placed.blocks] == [3]
+
+
 def test_devices_refuse_and_are_given(backend: Backend) -> None:
     """Devices bind the pod to their zones; too few are refused under every policy."""
     gpus = {"device_total": {GPU: 2}, "device_free": {GPU: 1}}
