@@ -43,9 +43,10 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group build pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
-# The real kubelet managers as a judge of scenarios; needs Go.
+# The real kubelet managers and the real KubeVirt launcher code as judges of scenarios; needs Go.
 oracle: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.oracle.build
+	$(BIN)/python -m tests.oracle.kubevirt_build
 
 clean:
 	rm -rf $(VENV) .cache build dist *.egg-info _fastfit/*.c _fastfit/*.so

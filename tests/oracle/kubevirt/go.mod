@@ -5,8 +5,8 @@ go 1.26.0
 require (
 	k8s.io/api v0.34.3
 	k8s.io/apimachinery v0.34.3
-	kubevirt.io/api v1.8.0
-	kubevirt.io/client-go v0.0.0-00010101000000-000000000000
+	kubevirt.io/api v1.9.0
+	kubevirt.io/client-go v1.9.0
 	kubevirt.io/kubevirt v1.9.0
 	libvirt.org/go/libvirtxml v1.12002.0
 )
