@@ -46,6 +46,8 @@ class Code(IntEnum):
     CoreSplit = 45
     GuestMemoryPages = 46
     RefusedBefore = 47
+    OrderUndecided = 62
+    ProbeUnderWay = 63
 
 
 LAST_UNKNOWN: Final = 31

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.api.objects import Pod
+from extender.kubelet.results import Refused
 from extender.kubevirt.ask import Question, ask_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.reasons import verdict_of
@@ -93,11 +94,13 @@ class Decider:
         return verdict_of(next(iter(fit.counts())))
 
     def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
-        """Charges; returns a refusal of the kubelet model."""
+        """Charges; returns why the node cannot take the pod now, though counts say so."""
         entry = entry_of(subject.pod)
         if entry is None:
             return None
         nominated = subject.pod.status.nominated_node_name == node
         attempt = attempt_of(subject.pod)
         refused = self.cluster.promise(entry, node, attempt, verdict_of(code), nominated=nominated)
-        return None if refused is None else _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
+        if isinstance(refused, Refused):
+            return _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
+        return refused
