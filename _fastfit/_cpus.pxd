@@ -173,7 +173,7 @@ cdef inline void pack(Books *books, uint32_t mask, int32_t need, bint uncore) no
     count = zone_order(books, mask, order)
     if count > 1 and need < pool_of(books, mask):
         if row.spread:
-            books.split_known = books.split_known and not share_sockets(row, order, count)
+            books.split_known = books.split_known and not uncore and not share_sockets(row, order, count)
         else:
             books.split_known = books.split_known and books.cores_known and not uncore
     if uncore or row.spread:

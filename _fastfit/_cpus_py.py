@@ -240,7 +240,7 @@ def _pack(row: Row, books: CpuBooks, zones: Sequence[int], count: int, uncore: b
         return
     order = _order(row, books, zones)
     if len(order) > 1 and need < sum(books.pool[zone] for zone in order):
-        by_count = not _share_sockets(row, order) if row.spread else books.cores_known and not uncore
+        by_count = not uncore and (not _share_sockets(row, order) if row.spread else books.cores_known)
         books.split_known = books.split_known and by_count
     if uncore or row.spread:
         books.cores_known = False

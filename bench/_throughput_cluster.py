@@ -137,12 +137,14 @@ def _node(number: int) -> Json:
 
 
 def _report(number: int) -> Json:
-    """The NodeResourceTopology as an exporter writes it: quantities are plain integers."""
+    """The NodeResourceTopology as an exporter writes it: quantities are plain integers.
+
+    The deprecated topologyPolicies is left out: the plugin would log two lines about it for every node and pod.
+    """
     return {
         "apiVersion": "topology.node.k8s.io/v1alpha2",
         "kind": "NodeResourceTopology",
         "metadata": {"name": _name(number)},
-        "topologyPolicies": ["SingleNUMANodeContainerLevel"],
         "attributes": [
             {"name": "topologyManagerPolicy", "value": "single-numa-node"},
             {"name": "topologyManagerScope", "value": "container"},

@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         titles = {each.name: each.title for each in CONTESTANTS if each.name != _UNCHARTED}
         options.svg.write_text(draw(found, titles), encoding="utf-8")
     lines, reached = goals(found)
-    print("\n".join(lines))
+    for line in lines:
+        print(line)
     return 0 if reached else 1
 
 
