@@ -211,6 +211,12 @@ class Cluster:
             done += 1
         return len(self._dirty)
 
+    def freshen(self, name: str) -> None:
+        """Makes the row of one node, if it is marked."""
+        if name in self._dirty:
+            del self._dirty[name]
+            self._refresh(name, 0)
+
     # --- promises ----------------------------------------------------------------------------------------
 
     def promise(
