@@ -19,7 +19,7 @@ from extender.reasons import wire_texts
 from extender.state.attempts import Attempt, attempt_failed
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
-from extender.state.in_flight import doubt_in_flight
+from extender.state.in_flight import doubt_in_flight, probe_under_way
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over
@@ -191,7 +191,7 @@ class Cluster:
     def tick(self, now: float) -> None:
         """Brings the time: promises run out, reports grow old."""
         self.now = now
-        for uid in [uid for uid, promise in self.promises.items() if promise.until is not None and promise.until < now]:
+        for uid in [uid for uid, one in self.promises.items() if one.until is not None and one.until < now]:
             self.withdraw(uid)
         if self.report_stale_after:
             for name, state in self.nodes.items():
@@ -233,6 +233,8 @@ class Cluster:
             return None
         state.settle()
         entry = replace(pod, node=node)
+        if probe_under_way(state, entry):
+            return Code.ProbeUnderWay
         answer = state.ledger.promise(entry)
         if isinstance(answer, Refused):
             return answer
@@ -259,10 +261,9 @@ class Cluster:
             if self._state(name).set_statement(statement):
                 self._mark(name)
             return
-        state = self.nodes.get(name)
-        if state is None:
+        if name not in self.nodes:
             return
-        state.set_statement(None)
+        self.nodes[name].set_statement(None)
         self._dirty.pop(name, None)
         self.table.drop(name)
         for uid in [uid for uid, promise in self.promises.items() if promise.node == name]:
