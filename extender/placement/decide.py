@@ -86,7 +86,7 @@ class Decider:
         """What we say of a pod on the node where somebody has bound it: fits, unknown, refused, or none."""
         if not pod.launcher or self.cluster.node(pod.node) is None:
             return "none"
-        self.cluster.work()
+        self.cluster.freshen(pod.node)
         guest = self.cluster.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
         ask = ask_of(pod.demand, PodRole.FIRST_BOOT, guest, self.cluster.zoned_devices, dedicated=dedicated)

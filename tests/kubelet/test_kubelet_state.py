@@ -88,6 +88,15 @@ def test_load_repeats_what_was_placed() -> None:
     assert other.placements().keys() == {"b", "c", "d"}
 
 
+def test_load_forgets_what_the_topology_manager_said() -> None:
+    """A placement that is loaded has no affinity, even for a pod that was admitted before."""
+    twin = node("R")
+    placed = twin.admit(pod("p", "2c/1Gi")).containers
+    assert placed["c0"].hint == (0,)
+    twin.load({"p": placed})
+    assert twin.placements()["p"]["c0"].hint is None
+
+
 @pytest.mark.parametrize(
     ("placement", "text"),
     [
