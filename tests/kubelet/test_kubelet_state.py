@@ -192,6 +192,7 @@ def test_a_clone_knows_what_may_be_reused() -> None:
     twin = node("BE", memory=False)
     twin.admit(pod("p", "1c/1Gi/1dev", init=["1c/1Gi/2dev"]))
     twin.remove("p")
+    assert used(twin) == [0, 0]
     copy = twin.clone()
     again = pod("p", "1c/1Gi/4dev")
     assert isinstance(twin.admit(again), Admitted)
