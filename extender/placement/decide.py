@@ -7,7 +7,7 @@ from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.api.objects import Pod
 from extender.kubelet.results import Refused
-from extender.kubevirt.ask import Question, ask_of, question_of
+from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.reasons import verdict_of
 from extender.state.attempts import attempt_of
@@ -37,12 +37,19 @@ class Subject:
     question: Question
 
 
-def subject_of(cluster: Cluster, pod: Pod) -> Subject:
-    """Reads the pod against the picture, which is brought up to date for it."""
-    cluster.work()
+def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
+    """Reads the pod against the picture, which is brought up to date for it.
+
+    While the picture is not `complete` nothing is made of it, and every device may turn out to have zones.
+    """
+    if complete:
+        cluster.work()
+        zoned = cluster.zoned_devices
+    else:
+        zoned = devices_of(pod)
     role = role_of(pod)
     guest = cluster.guest(controlling_vmi(pod))
-    return Subject(pod, role, guest, question_of(pod, role, guest, cluster.zoned_devices))
+    return Subject(pod, role, guest, question_of(pod, role, guest, zoned))
 
 
 class Decider:
