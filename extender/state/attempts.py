@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from extender.api.objects import Condition, Pod
 from extender.state.events import Record
 
-__all__ = ["Attempt", "attempt_failed", "attempt_of", "kubelet_order"]
+__all__ = ["Attempt", "Promise", "attempt_failed", "attempt_of", "kubelet_order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,16 @@ class Attempt:
     reason: str = ""
     message: str = ""
     since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A placement that waits for its binding. `until` is None while the pod is nominated: no time limit."""
+
+    node: str
+    attempt: Attempt
+    until: float | None
+    verdict: str
 
 
 def scheduled_condition(record: Pod) -> Condition | None:

@@ -6,7 +6,7 @@ nodes; a marked node's row is made again whole before anybody reads the table.
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from _fastfit import Table
@@ -16,7 +16,7 @@ from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.launcher_pod import Guest
 from extender.reasons import wire_texts
-from extender.state.attempts import Attempt, attempt_failed
+from extender.state.attempts import Attempt, Promise, attempt_failed
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
@@ -27,7 +27,7 @@ from extender.state.pools import Pools
 from extender.state.report import Report
 from extender.state.staging import KeyedStaging, PodStaging, guest_in, migration_in, report_in, statement_in
 
-__all__ = ["Cluster", "Promise"]
+__all__ = ["Cluster"]
 
 #: Reasons of a kubelet's refusal that its resource managers give (lifecycle, cm/admission/errors.go).
 _REFUSALS = frozenset(
@@ -36,16 +36,6 @@ _REFUSALS = frozenset(
 _OUT_OF = "OutOf"
 #: Pods of one node that are played in one step of `work`.
 _PODS_AT_ONCE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """A placement that waits for its binding. `until` is None while the pod is nominated: no time limit."""
-
-    node: str
-    attempt: Attempt
-    until: float | None
-    verdict: str
 
 
 class Cluster:
