@@ -8,7 +8,7 @@ object.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._judge cimport judge
 from _fastfit._names cimport CODES, ENFORCE, KEPT, NOBODY, Name, RANKED, SURVIVES, Tally, count, rank
@@ -31,6 +31,7 @@ cdef enum:
     MAX_NAME = 253
     NODE_NOT_SEEN = 1
     TOP_OF_ENTRIES = 100
+    AHEAD = 3                   # names between a prefetched row and its use
 
 _PROBLEMS = {
     NO_STRING: "a string was expected",
@@ -92,7 +93,11 @@ cdef class Fit:
         self.name, self.room = table.spare_names, table.spare_room
         table.spare_names, table.spare_room = NULL, 0
         query.extend(table)
-        self._judge()
+        if table.knows(names):
+            self._recall()
+        else:
+            self._judge()
+        count(self.name, self.total, &self.tally)
 
     def __dealloc__(self):
         if self._table is not None and self.room > self._table.spare_room:
@@ -157,20 +162,40 @@ cdef class Fit:
         skip_space(&cursor)
         if cursor.at < cursor.length:
             raise ScanError(f"text after the names (byte {cursor.at})")
-        count(self.name, self.total, &self.tally)
+        if self.total and not self._decoded:
+            table.learn(self._text, self.name, self.total)
         return 0
 
-    cdef Name *_next(self) except NULL:
-        """Room for one more name."""
+    cdef int _recall(self) except -1:
+        """The names are those of an earlier fit: only verdicts are new."""
+        cdef Table table = self._table
+        cdef Slot *slots = table.slots.slot
+        cdef int32_t index, ahead
+        self._text = table.known_text
+        self._reserve(table.known_total)
+        self.total = table.known_total
+        memcpy(self.name, table.known, self.total * sizeof(Name))
+        for index in range(self.total):
+            ahead = self.name[index + AHEAD].slot if index + AHEAD < self.total else NOWHERE
+            if ahead != NOWHERE and self._query.answers[ahead].stamp != slots[ahead].stamp:
+                prefetch(slots[ahead].row)
+            self._answer(&self.name[index])
+        return 0
+
+    cdef int _reserve(self, int32_t room) except -1:
         cdef void *larger
-        cdef int32_t room
-        if self.total == self.room:
-            room = max(self._table.slots.count + 8, 2 * self.room)
+        if room > self.room:
             larger = PyMem_Realloc(self.name, room * sizeof(Name))
             if larger == NULL:
                 raise MemoryError
             self.name = <Name *>larger
             self.room = room
+        return 0
+
+    cdef Name *_next(self) except NULL:
+        """Room for one more name."""
+        if self.total == self.room:
+            self._reserve(max(self._table.slots.count + 8, 2 * self.room))
         return &self.name[self.total]
 
     cdef int32_t _resolve(self, Cursor *cursor, Name *name, set unseen) except -2:
@@ -208,9 +233,9 @@ cdef class Fit:
             return
         slot = &self._table.slots.slot[name.slot]
         answer = &self._query.answers[name.slot]
-        if answer.stamp != slot.row.stamp:
+        if answer.stamp != slot.stamp:
             judge(slot.row, self._query.ask, &self._query.columns[slot.row.schema], self._table.scratch, answer, NULL)
-            answer.stamp = slot.row.stamp
+            answer.stamp = slot.stamp
         name.code, name.key, name.mask, name.cells = answer.code, answer.key, answer.mask, answer.cells
         name.mode, name.on_unknown = slot.mode, slot.on_unknown
 
@@ -271,9 +296,17 @@ cdef class Fit:
         """The first node whose doubt fails the call; None if there is none."""
         return None if self.tally.error == NOBODY else self._name_of(self.tally.error)
 
-    def counts(self):
-        """Nodes per code."""
-        return {code: self.tally.codes[code] for code in range(CODES) if self.tally.codes[code]}
+    def counts(self, bint left_only=False):
+        """Nodes per code; `left_only`: of those that survive."""
+        cdef int32_t left[CODES]
+        cdef int32_t *codes = self.tally.codes
+        cdef int32_t index
+        if left_only:
+            memset(left, 0, sizeof(left))
+            for index in range(self.total):
+                left[self.name[index].code] += self.name[index].state & SURVIVES
+            codes = left
+        return {code: codes[code] for code in range(CODES) if codes[code]}
 
     def best(self):
         """Name and code of the node that gets the 10; None if no node takes part in the ranking."""

@@ -166,10 +166,12 @@ class Fit:
             None,
         )
 
-    def counts(self) -> dict[int, int]:
-        """Nodes per code."""
+    def counts(self, left_only: bool = False) -> dict[int, int]:
+        """Nodes per code; `left_only`: of those that survive."""
         counts: dict[int, int] = {}
         for answer in self._answers:
+            if left_only and not answer.survives:
+                continue
             counts[int(answer.outcome.code)] = counts.get(int(answer.outcome.code), 0) + 1
         return dict(sorted(counts.items()))
 

@@ -11,9 +11,11 @@ cdef enum:
     NOWHERE = -1
 
 # `row` NULL: the slot is free and `next` is the next free one. Otherwise `next` is the slot whose name followed this
-# one's last time. `plain`: the name stands in JSON as it is. `seen` is the number of the last fit that named it.
+# one's last time. `stamp` is the row's. `plain`: the name stands in JSON as it is. `seen` is the number of the last
+# fit that named it.
 cdef struct Slot:
     Row *row
+    uint64_t stamp
     uint64_t seen
     const char *name
     uint32_t hash

@@ -28,6 +28,13 @@ cdef class Table:
     # Names of the fit that ended last: fresh pages cost more than judging.
     cdef Name *spare_names
     cdef int32_t spare_room
+    # The longest list of names lately, resolved: their places, spelling and slots, good while `members` stays.
+    cdef bytes known_text
+    cdef Name *known
+    cdef int32_t known_total
+    cdef uint64_t known_members
+    # Grows when a node comes or goes.
+    cdef uint64_t members
     cdef list texts
     cdef dict schema_numbers
     cdef list schemas
@@ -37,4 +44,6 @@ cdef class Table:
     cdef public object unseen_on_unknown
 
     cdef int need_scratch(self, int32_t zones) except -1
+    cdef bint knows(self, bytes text)
+    cdef int learn(self, bytes text, const Name *names, int32_t total) except -1
     cdef int32_t number_of(self, str name) except -2

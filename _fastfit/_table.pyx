@@ -7,9 +7,9 @@ row, good until the row changes.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memcpy, memset
 
-from _fastfit._names cimport CODES
+from _fastfit._names cimport CODES, Name
 from _fastfit._pack cimport fill_columns, pack_ask, pack_row, schema_of
 from _fastfit._slots cimport NOWHERE, Slot, find, insert, remove, reserve
 from _fastfit._types cimport Answer, BEST_EFFORT, Columns, Row
@@ -82,6 +82,7 @@ cdef class Table:
         PyMem_Free(self.slots.index)
         PyMem_Free(self.scratch)
         PyMem_Free(self.spare_names)
+        PyMem_Free(self.known)
 
     cdef int need_scratch(self, int32_t zones) except -1:
         cdef void *larger
@@ -91,6 +92,28 @@ cdef class Table:
                 raise MemoryError
             self.scratch = <int64_t *>larger
             self.scratch_zones = zones
+        return 0
+
+    cdef bint knows(self, bytes text):
+        """Whether these names are resolved already."""
+        if self.known_text is None or self.known_members != self.members:
+            return False
+        return text is self.known_text or (
+            PyBytes_GET_SIZE(text) == PyBytes_GET_SIZE(self.known_text)
+            and not memcmp(PyBytes_AS_STRING(text), PyBytes_AS_STRING(self.known_text), PyBytes_GET_SIZE(text))
+        )
+
+    cdef int learn(self, bytes text, const Name *names, int32_t total) except -1:
+        """Keep resolved names, unless longer ones are kept."""
+        cdef void *room
+        if total < self.known_total and self.known_members == self.members:
+            return 0
+        room = PyMem_Realloc(self.known, max(total, 1) * sizeof(Name))
+        if room == NULL:
+            raise MemoryError
+        self.known = <Name *>room
+        memcpy(self.known, names, total * sizeof(Name))
+        self.known_text, self.known_total, self.known_members = text, total, self.members
         return 0
 
     def __len__(self):
@@ -134,9 +157,11 @@ cdef class Table:
         number = find(&self.slots, packed.name, packed.name_length)
         if number == NOWHERE:
             number = insert(&self.slots, packed.name, packed.name_length)
+            self.members += 1
         slot = &self.slots.slot[number]
         PyMem_Free(slot.row)
         slot.row = packed
+        slot.stamp = packed.stamp
         slot.name = packed.name
         slot.mode = packed.mode
         slot.on_unknown = packed.on_unknown
@@ -151,6 +176,7 @@ cdef class Table:
         row = self.slots.slot[number].row
         remove(&self.slots, number)
         PyMem_Free(row)
+        self.members += 1
         self.generation += 1
         return True
 

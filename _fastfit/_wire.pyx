@@ -150,11 +150,12 @@ cdef bint _is_ascii(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     return not seen & 0x8080808080808080ULL
 
 
-def scan(body, Py_ssize_t max_names=20000, int max_depth=64):
+def scan(body, Py_ssize_t max_names=20000, int max_depth=64, tuple known=()):
     """Cut the body of a scheduler call into the pod and the node names, both raw; see the twin."""
     cdef Cursor cursor
-    cdef Py_ssize_t start
+    cdef Py_ssize_t start, tail
     cdef bint found_any = False
+    cdef bytes same
     if not isinstance(body, bytes):
         raise TypeError("the body is bytes")
     if max_depth > MAX_DEPTH:
@@ -163,7 +164,9 @@ def scan(body, Py_ssize_t max_names=20000, int max_depth=64):
     cursor.length = PyBytes_GET_SIZE(body)
     cursor.at = 0
     cursor.problem = NO_PROBLEM
-    if not _is_ascii(cursor.text, cursor.length):
+    same = _at_the_end(body, known)
+    tail = cursor.length - 1 - len(same) if same is not None else cursor.length
+    if not _is_ascii(cursor.text, tail):
         _check_utf8(body)
     skip_space(&cursor)
     if not is_at(&cursor, 0x7B):
@@ -184,6 +187,11 @@ def scan(body, Py_ssize_t max_names=20000, int max_depth=64):
         if key in found:
             raise _error(f"{key} is given twice", start)
         start = cursor.at
+        if same is not None and start == tail and key == "NodeNames":
+            cursor.at += len(same)
+            found[key] = same
+            skip_space(&cursor)
+            continue
         _member(&cursor, key, max_names, max_depth)
         if key in ("Pod", "Nodes", "NodeNames"):
             found[key] = body[start:cursor.at]
@@ -193,6 +201,20 @@ def scan(body, Py_ssize_t max_names=20000, int max_depth=64):
     if cursor.at < cursor.length:
         raise _error("text after the object", cursor.at)
     return _parts(found)
+
+
+cdef bytes _at_the_end(bytes body, tuple known):
+    """Which of the known arrays of names stands before the last brace, where Go writes it; None if none does."""
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(body), size
+    cdef const char *text = PyBytes_AS_STRING(body)
+    cdef bytes names
+    for names in known:
+        size = PyBytes_GET_SIZE(names)
+        if 1 < size < length - 1 and text[length - 1] == 0x7D and not memcmp(
+            text + length - 1 - size, PyBytes_AS_STRING(names), size
+        ):
+            return names
+    return None
 
 
 def _check_utf8(body):

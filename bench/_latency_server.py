@@ -16,7 +16,10 @@ _DECODERS: dict[type, "msgspec.json.Decoder[object]"] = {}
 
 
 class Echo:
-    """`/echo/N`: reads the whole body and answers with N prepared bytes. `/events/N`: N watch events a second."""
+    """`/echo/N`: reads the whole body and answers with N prepared bytes. `/events/N`: N watch events a second.
+
+    `/shortlist/N`: filter leaves N nodes.
+    """
 
     def __init__(self, app: SchedulerApp, service: Service, nodes: int) -> None:
         self._app = app
@@ -34,6 +37,9 @@ class Echo:
             return web.Response(body=reply, content_type="application/json")
         if request.path.startswith("/events/"):
             await self._events(int(request.path[8:]))
+            return web.Response()
+        if request.path.startswith("/shortlist/"):
+            self._service.verbs.context.shortlist = int(request.path[11:])
             return web.Response()
         return await self._app.handle(request)
 

@@ -1,8 +1,9 @@
 """How long kube-scheduler waits for us: `python -m bench.latency [--quick] [--json F]`.
 
-pair/NxZ: one connection, closed loop; a filter and a prioritize call of one new pod, both with all N names and a 16 KB
-pod, half of the nodes fit. Baseline of the same run: two calls of an echo in the same server that reads the same body
-and answers as many bytes. The client sends prepared bytes and only looks for the end of the reply.
+pair/NxZ: one connection, closed loop, shortlist off; a filter and a prioritize call of one new pod, both with all N
+names and a 16 KB pod, half of the nodes fit. Baseline of the same run: two calls of an echo in the same server that
+reads the same bodies and answers as many bytes. The client sends prepared bytes and only looks for the end of the reply.
+pair-short/NxZ: the same as shipped: filter leaves the best nodes of its shortlist, prioritize is asked about those.
 open/NxZ: Poisson arrivals, latency from the scheduled time, idle and under 500 watch events a second (p50 and p99).
 kernel/NxZ: the compiled kernel against its plain twin, on asks that it has not seen.
 """
@@ -20,9 +21,11 @@ from collections.abc import Iterator
 from bench._latency_kernel import kernel_row
 from bench._latency_picture import body
 from bench.report import Row, progress, show, spread, write
+from extender.config import Settings
 
 _QUICK = ((500, 2), (5000, 2), (5000, 8))
 _FULL = ((500, 2), (500, 8), (5000, 2), (5000, 8), (15000, 2), (15000, 8))
+_WARM_UP = 20
 _UID = "aaaaaaaa-0000-4000-8000-{:012d}"
 
 
@@ -33,6 +36,11 @@ class Client:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray(1 << 20)
+
+    def body(self, length: int) -> bytes:
+        """The last reply's body, of that length."""
+        begin = self._buffer.find(b"\r\n\r\n") + 4
+        return bytes(self._buffer[begin : begin + length])
 
     def call(self, request: bytes) -> int:
         """Sends a prepared request, reads the whole reply; returns the length of its body."""
@@ -77,28 +85,41 @@ def _server(nodes: int, zones: int) -> Iterator[int]:
         process.wait()
 
 
-def _pairs(port: int, nodes: int, zones: int, rounds: int) -> Row:
+def _pairs(port: int, nodes: int, zones: int, rounds: int, shortlist: int) -> Row:
     """Pairs and echoes in turn, so that both meet the same machine."""
     client = Client(port)
-    bodies = [body(nodes, _UID.format(number)) for number in range(rounds + 3)]
-    filters = [_request("/filter", payload) for payload in bodies]
-    priorities = [_request("/prioritize", payload) for payload in bodies]
-    sizes = [(client.call(filters[number]), client.call(priorities[number])) for number in range(3)]
-    echoes = [_request(f"/echo/{size}", bodies[0]) for size in sizes[-1]]
-    for echo in echoes:
-        client.call(echo)
+    client.call(_request(f"/shortlist/{shortlist}", b""))
     pairs, baselines = [], []
-    for number in range(3, rounds + 3):
+    first = 1_000_000 if shortlist else 0
+    for number in range(first, first + rounds + _WARM_UP):
+        payload = body(nodes, _UID.format(number))
+        filtered = _request("/filter", payload)
         began = time.perf_counter()
-        client.call(filters[number])
-        client.call(priorities[number])
-        pairs.append(time.perf_counter() - began)
+        size = client.call(filtered)
+        pair = time.perf_counter() - began
+        if shortlist:
+            payload = payload[: payload.rindex(b"[")] + _array(client.body(size)) + b"}"
+        prioritized = _request("/prioritize", payload)
+        began = time.perf_counter()
+        scores = client.call(prioritized)
+        pair += time.perf_counter() - began
+        echoes = [filtered.replace(b"/filter", b"/echo/%d" % size, 1)]
+        echoes.append(prioritized.replace(b"/prioritize", b"/echo/%d" % scores, 1))
         began = time.perf_counter()
         client.call(echoes[0])
         client.call(echoes[1])
-        baselines.append(time.perf_counter() - began)
+        baseline = time.perf_counter() - began
+        if number >= first + _WARM_UP:
+            pairs.append(pair)
+            baselines.append(baseline)
     ratio = statistics.median(pairs) / statistics.median(baselines)
-    return Row(f"pair/{nodes}x{zones}", statistics.median(pairs) * 1000, "ms", "echo", ratio, spread(pairs))
+    name = f"{'pair-short' if shortlist else 'pair'}/{nodes}x{zones}"
+    return Row(name, statistics.median(pairs) * 1000, "ms", "echo", ratio, spread(pairs))
+
+
+def _array(reply: bytes) -> bytes:
+    """The first array in a reply: the names of the nodes that are left."""
+    return reply[reply.index(b"[") : reply.index(b"]") + 1]
 
 
 def _open_loop(port: int, nodes: int, zones: int, seconds: float, rate: float) -> list[Row]:
@@ -141,7 +162,8 @@ def main() -> None:
     for nodes, zones in _QUICK if options.quick else _FULL:
         with _server(nodes, zones) as port:
             progress(f"pairs at {nodes} x {zones}")
-            rows.append(_pairs(port, nodes, zones, rounds))
+            rows.append(_pairs(port, nodes, zones, rounds, 0))
+            rows.append(_pairs(port, nodes, zones, rounds, Settings().reply.shortlist))
             if (nodes, zones) == (5000, 2):
                 progress("open loop")
                 rows += _open_loop(port, nodes, zones, 4.0 if options.quick else 20.0, 50.0)

@@ -153,6 +153,21 @@ class _Recorder:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._micros: int | None = None
+
+    def later(self, work: Callable[[], None]) -> None:
+        """See Recorder: after the reply was written, which happens before the loop gets control back."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            work()
+        else:
+            loop.call_soon(self._do, work, self._service.decisions.micros())
+
+    def _do(self, work: Callable[[], None], micros: int) -> None:
+        self._micros = micros
+        work()
+        self._micros = None
 
     def decided(self, summary: Summary) -> None:
         """See Recorder."""
@@ -174,6 +189,7 @@ class _Recorder:
                 best=summary.best,
                 zones=summary.zones,
                 outcome=summary.outcome,
+                micros=self._service.decisions.micros() if self._micros is None else self._micros,
             )
         )
 

@@ -12,7 +12,7 @@ __all__ = ["Decision", "DecisionLog"]
 
 @dataclass(slots=True)
 class Decision:
-    """One answered call. Filled by the verb; `time` and `micros` are set when it is added to the log."""
+    """One answered call. `time` is set when it is added to the log."""
 
     verb: str
     namespace: str
@@ -37,7 +37,7 @@ class Decision:
     afterwards: str = ""
     #: seconds since the epoch
     time: float = 0.0
-    #: microseconds from the whole body to this record
+    #: microseconds from the whole body to the reply
     micros: int = 0
 
 
@@ -55,15 +55,16 @@ class DecisionLog:
         return len(self._ring)
 
     def begin(self) -> None:
-        """A call starts being decided; the time of the next record counts from here."""
+        """A call starts being decided."""
         self._began_ns = time.perf_counter_ns()
 
+    def micros(self) -> int:
+        """Microseconds since the last `begin`, 0 if there was none."""
+        return (time.perf_counter_ns() - self._began_ns) // 1000 if self._began_ns else 0
+
     def add(self, decision: Decision) -> None:
-        """Keep a decision, stamped with the time of day and how long it took since `begin`."""
+        """Keep a decision, stamped with the time of day."""
         decision.time = self._clock()
-        if self._began_ns:
-            decision.micros = (time.perf_counter_ns() - self._began_ns) // 1000
-            self._began_ns = 0
         if len(self._ring) == self._ring.maxlen:
             oldest = self._ring[0]
             if self._latest.get(oldest.uid) is oldest:

@@ -52,6 +52,8 @@ class Cluster:
         #: what we say of a pod on its node at the moment of binding: fits, unknown, refused or none
         self.judge: Callable[[PodEntry], str] = lambda _pod: "none"
         self.now = 0.0
+        #: grows with whatever may change an answer
+        self.changes = 0
         self.nodes: dict[str, NodeState] = {}
         #: all and only the live bound pods that hold something, by UID
         self.pods: dict[str, PodEntry] = {}
@@ -173,6 +175,7 @@ class Cluster:
         self.pools = pools
         self.promise_seconds = promise_seconds
         self.report_stale_after = report_stale_after
+        self.changes += 1
         for name, state in self.nodes.items():
             state.facts_changed = True
             self._mark(name)
@@ -238,6 +241,12 @@ class Cluster:
             self._mark(node)
         return None
 
+    def renew(self, uid: str) -> None:
+        """The pod is still on its way: its promise, if it has one, lasts as long as a new one."""
+        promise = self.promises.get(uid)
+        if promise is not None and promise.until is not None:
+            self.promises[uid] = replace(promise, until=self.now + self.promise_seconds)
+
     def withdraw(self, uid: str) -> None:
         """Ends the pod's promise, if it has one."""
         promise = self.promises.pop(uid, None)
@@ -282,6 +291,7 @@ class Cluster:
 
     def _mark(self, name: str) -> None:
         self._dirty[name] = None
+        self.changes += 1
 
     def _refresh(self, name: str, limit: int) -> bool:
         state = self.nodes.get(name)
@@ -432,10 +442,12 @@ class Cluster:
             self.guests.pop(uid, None)
         else:
             self.guests[uid] = guest
+        self.changes += 1
         for pod in self._pods_of_vmi.get(uid, ()):
             self._mark(self.pods[pod].node)
 
     def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        self.changes += 1
         if record is None:
             self.migrations.pop(key, None)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
@@ -12,14 +13,17 @@ from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.decide import Decider, Subject, subject_of
 from extender.wire.args import Args, read_args
 
-__all__ = ["Call", "Context", "Recorder", "Summary", "demand_words", "read_call"]
+__all__ = ["Call", "Context", "Filtered", "Recorder", "Summary", "call_of", "demand_words", "read"]
 
 
 class Recorder(Protocol):
-    """Takes the record of a decided call (metrics, decision log)."""
+    """Takes the record of a decided call (metrics, decision log), and work that the reply need not wait for."""
 
     def decided(self, summary: "Summary") -> None:
         """Called once per answered call, after the reply was made."""
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do `work` soon, in the order given: once the reply is on its way, where there is a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Context:
     always_send_failures: bool = False
     score_top: int = 100
     shortlist: int = 0
+    #: the filter call that was judged last
+    filtered: "Filtered | None" = None
     #: UIDs of pods that got a shortlist lately: asked again, they get every node
     shortlisted: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
 
@@ -68,9 +74,38 @@ class Call:
         return self.subject.role is PodRole.OTHER or self.subject.question.ordinary
 
 
-def read_call(context: Context, body: bytes, *, complete: bool) -> Call:
-    """Reads a body; `complete`: the picture is. Raises BadRequest."""
-    args = read_args(body, context.max_names, context.max_depth)
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What filter found. kube-scheduler mostly asks prioritize about the same pod next, and about the survivors."""
+
+    call: Call
+    fit: Fit
+    best: tuple[str, int] | None
+    #: the survivors, as the reply lists them
+    left: bytes
+    #: whether a shortlist left fitting nodes out
+    cut: bool
+    #: Cluster.changes after the pod was charged
+    changes: int
+
+    def answers(self, args: Args, changes: int) -> bool:
+        """Whether the same pod, the same nodes (all of them, or those left) and the same picture are asked about."""
+        if args.text is not self.call.args.text or changes != self.changes:
+            return False
+        return args.names is self.left or (args.names is self.call.args.names and not self.cut)
+
+
+def read(context: Context, body: bytes) -> Args:
+    """Reads a body. Raises BadRequest."""
+    last = context.filtered
+    if last is None:
+        return read_args(body, context.max_names, context.max_depth)
+    known = (last.left, last.call.args.names)
+    return read_args(body, context.max_names, context.max_depth, last.call.args, known)
+
+
+def call_of(context: Context, args: Args, *, complete: bool) -> Call:
+    """The pod against the picture; `complete`: the picture is."""
     return Call(args, subject_of(context.decider.cluster, args.pod, complete=complete))
 
 

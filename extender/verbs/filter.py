@@ -7,10 +7,10 @@ another filter extender stands behind ours. What is not a VM passes unchanged.
 
 from _fastfit import Fit, ScanError
 from extender.errors import BadRequest
-from extender.verbs.call import Call, Context, Summary, read_call
-from extender.verbs.record import summary_of
+from extender.verbs.call import Call, Context, Filtered, Summary, call_of, read
+from extender.verbs.record import record_later
 from extender.verbs.reply import Reply
-from extender.wire.replies import echo, filter_error
+from extender.wire.replies import echo, filter_error, names_left
 
 __all__ = ["filter_nodes"]
 
@@ -22,7 +22,7 @@ def filter_nodes(context: Context, body: bytes) -> Reply:
     """Answers one filter call. Never raises for what a caller sends."""
     missing = context.not_ready()
     try:
-        call = read_call(context, body, complete=not missing)
+        call = call_of(context, read(context, body), complete=not missing)
         if call.passes:
             context.recorder.decided(Summary("filter", call.args.pod, "passed"))
             return Reply(200, echo(call.args.names), "passed")
@@ -39,26 +39,29 @@ def _judge(context: Context, call: Call) -> Reply:
     fit = context.decider.fit(call.subject, call.args.names)
     if fit.error_name is not None:
         text = f"node {fit.error_name} cannot be judged, and its pool says onUnknown: error"
-        context.recorder.decided(summary_of(context, "filter", call.subject, fit, None, "error"))
+        record_later(context, "filter", call.subject, fit, None, outcome="error")
         return Reply(200, filter_error(text), "error")
     best = context.decider.charge(call.subject, fit)
-    _shorten(context, call, fit)
+    cut = _shorten(context, call, fit)
     reply = fit.filter_reply(context.always_send_failures)
-    context.recorder.decided(summary_of(context, "filter", call.subject, fit, best, "ok"))
+    context.filtered = Filtered(call, fit, best, names_left(reply), cut, context.decider.cluster.changes)
+    record_later(context, "filter", call.subject, fit, best)
     return Reply(200, reply, "ok")
 
 
-def _shorten(context: Context, call: Call, fit: Fit) -> None:
+def _shorten(context: Context, call: Call, fit: Fit) -> bool:
     """Leaves only the best nodes, so that in-tree scoring runs on few.
 
     In-tree preferences (soft spreading, preferred affinity, PreferNoSchedule) are then weighed among these only, and a
     filter that comes after extenders (volumes are reserved after scoring) may fail on all of them; so a pod that was
-    given a shortlist and comes back gets every node.
+    given a shortlist and comes back gets every node. Returns whether any was left out.
     """
     uid = call.subject.pod.metadata.uid
     if context.always_send_failures or uid in context.shortlisted:
-        return
-    if fit.shortlist(context.shortlist):
+        return False
+    cut = fit.shortlist(context.shortlist)
+    if cut:
         context.shortlisted[uid] = None
         if len(context.shortlisted) > _REMEMBERED:
             context.shortlisted.popitem(last=False)
+    return cut

@@ -7,8 +7,8 @@ swallows every error of it: an unreadable call gets an error status and an empty
 
 from _fastfit import ScanError
 from extender.errors import BadRequest
-from extender.verbs.call import Context, Summary, read_call
-from extender.verbs.record import summary_of
+from extender.verbs.call import Context, Filtered, Summary, call_of, read
+from extender.verbs.record import record_later
 from extender.verbs.reply import Reply
 from extender.wire.replies import NO_SCORES
 
@@ -19,7 +19,11 @@ def prioritize_nodes(context: Context, body: bytes) -> Reply:
     """Answers one prioritize call. Never raises for what a caller sends."""
     missing = context.not_ready()
     try:
-        call = read_call(context, body, complete=not missing)
+        args = read(context, body)
+        found = context.filtered
+        if found is not None and not missing and found.answers(args, context.decider.cluster.changes):
+            return _again(context, found, left_only=args.names is found.left)
+        call = call_of(context, args, complete=not missing)
         if call.passes:
             context.recorder.decided(Summary("prioritize", call.args.pod, "passed"))
             return Reply(200, NO_SCORES, "passed")
@@ -28,7 +32,15 @@ def prioritize_nodes(context: Context, body: bytes) -> Reply:
         fit = context.decider.fit(call.subject, call.args.names)
         best = context.decider.charge(call.subject, fit)
         reply = fit.score_reply(context.score_top)
-        context.recorder.decided(summary_of(context, "prioritize", call.subject, fit, best, "ok"))
+        record_later(context, "prioritize", call.subject, fit, best)
         return Reply(200, reply, "ok")
     except (BadRequest, ScanError):
         return Reply(400, b"", "bad_request")
+
+
+def _again(context: Context, found: Filtered, *, left_only: bool) -> Reply:
+    """What filter found and charged stands: only the scores are new."""
+    context.decider.cluster.renew(found.call.args.pod.metadata.uid)
+    reply = found.fit.score_reply(context.score_top)
+    record_later(context, "prioritize", found.call.subject, found.fit, found.best, left_only=left_only)
+    return Reply(200, reply, "ok")

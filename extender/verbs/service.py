@@ -28,6 +28,7 @@ class Verbs:
 
     def configure(self, settings: Settings) -> None:
         """Takes over settings: pools, modes and doubts at once for every node."""
+        self.context.filtered = None
         self.context.max_names = settings.limits.node_names
         self.context.max_depth = settings.limits.nesting
         self.context.always_send_failures = settings.reply.always_send_failures

@@ -43,6 +43,29 @@ def test_many_names(backend: Backend) -> None:
     assert fit.counts() == {Code.Fits: 500, Code.NodeCpuShort: 500}
 
 
+def test_the_same_names_again(backend: Backend) -> None:
+    """Names that were resolved before get the verdicts of today's rows; nodes may have come, changed or gone."""
+    table = backend.table(row(TIGHT, name="a"), row(FULL, name="b"))
+    wanted = names("b", "a", "c", "\u00e4")
+    query = table.prepare(FOUR)
+
+    def verdicts() -> list[tuple[str, int]]:
+        return sorted((entry.name, entry.code) for entry in table.fit(query, bytes(bytearray(wanted))).entries())
+
+    unseen = ("c", Code.NodeNotSeen)
+    other = ("\u00e4", Code.NodeNotSeen)
+    assert verdicts() == [("a", Code.Fits), ("b", Code.NodeCpuShort), unseen, other]
+    first = table.fit(query, wanted)
+    first.overrule("a", Code.SmtAlignment)
+    assert verdicts() == [("a", Code.Fits), ("b", Code.NodeCpuShort), unseen, other]
+    table.put(row(TIGHT, name="b"))
+    assert verdicts() == [("a", Code.Fits), ("b", Code.Fits), unseen, other]
+    table.put(row(FULL, name="c"))
+    assert verdicts() == [("a", Code.Fits), ("b", Code.Fits), ("c", Code.NodeCpuShort), other]
+    table.drop("a")
+    assert verdicts() == [("a", Code.NodeNotSeen), ("b", Code.Fits), ("c", Code.NodeCpuShort), other]
+
+
 def test_rows_that_make_no_sense(backend: Backend) -> None:
     """A name that no node has, or distances that are no square, are the caller's mistake; the table stays as it was."""
     table = backend.table(row(TIGHT))

@@ -1,5 +1,7 @@
 """Verbs over a cluster, with their records kept."""
 
+from collections.abc import Callable
+
 from extender.placement.decide import Decider
 from extender.state.cluster import Cluster
 from extender.verbs.call import Context, Summary
@@ -11,6 +13,9 @@ __all__ = ["make_verbs"]
 class _Recorder:
     def decided(self, summary: Summary) -> None:
         make_verbs.summaries.append(summary)
+
+    def later(self, work: Callable[[], None]) -> None:
+        work()
 
 
 class _Maker:
