@@ -8,6 +8,7 @@ from _fastfit.codes import Code
 from extender.api.objects import Pod
 from extender.kubevirt.ask import Question, ask_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
+from extender.kubevirt.moving import Move, policy_of
 from extender.reasons import verdict_of
 from extender.state.attempts import attempt_of
 from extender.state.cluster import Cluster
@@ -34,14 +35,21 @@ class Subject:
     role: PodRole
     guest: Guest | None
     question: Question
+    #: of a live-migration target: what is known of the VM that moves
+    move: Move | None = None
 
 
 def subject_of(cluster: Cluster, pod: Pod) -> Subject:
     """Reads the pod against the picture, which is brought up to date for it."""
     cluster.work()
     role = role_of(pod)
-    guest = cluster.guest(controlling_vmi(pod))
-    return Subject(pod, role, guest, question_of(pod, role, guest, cluster.zoned_devices))
+    vmi = controlling_vmi(pod)
+    guest = cluster.guest(vmi)
+    move = None
+    if role is PodRole.MIGRATION_TARGET:
+        policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
+        move = Move(cluster.layouts.cells(vmi), cluster.layouts.life(vmi).sockets, policy, problem)
+    return Subject(pod, role, guest, question_of(pod, role, guest, cluster.zoned_devices, move), move)
 
 
 class Decider:

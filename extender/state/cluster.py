@@ -14,10 +14,12 @@ from extender.errors import BadObject
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.launcher_pod import Guest, guest_of
+from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
 from extender.state.attempts import Attempt, attempt_failed, kubelet_order
 from extender.state.events import Record, Source
 from extender.state.facts import statement_of
+from extender.state.layouts import Layouts
 from extender.state.node import NodeState
 from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.pools import Pools
@@ -81,6 +83,10 @@ class Cluster:
         #: UIDs of running migrations' names, by namespace and name of the migration
         self.migrations: dict[tuple[str, str], Migration] = {}
         self.promises: dict[str, Promise] = {}
+        #: guest cells of running VMs
+        self.layouts = Layouts()
+        #: what the guest's cells may do to migration targets whose VM does not say
+        self.migration = MigrationPolicy.PREFER
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
         self.absent_kinds: set[Source] = set()
@@ -159,6 +165,7 @@ class Cluster:
                 self._forget_if_empty(meta.name)
             case Vmi():
                 self._set_guest(meta.uid, None)
+                self.layouts.forget(meta.uid)
             case Migration():
                 self.migrations.pop((meta.namespace, meta.name), None)
         self.absent_kinds.discard(source)
@@ -183,6 +190,7 @@ class Cluster:
                 seen = {record.metadata.uid for record in records}
                 for uid in [uid for uid in self.guests if uid not in seen]:
                     self._set_guest(uid, None)
+                self.layouts.keep(seen)
             case Source.MIGRATIONS:
                 self.migrations.clear()
         self._replacing = True
@@ -198,11 +206,19 @@ class Cluster:
         self.replace(source, ())
         self.absent_kinds.add(source)
 
-    def configure(self, pools: Pools, *, promise_seconds: float, report_stale_after: float) -> None:
+    def configure(
+        self,
+        pools: Pools,
+        *,
+        promise_seconds: float,
+        report_stale_after: float,
+        migration: MigrationPolicy = MigrationPolicy.PREFER,
+    ) -> None:
         """New settings: every node's facts are read again at the next `work`."""
         self.pools = pools
         self.promise_seconds = promise_seconds
         self.report_stale_after = report_stale_after
+        self.migration = migration
         for name, state in self.nodes.items():
             state.facts_changed = True
             self._mark(name)
@@ -304,6 +320,7 @@ class Cluster:
         if state.facts.devices != old_devices:
             self.zoned_devices |= frozenset(state.facts.devices)
         self.table.put(row)
+        self.layouts.learn(state, self.guest)
 
     # --- inside: pods --------------------------------------------------------------------------------------
 
@@ -419,6 +436,7 @@ class Cluster:
             guest: Guest | None = guest_of(record)
         except BadObject:
             guest = None
+        self.layouts.see(record, guest)
         self._set_guest(record.metadata.uid, guest)
 
     def _set_guest(self, uid: str, guest: Guest | None) -> None:
