@@ -115,6 +115,10 @@ class Cluster:
         """The guest of a VMI by UID; None when the VMI is not known."""
         return self.guests.get(vmi)
 
+    def pods_of(self, vmi: str) -> list[PodEntry]:
+        """The VM's live bound pods."""
+        return [self.pods[uid] for uid in self._pods_of_vmi.get(vmi, ())]
+
     def refusers(self, demand: PodDemand) -> list[str]:
         """Nodes whose kubelet refused an equal pod and that hold the same since."""
         found = []
