@@ -5,12 +5,14 @@ annotation fastfit.dev/migration, which KubeVirt copies to its pods, else from t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from extender.kubevirt.domain import Cell, Domain
+from extender.kubevirt.guest_size import GuestSize
 from extender.names import MIGRATION_ANNOTATION
 
-__all__ = ["BootCells", "MigrationPolicy", "Move", "policy_of"]
+__all__ = ["BootCells", "MigrationPolicy", "Move", "policy_of", "running_domain"]
 
 #: (vCPUs, bytes) of each guest cell, as the VM booted; empty: not known
 BootCells = tuple[tuple[int, int], ...]
@@ -49,3 +51,24 @@ def policy_of(annotations: Mapping[str, str] | None, otherwise: MigrationPolicy)
     except ValueError:
         known = ", ".join(MigrationPolicy)
         return MigrationPolicy.PREFER, f"annotation {MIGRATION_ANNOTATION} is {value!r}, not one of {known}: prefer"
+
+
+def running_domain(cells: BootCells, size: GuestSize, sockets: int) -> Domain:
+    """A running domain from its recorded cells, vCPUs in order; its pins are of no matter to a target.
+
+    `sockets`: those that run, 0 as many as the spec says; vCPUs plugged since the boot are in cell 0.
+    """
+    made, first = [], 0
+    for number, (vcpus, amount) in enumerate(cells):
+        made.append(Cell(number, tuple(range(first, first + vcpus)), amount))
+        first += vcpus
+    vcpus = max(first, min(sockets or size.sockets, size.sockets) * size.socket_vcpus)
+    made[0] = replace(made[0], cpus=(*made[0].cpus, *range(first, vcpus)))
+    return Domain(
+        vcpus=vcpus,
+        max_vcpus=max(size.max_vcpus, vcpus),
+        pins=(),
+        pin_zones=(),
+        cells=tuple(made),
+        cell_page_bytes=size.page_bytes,
+    )

@@ -9,6 +9,7 @@ from extender.api.objects import Pod
 from extender.kubevirt.ask import Question, ask_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
+from extender.placement.winner import move_refusal
 from extender.reasons import verdict_of
 from extender.state.attempts import attempt_of
 from extender.state.cluster import Cluster
@@ -101,11 +102,19 @@ class Decider:
         return verdict_of(next(iter(fit.counts())))
 
     def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
-        """Charges; returns a refusal of the kubelet model."""
+        """Charges; returns a refusal of the kubelet model, or of a migration's guest by the CPUs that the model gave."""
         entry = entry_of(subject.pod)
         if entry is None:
             return None
         nominated = subject.pod.status.nominated_node_name == node
         attempt = attempt_of(subject.pod)
         refused = self.cluster.promise(entry, node, attempt, verdict_of(code), nominated=nominated)
-        return None if refused is None else _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
+        if refused is not None:
+            return _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
+        state = self.cluster.node(node)
+        if subject.move is None or subject.guest is None or subject.question.ask.cells is None or state is None:
+            return None
+        found = move_refusal(state, entry.uid, subject.guest, subject.move)
+        if found is not None:
+            self.cluster.withdraw(entry.uid)
+        return found

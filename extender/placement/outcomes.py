@@ -4,18 +4,17 @@ The cpuset is the kubelet model's, the domain KubeVirt's (target_domain.py), the
 this is exact to the CPU, where the kernel counts. Both speak of the same node at the same moment.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from _fastfit.codes import Code
 from extender import names
 from extender.api.objects import Pod
 from extender.kubelet.results import Admitted
-from extender.kubevirt.domain import Cell, Domain, GuestError, local_share, unbound_bytes, zone_pages
+from extender.kubevirt.domain import Domain, GuestError, local_share, unbound_bytes, zone_pages
 from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.guest_size import GuestSize
 from extender.kubevirt.launcher_pod import COMPUTE, controlling_vmi
-from extender.kubevirt.moving import BootCells
+from extender.kubevirt.moving import running_domain
 from extender.kubevirt.target_domain import libvirt_refusal, migrate
 from extender.placement.answers import MigrationAnswer
 from extender.placement.decide import Subject
@@ -167,7 +166,7 @@ def mover_of(cluster: Cluster, subject: Subject) -> Mover:
     source = source_node(cluster, subject.pod)
     running = None
     if subject.guest is not None and subject.move is not None and subject.move.boot:
-        running = _booted(cluster, subject, source) or _domain(
+        running = _booted(cluster, subject, source) or running_domain(
             subject.move.boot, subject.guest.size, subject.move.sockets or subject.guest.size.sockets
         )
     return Mover(subject, source, running)
@@ -184,24 +183,6 @@ def _booted(cluster: Cluster, subject: Subject, source: str) -> Domain | None:
             if domain is not None and tuple((len(c.cpus), c.memory_bytes) for c in domain.cells) == subject.move.boot:
                 return domain
     return None
-
-
-def _domain(cells: BootCells, size: GuestSize, sockets: int) -> Domain:
-    """A running domain from its recorded cells, vCPUs in order; pins are of no matter to its target."""
-    made, first = [], 0
-    for number, (vcpus, amount) in enumerate(cells):
-        made.append(Cell(number, tuple(range(first, first + vcpus)), amount))
-        first += vcpus
-    vcpus = max(first, min(sockets, size.sockets) * size.socket_vcpus)
-    made[0] = replace(made[0], cpus=(*made[0].cpus, *range(first, vcpus)))
-    return Domain(
-        vcpus=vcpus,
-        max_vcpus=max(size.max_vcpus, vcpus),
-        pins=(),
-        pin_zones=(),
-        cells=tuple(made),
-        cell_page_bytes=size.page_bytes,
-    )
 
 
 def source_node(cluster: Cluster, pod: Pod) -> str:
