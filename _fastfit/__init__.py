@@ -11,7 +11,8 @@ from _fastfit.values import Block, Cell, Entry, Placement, Scan, ScanError
 
 if os.environ.get("FASTFIT_PURE", "") in {"", "0"}:
     try:
-        from _fastfit._fit import Fit, Query, Table
+        from _fastfit._fit import Fit
+        from _fastfit._table import Query, Table
         from _fastfit._wire import scan
 
         BACKEND = "cython"

@@ -14,11 +14,33 @@ MAX_CPUS = 1 << 16
 MAX_DISTANCE = 1 << 16
 
 
+def _within(amounts: Mapping[str, int] | None, top: int) -> bool:
+    return not amounts or (min(amounts.values()) >= 0 and max(amounts.values()) <= top)
+
+
+def _sound(zone: ZoneRow, threads: int, everything: int) -> bool:
+    """Tell whether a zone needs no mending, as nearly every one."""
+    return (
+        0 <= zone.cpu_free <= zone.cpu_total <= MAX_CPUS
+        and 0 <= zone.cpu_reserved <= zone.cpu_total
+        and 0 <= zone.cores_free <= zone.cpu_free // threads
+        and 0 <= zone.blocks <= MAX_CPUS
+        and zone.group & ~everything == 0
+        and _within(zone.memory_allocatable, MAX_BYTES)
+        and _within(zone.memory_free, MAX_BYTES)
+        and _within(zone.pages_free, MAX_BYTES)
+        and _within(zone.device_total, MAX_CPUS)
+        and all(0 <= free <= zone.device_total.get(name, 0) for name, free in zone.device_free.items())
+    )
+
+
 def _amounts(amounts: Mapping[str, int], top: int) -> dict[str, int]:
     return {name: min(max(amount, 0), top) for name, amount in amounts.items()}
 
 
 def _zone(zone: ZoneRow, threads: int, everything: int) -> ZoneRow:
+    if _sound(zone, threads, everything):
+        return zone
     total = min(max(zone.cpu_total, 0), MAX_CPUS)
     free = min(max(zone.cpu_free, 0), total)
     return replace(
@@ -63,5 +85,10 @@ def trusted(row: Row) -> Row:
     return replace(
         row,
         zones=tuple(_zone(zone, threads, everything) for zone in row.zones),
-        distances=tuple(tuple(min(max(far, 0), MAX_DISTANCE) for far in line) for line in row.distances),
+        distances=tuple(
+            line
+            if 0 <= min(line) <= max(line) <= MAX_DISTANCE
+            else tuple(min(max(far, 0), MAX_DISTANCE) for far in line)
+            for line in row.distances
+        ),
     )

@@ -48,6 +48,8 @@ class Code(IntEnum):
     RefusedBefore = 47
     MoreZonesThanCells = 48
     NotSymmetric = 49
+    OrderUndecided = 62
+    ProbeUnderWay = 63
 
 
 LAST_UNKNOWN: Final = 31

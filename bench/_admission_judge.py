@@ -109,13 +109,16 @@ class PageBooks:
         return ""
 
     def take(self, pod: Json, guest: Guest, holdings: Mapping[str, Json]) -> None:
-        """The guest started and touched its pages; what a zone does not have comes from the nearest one that has."""
+        """The guest touches its pages. What a zone does not have comes from the nearest that has, unless it is bound.
+
+        A guest that lacks pages dies, and its pod with it; here the pod goes on, so what it was given stays taken.
+        """
         placed = Admitted({name: _placement(held) for name, held in holdings.items()})
         demand = pod_demand(msgspec.convert(pod, Pod))
         for zone, sizes in pages_held(self._machine, self._topology, demand, placed, guest).items():
             for size, amount in sizes.items():
                 left = amount
-                for each in self._nearest[zone]:
+                for each in [zone] if guest.size.passthrough else self._nearest[zone]:
                     taken = min(left, self._free[each].get(size, 0))
                     if taken:
                         self._free[each][size] -= taken

@@ -201,7 +201,7 @@ def _verdict(decision: Json) -> str:
 def _books(
     seed: int, judged: list[Judged], pods: Mapping[str, Json], instances: Mapping[str, Json]
 ) -> tuple[dict[str, PageBooks], list[tuple[str, str, str]]]:
-    """The pages of every node after all guests started; and those that could not: pod, node, why."""
+    """The pages of every node after all guests started; and those guests that could not: pod, node, why."""
     books = {node["name"]: PageBooks(node) for node in fleet(seed)}
     shortages = []
     for one in judged:
@@ -210,6 +210,5 @@ def _books(
         guest = guest_for(instances[one.pod])
         if obstacle := books[one.node].obstacle(guest, one.holdings):
             shortages.append((one.pod, one.node, obstacle))
-        else:
-            books[one.node].take(pods[one.pod], guest, one.holdings)
+        books[one.node].take(pods[one.pod], guest, one.holdings)
     return books, shortages

@@ -147,7 +147,8 @@ def _node(host: Host) -> dict[str, Any]:
     node["status"]["nodeInfo"]["bootID"] = "@POD@"
     node["status"]["conditions"] = _conditions("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
     node["status"]["images"] = [
-        {"names": [f"quay.io/team/image-{number}@sha256:" + "ab" * 32], "sizeBytes": 300_000_000} for number in range(50)
+        {"names": [f"quay.io/team/image-{number}@sha256:" + "ab" * 32], "sizeBytes": 300_000_000}
+        for number in range(50)
     ]
     return _managed(node, "kubelet", "node-feature-discovery")
 

@@ -12,12 +12,12 @@ from typing import Final
 
 from tests.cluster.build import BuildError, missing_tools
 
-__all__ = ["PEERS", "ensure_peer"]
+__all__ = ["ensure_peer"]
 
 _SOURCE: Final = Path(__file__).parent / "peers"
 _CACHE: Final = Path(__file__).parents[1] / ".cache" / "peers"
 #: Each peer and the Kubernetes release that its binary states, empty where it is made of none.
-PEERS: Final = {"echo": "", "plugin": "v1.34.7"}
+_PEERS: Final = {"echo": "", "plugin": "v1.34.7"}
 
 
 def ensure_peer(name: str, say: Callable[[str], None]) -> Path:
@@ -35,7 +35,7 @@ def ensure_peer(name: str, say: Callable[[str], None]) -> Path:
             return binary
         if missing := missing_tools():
             raise BuildError(f"the peers of the benchmark need {missing}")
-        say(f"building the peer {name}" + ("; minutes the first time" if PEERS[name] else ""))
+        say(f"building the peer {name}" + ("; minutes the first time" if _PEERS[name] else ""))
         began = time.monotonic()
         new = binary.with_suffix(".new")
         environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
@@ -52,7 +52,7 @@ def ensure_peer(name: str, say: Callable[[str], None]) -> Path:
 
 def _command(name: str, output: Path) -> list[str]:
     flags = ["-s", "-w"]
-    if version := PEERS[name]:
+    if version := _PEERS[name]:
         flags.append(f"-X k8s.io/component-base/version.gitVersion={version}")
     build = ("go", "build", "-p", "2", "-trimpath", "-buildvcs=false")
     return [*build, "-ldflags", " ".join(flags), "-o", str(output), "."]
@@ -68,7 +68,7 @@ def _fingerprint(name: str) -> str:
 
 def _main() -> int:
     try:
-        for name in PEERS:
+        for name in _PEERS:
             print(ensure_peer(name, lambda text: print(text, file=sys.stderr, flush=True)))
     except BuildError as error:
         print(f"error: {error}", file=sys.stderr)

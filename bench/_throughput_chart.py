@@ -8,7 +8,7 @@ from bench.report import Row
 
 __all__ = ["draw"]
 
-_WIDTH, _LABEL, _BAR_MAX, _BAR, _STEP, _MARGIN = 760, 270, 350, 20, 28, 16
+_WIDTH, _LABEL, _BAR_MAX, _BAR, _STEP, _MARGIN = 760, 290, 340, 20, 28, 16
 _STYLE: Final = """
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 15px; font-weight: 600 }
@@ -33,12 +33,13 @@ def draw(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
         if name in titles:
             sizes.setdefault(int(size), []).append((name, row))
     body = [_text(_MARGIN, 26, "VM pods that the real kube-scheduler binds per second", "title")]
+    fastest = max(row.value for group in sizes.values() for _, row in group)
     y = 34
     for nodes, group in sorted(sizes.items(), reverse=True):
         y += 26
         body.append(_text(_MARGIN, y, f"{nodes:,} nodes, all of them scored", "size"))
         y += 12
-        body.extend(_bars(group, titles, y))
+        body.extend(_bars(group, titles, y, fastest))
         y += _STEP * len(group)
     y += 22
     body.append(
@@ -54,9 +55,8 @@ def draw(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
     return "\n".join([head, title, f"<style>{_STYLE}</style>", *body, "</svg>"]) + "\n"
 
 
-def _bars(group: Sequence[tuple[str, Row]], titles: Mapping[str, str], top: int) -> Iterator[str]:
-    """Label, bar and figure of each row of one size; the longest bar is the size's fastest."""
-    fastest = max(row.value for _, row in group)
+def _bars(group: Sequence[tuple[str, Row]], titles: Mapping[str, str], top: int, fastest: float) -> Iterator[str]:
+    """Label, bar and figure of each row of one size; all sizes share one scale."""
     for k, (name, row) in enumerate(group):
         y = top + _STEP * k
         width = max(1.0, _BAR_MAX * row.value / fastest)

@@ -5,6 +5,7 @@ of two NUMA zones under the policy single-numa-node, the only one that the NodeR
 runs one VM, in one zone or the other, which its report has counted.
 """
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -29,6 +30,8 @@ _ZONES: Final = 2
 #: Of each zone: CPUs of 32 cores with two threads, one core of them reserved; GiB of memory, of which one is reserved;
 #: pages of 1 GiB.
 _CPUS, _RESERVED_CPUS, _MEMORY_GIB, _RESERVED_GIB, _PAGES = 64, 2, 256, 1, 64
+#: A virt-launcher pod as kube-scheduler sends it to an extender is about this long.
+_POD_BYTES: Final = 16 * 1024
 #: The VM that every node runs already: 9 CPUs and 16 pages of one zone.
 _GUEST: Final = TYPES["cx1.2xlarge1gi"]
 #: Plain memory of its other container, guest-console-log.
@@ -73,10 +76,11 @@ def clear(plane: ControlPlane) -> None:
 
 
 def _with_instances(plane: ControlPlane, pairs: Sequence[tuple[Json, Json]]) -> list[Json]:
-    """Create the VMIs of the pairs; returns the pods, which name them as their owners."""
+    """Create the VMIs of the pairs; returns the pods, which name them as their owners and are as long as real ones."""
     created = plane.api.create_all([instance for instance, _ in pairs], _PARALLEL)
     for (_, pod), instance in zip(pairs, created, strict=True):
         adopt(pod, instance["metadata"]["uid"])
+        pod["metadata"]["annotations"]["padding"] = "x" * max(0, _POD_BYTES - len(json.dumps(pod)))
     return [pod for _, pod in pairs]
 
 

@@ -36,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             directory = options.keep / f"{plan.scheduler}-{plan.nrt}-{plan.lag:g}-{seed}" if options.keep else None
             outcome = run(plan, directory)
             outcomes.append(outcome)
+            if options.json:
+                options.json.write_text(json.dumps([asdict(each) for each in outcomes], indent=1) + "\n")
             print(table([outcome], heading=len(outcomes) == 1), flush=True)
             for line in refusals(outcome):
                 print(line, flush=True)
     print()
     print(markdown(outcomes) if options.markdown else table(outcomes, heading=True, medians=True))
-    if options.json:
-        options.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1) + "\n")
     easy = [o.plan.seed for o in outcomes if o.plan.scheduler == "default" and len(o.refusals) < _COUNTS_FROM]
     if easy:
         print(f"seeds that do not count, the default scheduler had less than {_COUNTS_FROM} refused: {easy}")

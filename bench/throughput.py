@@ -13,15 +13,15 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench._throughput_build import PEERS, ensure_peer
+from bench._throughput_build import ensure_peer
 from bench._throughput_chart import draw
-from bench._throughput_cluster import Vms, populate
+from bench._throughput_cluster import Vms, clear, populate
 from bench._throughput_contestants import CONTESTANTS, Contestant
-from bench._throughput_rows import goals, rows
+from bench._throughput_rows import BASELINE, goals, rows
 from bench._throughput_run import RunFailed, run
 from bench.report import Row, progress, show, write
 from tests.cluster.build import BuildError, ensure_binary
@@ -56,23 +56,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> list[Row]:
-    contestants = [each for each in CONTESTANTS if each.name in options.contestants]
+    contestants = [each for each in CONTESTANTS if each.name in {BASELINE, *options.contestants}]
     ensure_binary(say=progress)
-    for name in PEERS:
+    for name in sorted({each.peer for each in contestants} - {""}):
         ensure_peer(name, progress)
     if (load := os.getloadavg()[0]) > 0.5:
         progress(f"the machine is busy (load {load:.1f}): rates will be low, and ratios less certain")
     found: list[Row] = []
     for nodes in [_QUICK_NODES] if options.quick else options.nodes:
+        size: list[Row] = []
         with tempfile.TemporaryDirectory(prefix="fastfit-throughput-") as logs:
-            size = _size(nodes, contestants, 1 if options.quick else options.rounds, options.keep or Path(logs))
+            for size in _rounds(nodes, contestants, 1 if options.quick else options.rounds, options.keep or Path(logs)):
+                write(found + size, options.json)
+        if not size:
+            raise RunFailed(f"no round at {nodes} nodes counts")
         found += size
-        write(found, options.json)
     return found
 
 
-def _size(nodes: int, contestants: Sequence[Contestant], rounds: int, directory: Path) -> list[Row]:
-    """All rounds at one size, on one cluster."""
+def _rounds(nodes: int, contestants: Sequence[Contestant], rounds: int, directory: Path) -> Iterator[list[Row]]:
+    """The rows of one size, on one cluster, as they stand after every round. A round counts whole or not at all."""
     rates: list[dict[str, float]] = []
     with ControlPlane(directory=directory / f"{nodes}-cluster") as plane:
         progress(f"creating {nodes} nodes, each with a report and a running VM")
@@ -83,15 +86,20 @@ def _size(nodes: int, contestants: Sequence[Contestant], rounds: int, directory:
         for number in range(rounds):
             turn = number % len(contestants)
             this: dict[str, float] = {}
-            for each in [*contestants[turn:], *contestants[:turn]]:
-                began = time.monotonic()
-                this[each.name] = run(plane, each, vms, directory / f"{nodes}-{number + 1}-{each.name}")
-                progress(
-                    f"{nodes} nodes, round {number + 1} of {rounds}: {each.name} {this[each.name]:.1f} pods/s "
-                    f"({time.monotonic() - began:.0f} s)"
-                )
+            try:
+                for each in [*contestants[turn:], *contestants[:turn]]:
+                    began = time.monotonic()
+                    this[each.name] = run(plane, each, vms, directory / f"{nodes}-{number + 1}-{each.name}")
+                    progress(
+                        f"{nodes} nodes, round {number + 1} of {rounds}: {each.name} {this[each.name]:.1f} pods/s "
+                        f"({time.monotonic() - began:.0f} s)"
+                    )
+            except RunFailed as error:
+                progress(f"{nodes} nodes, round {number + 1} of {rounds} DOES NOT COUNT: {error}")
+                clear(plane)
+                continue
             rates.append({each.name: this[each.name] for each in contestants})
-    return rows(nodes, rates)
+            yield rows(nodes, rates)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
     known = [each.name for each in CONTESTANTS]
     parser.add_argument(
-        "--contestants", type=_names, default=known, metavar="NAME,..", help=f"some of {','.join(known)}"
+        "--contestants", type=_names, default=known, metavar="NAME,..", help=f"{BASELINE} and some of {','.join(known)}"
     )
     parser.add_argument("--json", metavar="F", help="write the rows there")
     parser.add_argument("--svg", type=Path, metavar="F", help="draw the chart there")

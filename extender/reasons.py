@@ -163,6 +163,15 @@ REASONS: Final[dict[Code, Reason]] = {
         "Something about the node is not known to us (options of its managers, reserved CPUs): state its facts. "
         "It is tried again when a pod leaves the node or its kubelet restarts.",
     ),
+    Code.OrderUndecided: Reason(
+        "another pod is on its way to the node, and the order decides",
+        "Bindings run in parallel and may overtake each other; the pod is tried again when the other one is bound.",
+    ),
+    Code.ProbeUnderWay: Reason(
+        "the node is being tried with a first pod of this kind",
+        "Whether the node's CPU Manager has full-pcpus-only is not known; the first pod with an odd CPU count shows it. "
+        "State the node's facts to skip this.",
+    ),
     # --- refused: KubeVirt ------------------------------------------------------------------------------
     Code.ZonePagesShort: Reason(
         "a zone lacks its even share of guest memory",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.api.objects import Pod
+from extender.kubelet.results import Refused
 from extender.kubevirt.ask import Question, ask_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
@@ -102,15 +103,17 @@ class Decider:
         return verdict_of(next(iter(fit.counts())))
 
     def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
-        """Charges; returns a refusal of the kubelet model, or of a migration's guest by the CPUs that the model gave."""
+        """Charges; returns why the node cannot take the pod now, though counts say so: the kubelet model, or its CPUs for a moving guest."""
         entry = entry_of(subject.pod)
         if entry is None:
             return None
         nominated = subject.pod.status.nominated_node_name == node
         attempt = attempt_of(subject.pod)
         refused = self.cluster.promise(entry, node, attempt, verdict_of(code), nominated=nominated)
-        if refused is not None:
+        if isinstance(refused, Refused):
             return _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
+        if refused is not None:
+            return refused
         state = self.cluster.node(node)
         if subject.move is None or subject.guest is None or subject.question.ask.cells is None or state is None:
             return None

@@ -2,6 +2,7 @@
 
 from _fastfit.model import ZoneRow
 from extender.kubelet.counts import NodeCounts
+from extender.state.sharing import EMPTY, shared_amounts
 
 __all__ = ["zone_rows"]
 
@@ -16,12 +17,12 @@ def zone_rows(counts: NodeCounts) -> tuple[ZoneRow, ...]:
             cpu_reserved=zone.cpu_reserved,
             cpu_free=zone.cpu_free,
             cores_free=zone.cores_free,
-            memory_allocatable={name: amount.total for name, amount in zone.memory.items()},
-            memory_free={name: amount.free for name, amount in zone.memory.items()},
+            memory_allocatable=shared_amounts({name: amount.total for name, amount in zone.memory.items()}),
+            memory_free={name: amount.free for name, amount in zone.memory.items()} or EMPTY,
             blocks=zone.blocks,
             group=zone.group,
-            device_total={name: amount.total for name, amount in zone.devices.items()},
-            device_free={name: amount.free for name, amount in zone.devices.items()},
+            device_total=shared_amounts({name: amount.total for name, amount in zone.devices.items()}),
+            device_free={name: amount.free for name, amount in zone.devices.items()} or EMPTY,
         )
         for zone in counts.zones
     )

@@ -4,52 +4,40 @@ A pure core: events in, rows out; it never awaits and never reads the clock (`ti
 nodes; a marked node's row is made again whole before anybody reads the table.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import partial
 
 from _fastfit import Table
-from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
-from extender.errors import BadObject
+from _fastfit.codes import Code
+from extender.api.objects import Migration, Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
-from extender.kubevirt.launcher_pod import Guest, guest_of
+from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
-from extender.state.attempts import Attempt, attempt_failed, kubelet_order
-from extender.state.events import Record, Source
-from extender.state.facts import statement_of
-from extender.state.layouts import Layouts
+from extender.state.attempts import Attempt, attempt_failed
+from extender.state.events import Record, Source, Staging
+from extender.state.facts import NodeStatement
+from extender.state.in_flight import doubt_in_flight
+from extender.state.layouts import Layouts, Life
 from extender.state.node import NodeState
+from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.pools import Pools
-from extender.state.report import read_report
+from extender.state.report import Report
+from extender.state.staging import KeyedStaging, PodStaging, migration_in, report_in, statement_in, vm_in
 
-__all__ = ["Cluster", "ClusterObserver", "Promise"]
+__all__ = ["Cluster", "Promise"]
 
 #: Reasons of a kubelet's refusal that its resource managers give (lifecycle, cm/admission/errors.go).
 _REFUSALS = frozenset(
     {"TopologyAffinityError", "UnexpectedAdmissionError", "SMTAlignmentError", "EmptyPodSharedPoolError"}
 )
 _OUT_OF = "OutOf"
-
-
-class ClusterObserver(Protocol):
-    """Told of what happened, for metrics and decisions; must not change the cluster."""
-
-    def kubelet_refused(self, reason: str, our_verdict: str, pod: PodEntry, message: str) -> None:
-        """A kubelet failed a pod that we know."""
-
-    def kubelet_admitted(self, our_verdict: str, pod: PodEntry) -> None:
-        """A kubelet started a pod that we know."""
-
-
-class _Nobody:
-    def kubelet_refused(self, reason: str, our_verdict: str, pod: PodEntry, message: str) -> None:
-        """Nothing."""
-
-    def kubelet_admitted(self, our_verdict: str, pod: PodEntry) -> None:
-        """Nothing."""
+#: Pods of one node that are played in one step of `work`.
+_PODS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +60,7 @@ class Cluster:
         self.promise_seconds = promise_seconds
         self.report_stale_after = report_stale_after
         self.table = Table(wire_texts())
-        self.observer: ClusterObserver = _Nobody()
+        self.observer: ClusterObserver = NoClusterObserver()
         #: what we say of a pod on its node at the moment of binding: fits, unknown, refused or none
         self.judge: Callable[[PodEntry], str] = lambda _pod: "none"
         self.now = 0.0
@@ -92,9 +80,7 @@ class Cluster:
         self.absent_kinds: set[Source] = set()
         #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
         self.taught: dict[str, None] = {}
-        self._pods_of_vmi: dict[str, set[str]] = {}
-        #: a whole list is being taken in: what it shows happened in the past
-        self._replacing = False
+        self._pods_of_vmi: dict[str, tuple[str, ...]] = {}
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
@@ -139,71 +125,63 @@ class Cluster:
 
     def put(self, source: Source, record: Record) -> None:
         """An object was added or changed."""
-        match record:
-            case Node():
-                self._put_node(record)
-            case Pod():
+        match source:
+            case Source.NODES:
+                self._set_statement(*statement_in(record))
+            case Source.PODS:
+                assert isinstance(record, Pod)
                 self._put_pod(record)
-            case NodeResourceTopology():
-                self._put_report(record)
-            case Vmi():
-                self._put_vmi(record)
-            case Migration():
-                self.migrations[record.metadata.namespace, record.metadata.name] = record
+            case Source.REPORTS:
+                self._set_report(*report_in(record))
+            case Source.VMIS:
+                self._set_vm(*vm_in(record))
+            case Source.MIGRATIONS:
+                self._set_migration(*migration_in(record))
         self.absent_kinds.discard(source)
 
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone."""
         meta = record.metadata
-        match record:
-            case Node():
-                self._drop_node(meta.name)
-            case Pod():
-                self._refused.discard(meta.uid)
-                self._end_pod(meta.uid)
-                self.withdraw(meta.uid)
-            case NodeResourceTopology():
-                state = self.nodes.get(meta.name)
-                if state is not None and state.set_report(None, self.now):
-                    self._mark(meta.name)
-                self._forget_if_empty(meta.name)
-            case Vmi():
-                self._set_guest(meta.uid, None)
-                self.layouts.forget(meta.uid)
-            case Migration():
-                self.migrations.pop((meta.namespace, meta.name), None)
-        self.absent_kinds.discard(source)
-
-    def replace(self, source: Source, records: Iterable[Record]) -> None:
-        """The whole list of a kind: what is not in it is gone. Rows follow at the next `work`."""
-        records = list(records)
         match source:
             case Source.NODES:
-                seen = {record.metadata.name for record in records}
-                for name in [name for name, state in self.nodes.items() if state.known and name not in seen]:
-                    self._drop_node(name)
+                self._set_statement(meta.name, None)
             case Source.PODS:
-                self._keep_pods({record.metadata.uid for record in records})
-                records.sort(key=kubelet_order)
+                self._refused.discard(meta.uid)
+                self._end_pods([meta.uid])
+                self.withdraw(meta.uid)
             case Source.REPORTS:
-                seen = {record.metadata.name for record in records}
-                for name in [n for n, state in self.nodes.items() if state.report is not None and n not in seen]:
-                    if self.nodes[name].set_report(None, self.now):
-                        self._mark(name)
+                self._set_report(meta.name, None)
             case Source.VMIS:
-                seen = {record.metadata.uid for record in records}
-                for uid in [uid for uid in self.guests if uid not in seen]:
-                    self._set_guest(uid, None)
-                self.layouts.keep(seen)
+                self._set_vm(meta.uid, None)
             case Source.MIGRATIONS:
-                self.migrations.clear()
-        self._replacing = True
-        try:
-            for record in records:
-                self.put(source, record)
-        finally:
-            self._replacing = False
+                self._set_migration((meta.namespace, meta.name), None)
         self.absent_kinds.discard(source)
+
+    def stage(self, source: Source) -> Staging:
+        """Begins a whole list of a kind; nothing changes before its swap. Rows follow at the next `work`."""
+        done = partial(self.absent_kinds.discard, source)
+        nodes = self.nodes
+        match source:
+            case Source.NODES:
+                known = lambda: [name for name, state in nodes.items() if state.known]  # noqa: E731
+                return KeyedStaging(statement_in, known, self._set_statement, done)
+            case Source.PODS:
+                return PodStaging(self, done)
+            case Source.REPORTS:
+                reported = lambda: [name for name, state in nodes.items() if state.report is not None]  # noqa: E731
+                return KeyedStaging(report_in, reported, self._set_report, done)
+            case Source.VMIS:
+                return KeyedStaging(vm_in, self.layouts.lives.keys, self._set_vm, done)
+            case Source.MIGRATIONS:
+                return KeyedStaging(migration_in, self.migrations.keys, self._set_migration, done)
+
+    def replace(self, source: Source, records: Iterable[Record]) -> None:
+        """The whole list of a kind at once: what is not in it is gone."""
+        staging = self.stage(source)
+        for record in records:
+            staging.put(record)
+        for _ in staging.swap():
+            pass
 
     def absent(self, source: Source) -> None:
         """The API server does not serve this kind."""
@@ -241,30 +219,39 @@ class Cluster:
     # --- rows --------------------------------------------------------------------------------------------
 
     def work(self, limit: int = 0) -> int:
-        """Makes the rows of at most `limit` marked nodes (0: all). Returns how many are still to do."""
+        """Makes the rows of marked nodes, in at most `limit` steps (0: all). Returns how many are still to do."""
         done = 0
         while self._dirty and (not limit or done < limit):
             name = next(iter(self._dirty))
             del self._dirty[name]
-            self._refresh(name)
+            if not self._refresh(name, _PODS_AT_ONCE if limit else 0):
+                self._mark(name)
             done += 1
         return len(self._dirty)
 
     # --- promises ----------------------------------------------------------------------------------------
 
-    def promise(self, pod: PodEntry, node: str, attempt: Attempt, verdict: str, *, nominated: bool) -> Refused | None:
+    def promise(
+        self, pod: PodEntry, node: str, attempt: Attempt, verdict: str, *, nominated: bool
+    ) -> Refused | Code | None:
         """Charges an unbound pod to the node that we ranked first, in place of its earlier promise.
 
-        Returns the kubelet model's refusal, if it refuses the pod there; then nothing is promised.
+        Returns the kubelet model's refusal, or why the pod must wait for others on their way there; then nothing is
+        promised.
         """
         self.withdraw(pod.uid)
         state = self.node(node)
         if pod.uid in self.pods or state is None:
             return None
         state.settle()
-        answer = state.ledger.promise(replace(pod, node=node))
+        entry = replace(pod, node=node)
+        answer = state.ledger.promise(entry)
         if isinstance(answer, Refused):
             return answer
+        doubt = doubt_in_flight(state, entry, self.guest) if answer is not None else None
+        if doubt is not None:
+            state.ledger.withdraw(pod.uid)
+            return doubt
         until = None if nominated else self.now + self.promise_seconds
         self.promises[pod.uid] = Promise(node, attempt, until, verdict)
         if isinstance(answer, Admitted):
@@ -279,12 +266,11 @@ class Cluster:
 
     # --- inside: nodes and reports -------------------------------------------------------------------------
 
-    def _put_node(self, record: Node) -> None:
-        statement = statement_of(record)
-        if self._state(statement.name).set_statement(statement):
-            self._mark(statement.name)
-
-    def _drop_node(self, name: str) -> None:
+    def _set_statement(self, name: str, statement: NodeStatement | None) -> None:
+        if statement is not None:
+            if self._state(name).set_statement(statement):
+                self._mark(name)
+            return
         state = self.nodes.get(name)
         if state is None:
             return
@@ -295,9 +281,12 @@ class Cluster:
             self.withdraw(uid)
         self._forget_if_empty(name)
 
-    def _put_report(self, record: NodeResourceTopology) -> None:
-        if self._state(record.metadata.name).set_report(read_report(record), self.now):
-            self._mark(record.metadata.name)
+    def _set_report(self, name: str, report: Report | None) -> None:
+        state = self.nodes.get(name) if report is None else self._state(name)
+        if state is not None and state.set_report(report, self.now):
+            self._mark(name)
+        if report is None:
+            self._forget_if_empty(name)
 
     def _state(self, name: str) -> NodeState:
         state = self.nodes.get(name)
@@ -315,16 +304,18 @@ class Cluster:
     def _mark(self, name: str) -> None:
         self._dirty[name] = None
 
-    def _refresh(self, name: str) -> None:
+    def _refresh(self, name: str, limit: int) -> bool:
         state = self.nodes.get(name)
         if state is None or not state.known:
-            return
+            return True
         old_devices = state.facts.devices
-        row = state.refresh(self.pools, self.now, self.report_stale_after, self.guest)
+        ready = state.prepare(self.pools, limit)
         if state.facts.devices != old_devices:
             self.zoned_devices |= frozenset(state.facts.devices)
-        self.table.put(row)
-        self.layouts.learn(state, self.guest)
+        if ready:
+            self.table.put(state.refresh(self.now, self.report_stale_after, self.guest))
+            self.layouts.learn(state, self.guest)
+        return ready
 
     # --- inside: pods --------------------------------------------------------------------------------------
 
@@ -332,7 +323,7 @@ class Cluster:
         uid = record.metadata.uid
         if is_over(record):
             refused = self._note_refusal(record)
-            self._end_pod(uid)
+            self._end_pods([uid])
             self.withdraw(uid)
             if refused is not None:
                 self._learn(refused, record.status.reason or "")
@@ -342,34 +333,37 @@ class Cluster:
             return
         known = self.pods.get(uid)
         if known is not None:
-            self._progress(known, record)
+            self._progress(known, bool(record.status.start_time), record.status.phase == "Running")
             return
         entry = entry_of(record)
         if entry is None:
             self.withdraw(uid)
             return
-        self._bind(entry)
+        self._bind(entry, listed=False)
 
-    def _bind(self, entry: PodEntry) -> None:
+    def _bind(self, entry: PodEntry, *, listed: bool) -> None:
+        """`listed`: a whole list shows it, so it was bound at some time in the past."""
         promise = self.promises.get(entry.uid)
         if promise is not None and promise.node == entry.node:
             del self.promises[entry.uid]
             entry.our_verdict = promise.verdict
         else:
             self.withdraw(entry.uid)
-            entry.our_verdict = "none" if self._replacing else self.judge(entry)
+            entry.our_verdict = "none" if listed else self.judge(entry)
         self.pods[entry.uid] = entry
         if entry.vmi:
-            self._pods_of_vmi.setdefault(entry.vmi, set()).add(entry.uid)
-        self._state(entry.node).hold(entry)
+            self._pods_of_vmi[entry.vmi] = (*self._pods_of_vmi.get(entry.vmi, ()), entry.uid)
+        state = self._state(entry.node)
+        entry.node = state.name
+        state.hold(entry)
         self._mark(entry.node)
-        if entry.admitted and not self._replacing:
+        if entry.admitted and not listed:
             self.observer.kubelet_admitted(entry.our_verdict, entry)
 
-    def _progress(self, entry: PodEntry, record: Pod) -> None:
+    def _progress(self, entry: PodEntry, admitted: bool, running: bool) -> None:
         """A bound pod was admitted by its kubelet, or its containers started."""
-        admitted = bool(record.status.start_time) and not entry.admitted
-        started = record.status.phase == "Running" and not entry.running
+        admitted = admitted and not entry.admitted
+        started = running and not entry.running
         if not (admitted or started):
             return
         entry.admitted = entry.admitted or admitted
@@ -411,37 +405,52 @@ class Cluster:
         self.taught[entry.node] = None
         self._mark(entry.node)
 
-    def _end_pod(self, uid: str) -> None:
-        entry = self.pods.pop(uid, None)
-        if entry is None:
-            return
-        siblings = self._pods_of_vmi.get(entry.vmi)
-        if siblings is not None:
-            siblings.discard(uid)
-            if not siblings:
-                del self._pods_of_vmi[entry.vmi]
-        state = self.nodes.get(entry.node)
+    def _end_pods(self, uids: Iterable[str]) -> None:
+        """Pods that hold nothing any more; those known are all of one node."""
+        ended = [entry for uid in uids if (entry := self.pods.pop(uid, None)) is not None]
+        for entry in ended:
+            siblings = tuple(uid for uid in self._pods_of_vmi.get(entry.vmi, ()) if uid != entry.uid)
+            if siblings:
+                self._pods_of_vmi[entry.vmi] = siblings
+            else:
+                self._pods_of_vmi.pop(entry.vmi, None)
+        state = self.nodes.get(ended[0].node) if ended else None
         if state is not None:
-            state.end(entry, self.now)
-            self._mark(entry.node)
-            self._forget_if_empty(entry.node)
+            state.end(ended, self.now)
+            self._mark(state.name)
+            self._forget_if_empty(state.name)
 
-    def _keep_pods(self, uids: set[str]) -> None:
-        for uid in [uid for uid in self.pods if uid not in uids]:
-            self._end_pod(uid)
-        for uid in [uid for uid in self.promises if uid not in uids]:
-            self.withdraw(uid)
-        self._refused &= uids
+    # --- inside: a list of pods (state.staging.PodTable) -----------------------------------------------------
+
+    def take_node(self, node: str, pods: Mapping[str, PodEntry]) -> None:
+        """See PodTable."""
+        state = self.nodes.get(node)
+        if state is not None and (gone := [uid for uid in state.bound() if uid not in pods]):
+            self._end_pods(gone)
+        for uid, entry in pods.items():
+            known = self.pods.get(uid)
+            if known is not None and known.node != node:
+                self._end_pods([uid])
+                known = None
+            if known is None:
+                self._bind(entry, listed=True)
+            else:
+                self._progress(known, entry.admitted, entry.running)
+
+    def take_loose(self, record: Pod) -> None:
+        """See PodTable."""
+        self._put_pod(record)
+
+    def forget_refusals(self, existing: AbstractSet[str]) -> None:
+        """See PodTable."""
+        self._refused &= existing
 
     # --- inside: VMs ---------------------------------------------------------------------------------------
 
-    def _put_vmi(self, record: Vmi) -> None:
-        try:
-            guest: Guest | None = guest_of(record)
-        except BadObject:
-            guest = None
-        self.layouts.see(record, guest)
-        self._set_guest(record.metadata.uid, guest)
+    def _set_vm(self, uid: str, known: tuple[Guest | None, Life] | None) -> None:
+        guest, life = known if known is not None else (None, None)
+        self.layouts.see(uid, life)
+        self._set_guest(uid, guest)
 
     def _set_guest(self, uid: str, guest: Guest | None) -> None:
         if self.guests.get(uid) == guest:
@@ -452,3 +461,9 @@ class Cluster:
             self.guests[uid] = guest
         for pod in self._pods_of_vmi.get(uid, ()):
             self._mark(self.pods[pod].node)
+
+    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        if record is None:
+            self.migrations.pop(key, None)
+        else:
+            self.migrations[key] = record

@@ -1,12 +1,12 @@
 """What the outside tells the state: kinds of objects, and the sink that takes them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Protocol
 
 from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
 
-__all__ = ["Record", "Sink", "Source"]
+__all__ = ["Record", "Sink", "Source", "Staging"]
 
 Record = Node | Pod | NodeResourceTopology | Vmi | Migration
 
@@ -21,6 +21,23 @@ class Source(StrEnum):
     MIGRATIONS = "virtualmachineinstancemigrations"
 
 
+class Staging(Protocol):
+    """A whole list of one kind while it arrives, apart from the picture that is served. Used once."""
+
+    def put(self, record: Record) -> None:
+        """An object of the list, or its newer form."""
+
+    def delete(self, record: Record) -> None:
+        """An object that ended while the list arrived."""
+
+    def swap(self) -> Iterator[None]:
+        """Makes the list the picture: what is not in it is gone. Each step takes well under a millisecond.
+
+        Between two steps every object is as the old list had it or as the new one has it, and all pods of a node
+        change together; so the picture may be read, and other kinds may change. To be run to its end.
+        """
+
+
 class Sink(Protocol):
     """Takes decoded objects. Calls are synchronous and cheap (about 50 us); none of them awaits."""
 
@@ -30,8 +47,11 @@ class Sink(Protocol):
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone; `record` is its last known form."""
 
+    def stage(self, source: Source) -> Staging:
+        """Begins a whole list of a kind; to be called before the list is asked for."""
+
     def replace(self, source: Source, records: Iterable[Record]) -> None:
-        """The whole list of a kind, after a sync: what is not in it is gone."""
+        """The whole list of a kind at once, however long that takes: what is not in it is gone."""
 
     def absent(self, source: Source) -> None:
         """The API server does not serve this kind (no CRD)."""

@@ -22,14 +22,25 @@ from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
 from extender.kubevirt.host_topology import HostTopology, host_topology
 from extender.state.canonical import canonical_config, canonical_machine
+from extender.state.labels import compact_labels
 from extender.state.pools import Pool
 from extender.state.report import Report
+from extender.state.sharing import Shared, shared_text
 
 __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_of"]
 
 #: Zones that Topology Manager handles without the option max-allowable-numa-nodes (KEP-4622).
 _TOPOLOGY_MANAGER_ZONES = 8
 _ZONES_OPTION = "max-allowable-numa-nodes"
+_ARCH_LABEL = "kubernetes.io/arch"
+#: Labels of which facts are made; pools may select by any.
+_LABELS = (names.CPU_MANAGER_LABEL, names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
+
+_SIZES: Shared[frozenset[str]] = Shared()
+#: Facts of the first node of each kind, by everything that they are made of; the pool's id is safe, for the facts
+#: keep the pool.
+_KINDS: dict[tuple[object, ...], "NodeFacts"] = {}
+_MAX_KINDS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +105,11 @@ def statement_of(node: Node) -> NodeStatement:
                 continue
     return NodeStatement(
         name=node.metadata.name,
-        labels=node.metadata.labels or {},
-        kubelet_json=annotations.get(names.KUBELET_ANNOTATION, ""),
-        machine_json=annotations.get(names.MACHINE_ANNOTATION, ""),
-        page_sizes=frozenset(sizes),
-        kubelet_version=node.status.node_info.kubelet_version,
+        labels=compact_labels(node.metadata.labels or {}),
+        kubelet_json=shared_text(annotations.get(names.KUBELET_ANNOTATION, "")),
+        machine_json=shared_text(annotations.get(names.MACHINE_ANNOTATION, "")),
+        page_sizes=_SIZES.one(frozenset(sizes)),
+        kubelet_version=shared_text(node.status.node_info.kubelet_version),
         incarnation=(node.status.node_info.boot_id, _ready_since(node)),
     )
 
@@ -138,10 +149,23 @@ def facts_of(
 ) -> NodeFacts:
     """Facts of a node from all its sources. Never raises: what cannot be read becomes the node's code and detail.
 
-    `proved`: CPU Manager options that refusals of its kubelet proved.
+    `proved`: CPU Manager options that refusals of its kubelet proved. Nodes of one kind share everything but the name.
     """
+    kind = (
+        id(pool),
+        node.kubelet_json,
+        node.machine_json,
+        node.page_sizes,
+        node.kubelet_version,
+        tuple(map(node.labels.get, _LABELS)),
+        None if report is None else report.ground,
+        tuple((proved or {}).items()),
+    )
+    known = _KINDS.get(kind)
+    if known is not None:
+        return replace(known, name=node.name)
     try:
-        return _facts(node, report, pool, proved or {})
+        facts = _facts(node, report, pool, proved or {})
     except BadObject as error:
         return NodeFacts(
             name=node.name,
@@ -158,6 +182,12 @@ def facts_of(
             devices={},
             facts=(),
         )
+    if facts.code is not Code.FactsUnreadable:
+        # Its words are about this node alone; in all others no name is.
+        if len(_KINDS) >= _MAX_KINDS:
+            _KINDS.clear()
+        _KINDS[kind] = facts
+    return facts
 
 
 def _facts(node: NodeStatement, report: Report | None, pool: Pool, proved: Mapping[str, str]) -> NodeFacts:
@@ -254,7 +284,7 @@ def _threads_per_core(node: NodeStatement, pool: Pool) -> tuple[int, str]:
     if label is not None:
         return (2 if label == "true" else 1), f"label {names.MULTITHREADING_LABEL}"
     # arm64 servers have no SMT; x86 servers come with it switched on.
-    return (1 if node.labels.get("kubernetes.io/arch") == "arm64" else 2), "default"
+    return (1 if node.labels.get(_ARCH_LABEL) == "arm64" else 2), "default"
 
 
 def _judge(

@@ -4,7 +4,7 @@ Later moves change pins, never cells, so a record stands while the VMI lives. A 
 before we started) has none: its cells are not known, and that is said.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from _fastfit.codes import Code
@@ -18,8 +18,9 @@ from extender.kubevirt.moving import BootCells
 from extender.kubevirt.observed import zones_after_migration
 from extender.state.node import NodeState
 from extender.state.pods import PodEntry
+from extender.state.sharing import Shared
 
-__all__ = ["Layouts", "Life", "boot_domain"]
+__all__ = ["Layouts", "Life", "boot_domain", "life_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +32,39 @@ class Life:
     zones: int = 0
 
 
+#: Most VMs of one size have equal cells.
+_CELLS: Shared[BootCells] = Shared()
+
 #: Of a VMI that has not been seen.
 _NO_LIFE = Life()
 
 
+def life_of(vmi: Vmi, guest: Guest | None) -> Life:
+    """Reads a VMI's status."""
+    topology = vmi.status.current_cpu_topology
+    sockets = topology.sockets if topology is not None else 0
+    zones = zones_after_migration(vmi, guest, sockets) if guest is not None and guest.size.passthrough else 0
+    return Life(vmi.status.node_name, sockets, zones)
+
+
 class Layouts:
-    """Cells at boot and present life of each VM."""
+    """Cells at boot and present life of each VM; `lives` has every VMI, by UID."""
 
     def __init__(self) -> None:
         self._boots: dict[str, BootCells] = {}
-        self._lives: dict[str, Life] = {}
+        self.lives: dict[str, Life] = {}
 
-    def see(self, vmi: Vmi, guest: Guest | None) -> None:
-        """A VMI was added or changed."""
-        topology = vmi.status.current_cpu_topology
-        sockets = topology.sockets if topology is not None else 0
-        zones = zones_after_migration(vmi, guest, sockets) if guest is not None and guest.size.passthrough else 0
-        self._lives[vmi.metadata.uid] = Life(vmi.status.node_name, sockets, zones)
-
-    def forget(self, uid: str) -> None:
-        """The VMI is gone."""
+    def see(self, uid: str, life: Life | None) -> None:
+        """A VMI was added or changed; None: it is gone."""
+        if life is not None:
+            self.lives[uid] = life
+            return
         self._boots.pop(uid, None)
-        self._lives.pop(uid, None)
-
-    def keep(self, uids: Collection[str]) -> None:
-        """Only these VMIs live."""
-        for uid in [uid for uid in {*self._boots, *self._lives} if uid not in uids]:
-            self.forget(uid)
+        self.lives.pop(uid, None)
 
     def life(self, uid: str) -> Life:
         """What the VMI's status says; empty while it has not been seen."""
-        return self._lives.get(uid, _NO_LIFE)
+        return self.lives.get(uid, _NO_LIFE)
 
     def cells(self, uid: str) -> BootCells:
         """The cells of a running VM; empty: not known, or what was predicted is disproved by a move that succeeded."""
@@ -78,7 +81,8 @@ class Layouts:
             guest = guest_of(pod.vmi)
             domain = boot_domain(state, pod, guest, self.life(pod.vmi).sockets) if guest is not None else None
             if domain is not None:
-                self._boots[pod.vmi] = tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells)
+                cells = tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells)
+                self._boots[pod.vmi] = _CELLS.one(cells)
 
 
 def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:

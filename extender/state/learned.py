@@ -19,8 +19,12 @@ _KEPT = 32
 class Learned:
     """Lessons of one node. `options` are CPU Manager options that its refusals proved."""
 
+    __slots__ = ("_refused", "options", "takes_odd")
+
     def __init__(self) -> None:
         self.options: dict[str, str] = {}
+        #: the kubelet admitted a pod that full-pcpus-only would have refused
+        self.takes_odd = False
         self._refused: dict[Shape, None] = {}
 
     def refused(self, demand: PodDemand, reason: str) -> bool:
@@ -44,6 +48,7 @@ class Learned:
     def restarted(self) -> None:
         """The kubelet started anew, perhaps with other options."""
         self.options.clear()
+        self.takes_odd = False
         self._refused.clear()
 
     def __bool__(self) -> bool:

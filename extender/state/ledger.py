@@ -5,7 +5,7 @@ plays held pods first, then promises. A promise that is withdrawn, or a binding 
 later pods get; so the view is played again from the held state, never patched.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from _fastfit.model import ZoneRow
 from extender.kubelet.admission import Kubelet
@@ -13,17 +13,25 @@ from extender.kubelet.model import CannotStart
 from extender.kubelet.pod import Kind
 from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.versions import version_of
+from extender.kubevirt.launcher_pod import Guest
 from extender.state.books import zone_rows
 from extender.state.facts import NodeFacts
+from extender.state.placed import Pages, Placed
 from extender.state.pods import PodEntry
 
 __all__ = ["NodeLedger"]
 
 Answer = Admitted | Refused
 
+#: Kubelets of empty nodes by the ids of what they are made of, which is kept with them.
+_EMPTY_NODES: dict[tuple[int, int, int, str], tuple[NodeFacts, Kubelet]] = {}
+_MAX_EMPTY_NODES = 512
+
 
 class NodeLedger:
     """Pods of one node and their predicted placements. `problem` says why the kubelet cannot be played."""
+
+    __slots__ = ("_answers", "_base", "_held", "_promised", "_view", "facts", "problem")
 
     def __init__(self, facts: NodeFacts) -> None:
         self.facts = facts
@@ -33,7 +41,7 @@ class NodeLedger:
         #: all and only the pods that we ranked to this node and that are not bound yet, in that order
         self._promised: dict[str, PodEntry] = {}
         #: answers of the kubelet model, by pod UID
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, Placed | Refused] = {}
         self._base = self._new_kubelet()
         self._view = self._base
 
@@ -68,13 +76,38 @@ class NodeLedger:
 
     def answer(self, uid: str) -> Answer | None:
         """What the kubelet model answered for the pod."""
-        return self._answers.get(uid)
+        found = self._answers.get(uid)
+        return found.admitted() if isinstance(found, Placed) else found
+
+    def pages(self, pod: PodEntry, guest: Guest | None) -> Pages:
+        """Huge pages that the pod holds physically; none where the kubelet model has not placed it."""
+        found = self._answers.get(pod.uid)
+        return found.pages(self.facts, pod.demand, guest) if isinstance(found, Placed) else ()
 
     def unplaced(self) -> tuple[PodEntry, ...]:
         """Pods that the real kubelet admitted and the model refuses: what we know of the node is wrong."""
         return tuple(
             pod for uid, pod in self._held.items() if pod.admitted and isinstance(self._answers.get(uid), Refused)
         )
+
+    def order_matters(self, pod: PodEntry, guest_of: Callable[[str], Guest | None]) -> bool:
+        """Whether a promised pod, or one promised before it, fares otherwise if the kubelet sees that pod first.
+
+        Bindings run in parallel, so pods on their way to one node may overtake each other.
+        """
+        others = [other for uid, other in self._promised.items() if uid != pod.uid]
+        if self._base is None or not others:
+            return False
+        turned = self._base.clone()
+        guarded = self.facts.config.memory_manager_policy == "Static"
+        for each in (pod, *others):
+            answer = turned.admit(each.demand)
+            if isinstance(answer, Refused):
+                return True
+            guest = guest_of(each.vmi)
+            if not guarded and Placed.of(answer).pages(self.facts, each.demand, guest) != self.pages(each, guest):
+                return True
+        return False
 
     # --- events --------------------------------------------------------------------------------------
 
@@ -151,13 +184,22 @@ class NodeLedger:
 
     def _new_kubelet(self) -> Kubelet | None:
         self.problem = ""
-        if self.facts.machine is None:
+        facts = self.facts
+        if facts.machine is None:
             return None
-        try:
-            return Kubelet(self.facts.machine, self.facts.config, version_of(self.facts.version), self.facts.devices)
-        except CannotStart as error:
-            self.problem = str(error)
-            return None
+        # Nodes of one kind share their facts, and whatever never changes of their kubelets.
+        key = id(facts.machine), id(facts.config), id(facts.devices), facts.version
+        known = _EMPTY_NODES.get(key)
+        if known is None:
+            try:
+                kubelet = Kubelet(facts.machine, facts.config, version_of(facts.version), facts.devices)
+            except CannotStart as error:
+                self.problem = str(error)
+                return None
+            if len(_EMPTY_NODES) >= _MAX_EMPTY_NODES:
+                _EMPTY_NODES.clear()
+            known = _EMPTY_NODES[key] = facts, kubelet
+        return known[1].clone()
 
     def _start(self, pod: PodEntry) -> None:
         """Memory of a running pod's init containers is given back; their CPUs are not."""
@@ -188,7 +230,7 @@ class NodeLedger:
         if kubelet is None:
             return None
         answer = kubelet.admit(pod.demand)
-        self._answers[pod.uid] = answer
+        self._answers[pod.uid] = answer if isinstance(answer, Refused) else Placed.of(answer)
         if isinstance(answer, Refused):
             # What a refused pod's first containers took is swept before the next admission.
             kubelet.remove(pod.uid)

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher
+from extender.state.sharing import shared_text
 
-__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_over"]
+__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over"]
 
 
 class PodPhase:
@@ -19,16 +22,14 @@ class PodPhase:
 
 @dataclass(slots=True)
 class PodEntry:
-    """A live pod that holds exclusive CPUs, pinned memory or devices.
-
-    `order` sorts pods of one node into the order in which its kubelet saw them, as well as the API tells.
-    """
+    """A live pod that holds exclusive CPUs, pinned memory or devices."""
 
     uid: str
     namespace: str
     name: str
     node: str
-    order: tuple[str, str, str]
+    #: when its kubelet saw it, then when it was created, as digits: `order` is made of it
+    since: int
     demand: PodDemand
     vmi: str
     launcher: bool
@@ -40,6 +41,11 @@ class PodEntry:
     running: bool = False
     #: what we said of the node where it was bound: fits, unknown, refused, or none
     our_verdict: str = "none"
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sorts pods of one node into the order in which its kubelet saw them, as well as the API tells."""
+        return self.since, self.name
 
 
 def is_over(pod: Pod) -> bool:
@@ -59,18 +65,16 @@ def holds_something(demand: PodDemand) -> bool:
 
 def entry_of(pod: Pod) -> PodEntry | None:
     """The entry of a bound or pending pod; None when it can hold nothing, or its requests cannot be read."""
-    try:
-        demand = pod_demand(pod)
-    except BadObject:
+    demand = _demand_of(pod)
+    if demand is None:
         return None
-    if not holds_something(demand):
-        return None
+    meta = pod.metadata
     return PodEntry(
-        uid=pod.metadata.uid,
-        namespace=pod.metadata.namespace,
-        name=pod.metadata.name,
+        uid=meta.uid,
+        namespace=shared_text(meta.namespace),
+        name=meta.name,
         node=pod.spec.node_name,
-        order=_order(pod),
+        since=_since(pod),
         demand=demand,
         vmi=controlling_vmi(pod),
         launcher=is_launcher(pod),
@@ -80,11 +84,47 @@ def entry_of(pod: Pod) -> PodEntry | None:
     )
 
 
-def _order(pod: Pod) -> tuple[str, str, str]:
-    """Start at the kubelet, else the time of binding, else creation; RFC 3339 in UTC sorts as text."""
+_encode = msgspec.json.Encoder().encode
+#: The demand of the first pod of each shape; None for shapes that hold nothing. Bounded: shapes are few.
+_SHAPES: dict[bytes, PodDemand | None] = {}
+_MAX_SHAPES = 4096
+
+
+def _demand_of(pod: Pod) -> PodDemand | None:
+    """The pod's demand, with containers shared by all pods of its shape: reading quantities is half of all ingest."""
+    spec = pod.spec
+    shape = _encode((spec.containers, spec.init_containers, spec.resources, pod.status.qos_class))
+    first = _SHAPES.get(shape, ...)
+    if first is ...:
+        try:
+            demand = pod_demand(pod)
+        except BadObject:
+            return None
+        first = demand if holds_something(demand) else None
+        if len(_SHAPES) >= _MAX_SHAPES:
+            _SHAPES.clear()
+        _SHAPES[shape] = first
+    if first is None:
+        return None
+    return PodDemand(pod.metadata.uid, first.guaranteed, first.pod_level, first.containers)
+
+
+def _since(pod: Pod) -> int:
+    """Start at the kubelet, else the time of binding, else a far future; then the time of creation."""
     seen = pod.status.start_time
     if not seen:
         for condition in pod.status.conditions or ():
             if condition.type == "PodScheduled" and condition.status == "True":
                 seen = condition.last_transition_time
-    return (seen or "9999", pod.metadata.creation_timestamp or "", pod.metadata.name)
+    return _digits(seen or "9999") * 10**14 + _digits(pod.metadata.creation_timestamp or "")
+
+
+def _digits(moment: str) -> int:
+    """`2026-01-02T03:04:05Z` as 20260102030405: sorts like the text and takes a quarter of its memory."""
+    digits = moment[:4] + moment[5:7] + moment[8:10] + moment[11:13] + moment[14:16] + moment[17:19]
+    return int(digits.ljust(14, "0")) if digits.isdecimal() and digits.isascii() else 0
+
+
+def is_odd(demand: PodDemand, threads: int) -> bool:
+    """Whether full-pcpus-only would refuse the demand whatever is free."""
+    return threads > 1 and any(container.exclusive_cpus % threads for container in demand.containers)

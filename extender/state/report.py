@@ -4,6 +4,7 @@ NFD's topology updater and the resource-topology-exporter differ in detail; both
 `Node`, and `cpu`, `memory` and `hugepages-*` only where the manager concerned is on.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from extender.api.objects import NodeResourceTopology, Zone
 from extender.api.quantity import whole
 from extender.errors import BadObject
 from extender.state.fingerprint import ATTRIBUTE, METHOD_ATTRIBUTE
+from extender.state.sharing import shared_amounts, shared_text
 
 __all__ = ["Report", "ReportedZone", "read_report"]
 
@@ -62,6 +64,15 @@ class Report:
     fingerprint: str = ""
     fingerprint_method: str = ""
 
+    @property
+    def ground(self) -> tuple[object, ...]:
+        """The part that facts are made of, hashable."""
+        zones = tuple(
+            (zone.id, tuple(zone.capacity.items()), tuple(zone.allocatable.items()), tuple(zone.costs.items()))
+            for zone in self.zones
+        )
+        return zones, self.policy, self.scope, self.problem
+
     def resources(self) -> frozenset[str]:
         """Every resource that some zone names."""
         return frozenset(name for zone in self.zones for name in zone.allocatable)
@@ -102,17 +113,29 @@ def _policy(record: NodeResourceTopology) -> tuple[str, str]:
     return (policy if policy in _POLICIES else "", scope if scope in _SCOPES else "")
 
 
+#: Reports repeat the same few amounts, and come again every minute.
+_whole = functools.lru_cache(maxsize=8192)(whole)
+
+
 def _zone(zone_id: int, zone: Zone) -> ReportedZone:
     capacity: dict[str, int] = {}
     allocatable: dict[str, int] = {}
     available: dict[str, int] = {}
     for resource in zone.resources or ():
-        capacity[resource.name] = max(0, whole(resource.capacity))
-        allocatable[resource.name] = max(0, whole(resource.allocatable))
-        available[resource.name] = max(0, whole(resource.available))
-    costs = {}
+        name = shared_text(resource.name)
+        capacity[name] = max(0, _whole(resource.capacity))
+        allocatable[name] = max(0, _whole(resource.allocatable))
+        available[name] = max(0, _whole(resource.available))
+    costs = []
     for cost in zone.costs or ():
         match = _ZONE_NAME.fullmatch(cost.name)
         if match is not None:
-            costs[int(match[1])] = cost.value
-    return ReportedZone(zone_id, capacity, allocatable, available, costs)
+            costs.append((int(match[1]), cost.value))
+    return ReportedZone(
+        zone_id, shared_amounts(capacity), shared_amounts(allocatable), available, _shared_costs(tuple(costs))
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _shared_costs(costs: tuple[tuple[int, int], ...]) -> Mapping[int, int]:
+    return dict(costs)

@@ -10,10 +10,7 @@ from dataclasses import dataclass, replace
 from _fastfit.codes import Code, OnUnknown, Policy, Scope
 from _fastfit.model import Row, ZoneRow
 from extender.kubelet.model import Machine
-from extender.kubelet.results import Admitted
-from extender.kubevirt.host_topology import HostTopology
 from extender.kubevirt.launcher_pod import Guest
-from extender.kubevirt.physical_pages import pages_held
 from extender.state.books import zone_rows
 from extender.state.canonical import page_bytes
 from extender.state.facts import NodeFacts
@@ -63,7 +60,7 @@ def make_row(
             on_unknown=on_unknown,
         )
     counts = kubelet.counts()
-    pages = _pages_free(facts, ledger, facts.machine, facts.topology, guest_of) if facts.pages_known else None
+    pages = _pages_free(facts, ledger, facts.machine, guest_of) if facts.pages_known else None
     options = facts.config.cpu_manager_policy_options
     static = facts.config.cpu_manager_policy == "static"
     return Row(
@@ -112,7 +109,6 @@ def _pages_free(
     facts: NodeFacts,
     ledger: NodeLedger,
     machine: Machine,
-    topology: HostTopology,
     guest_of: Callable[[str], Guest | None],
 ) -> Amounts:
     """Huge pages per zone that no pod holds physically, in bytes by resource name."""
@@ -127,11 +123,8 @@ def _pages_free(
             if name in free.get(reserved.zone, {}):
                 free[reserved.zone][name] -= amount
     for pod in ledger.pods():
-        answer = ledger.answer(pod.uid)
-        if isinstance(answer, Admitted):
-            for zone_id, sizes in pages_held(machine, topology, pod.demand, answer, guest_of(pod.vmi)).items():
-                for name, amount in sizes.items():
-                    _take_pages(free, nearest[zone_id], name, amount)
+        for zone_id, name, amount in ledger.pages(pod, guest_of(pod.vmi)):
+            _take_pages(free, nearest[zone_id], name, amount)
     return {zone_id: {name: max(0, left) for name, left in sizes.items()} for zone_id, sizes in free.items()}
 
 

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 import yaml
-from kubernetes_asyncio.client.configuration import Configuration
-from kubernetes_asyncio.config import ConfigException, load_kube_config
-from kubernetes_asyncio.config.incluster_config import InClusterConfigLoader
 
 from extender.errors import ClusterError
+from extender.watch.client import ConfigException, Configuration, InClusterConfigLoader, load_kube_config
 
 __all__ = ["Credentials", "Kubeconfig", "ServiceAccount", "find"]
 

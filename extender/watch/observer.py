@@ -21,7 +21,7 @@ class WatchObserver(Protocol):
         """A new list is needed: `start`, `gone`, `line_too_long`, `rejected`, `fault` or `returned`."""
 
     def swapped(self, source: Source, objects: int, seconds: float) -> None:
-        """A list of `objects` was handed over; `seconds` is how long Sink.replace held the loop."""
+        """A list of `objects` became the picture; `seconds` is its longest step, which held the loop."""
 
     def skipped(self, source: Source) -> None:
         """An object could not be read and is not in the picture (or is there in its older form)."""

@@ -4,16 +4,18 @@ The objects themselves are with the sink; here is only what is needed to keep th
 which objects the sink holds, and which have ended.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 import structlog
 
-from extender.state.events import Record, Sink
+from extender.state.events import Record, Sink, Staging
 from extender.watch.envelopes import Event, read_event, read_marker, read_status
 from extender.watch.failures import NotStreamed, failure
 from extender.watch.observer import WatchObserver
 from extender.watch.pace import Pace
 from extender.watch.sources import Kind
-from extender.watch.trimming import Shapes, trimmed
+from extender.watch.trimming import trimmed
 
 __all__ = ["Gathering", "Picture"]
 
@@ -34,17 +36,25 @@ def _identity(record: Record) -> int:
 class Gathering:
     """A list while it arrives, apart from the picture that is being served."""
 
-    def __init__(self) -> None:
-        self.records: dict[int, Record] = {}
-        self._shapes = Shapes()
+    def __init__(self, staging: Staging) -> None:
+        self.known: set[int] = set()
+        self._staging = staging
 
     def put(self, record: Record) -> None:
         """An object of the list, or its newer form."""
-        self.records[_identity(record)] = self._shapes.shared(record)
+        self.known.add(_identity(record))
+        self._staging.put(record)
 
     def delete(self, record: Record) -> None:
         """An object that ended while the list arrived."""
-        self.records.pop(_identity(record), None)
+        key = _identity(record)
+        if key in self.known:
+            self.known.discard(key)
+            self._staging.delete(record)
+
+    def swap(self) -> Iterator[None]:
+        """Make it the picture, step by step."""
+        return self._staging.swap()
 
 
 class Picture:
@@ -114,17 +124,22 @@ class Picture:
                 self._other(event)
         return ""
 
-    def swap(self, gathering: Gathering, version: str) -> list[Record]:
-        """Hand the complete list to the sink in one step; the list is returned for the caller to let go of."""
-        records = list(gathering.records.values())
-        self._known = set(gathering.records)
-        gathering.records.clear()
+    def gathering(self) -> Gathering:
+        """Begin a list; to be called before it is asked for."""
+        return Gathering(self._sink.stage(self._source))
+
+    def swap(self, gathering: Gathering, version: str) -> Iterator[None]:
+        """Hand the complete list to the sink, in steps between which the loop may run. To be run to its end."""
         self._ended.clear()
+        longest = 0.0
         began = self._pace.clock()
-        self._sink.replace(self._source, records)
-        self._observer.swapped(self._source, len(records), self._pace.clock() - began)
+        for _ in gathering.swap():
+            longest = max(longest, self._pace.clock() - began)
+            yield
+            began = self._pace.clock()
+        self._known = gathering.known
         self.version = version
-        return records
+        self._observer.swapped(self._source, len(self._known), longest)
 
     def drop(self) -> None:
         """The kind is not served: the sink forgets it."""

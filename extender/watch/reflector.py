@@ -3,8 +3,8 @@
 The shape is that of client-go's reflector (KEP-3157 for the list that arrives on the watch). `run` repeats
 attempts for ever; an attempt is one connection, and each kind of failure is answered in one place, `_react`.
 
-Rules: resource versions are opaque and never ordered; while a list arrives only its end gives one; a picture is
-replaced whole, and the old one is served, marked stale, until then.
+Rules: resource versions are opaque and never ordered; while a list arrives only its end gives one; a list replaces the
+picture, it is not merged into it, and the old one is served, marked stale, until then.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class Reflector:
         observer: WatchObserver | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """`clock`: monotonic seconds, that of the event loop. `sink.replace` must not keep the list it is given."""
+        """`clock`: monotonic seconds, that of the event loop."""
         self._source = kind.source
         self._resource = kind.resource
         self._selector = {"fieldSelector": kind.field_selector} if kind.field_selector else {}
@@ -137,7 +137,7 @@ class Reflector:
                 return 0.0
             else:
                 query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-                await self._stream(query, Gathering())
+                await self._stream(query, self._picture.gathering())
         except ClusterError as error:
             return self._react(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch for good
@@ -192,7 +192,7 @@ class Reflector:
             await self._swap(gathering, version)
 
     async def _pages(self) -> tuple[Gathering, str]:
-        gathering = Gathering()
+        gathering = self._picture.gathering()
         query = {"limit": str(self._page)} | self._selector
         version = ""
         while True:
@@ -209,18 +209,15 @@ class Reflector:
             query["continue"] = page.metadata.continues
 
     async def _swap(self, gathering: Gathering, version: str) -> None:
-        """The list is complete: it becomes the picture in one step, and is let go of in small ones."""
-        records = self._picture.swap(gathering, version)
+        """The list is complete: it becomes the picture, in steps between which the loop runs."""
+        for _ in self._picture.swap(gathering, version):
+            if self._pace.due():
+                await self._pace.rest()
         self._confirmed = self._clock()
         self._swaps += 1
         self._settled = True
-        self._log.info("list taken", objects=len(records), cause=self._cause, paged=self._paged)
+        self._log.info("list taken", objects=self._picture.objects, cause=self._cause, paged=self._paged)
         self._live()
-        # Freeing 50,000 records at once would hold the loop for tens of milliseconds.
-        while records:
-            del records[-64:]
-            if self._pace.due():
-                await self._pace.rest()
 
     # --- state ------------------------------------------------------------------------------------------
 

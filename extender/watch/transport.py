@@ -13,10 +13,10 @@ from typing import Final, Protocol
 
 import aiohttp
 import msgspec
-from kubernetes_asyncio.client.api_client import ApiClient
 
 from extender import __version__
 from extender.errors import ClusterError
+from extender.watch.client import ApiClient
 from extender.watch.credentials import Credentials
 from extender.watch.failures import LineTooLong, PageTooLarge, Status, Unreachable, failure
 from extender.watch.lines import LineSplitter

@@ -1,4 +1,4 @@
-"""What is kept of an object that was read: enough for the state, and no more, while 50,000 of them wait for a swap.
+"""What is handed on of an object that was read: enough for the state, and no more.
 
 Pods that the kubelet's managers keep nothing for are left out: neither Guaranteed (no CPUs, no memory of their own;
 cpumanager/policy_static.go, memorymanager/policy_static.go) nor with a resource that a device plugin or huge pages
@@ -8,34 +8,16 @@ Of the others labels and annotations of KubeVirt and of ours are kept, and of th
 
 from collections.abc import Mapping
 
-import msgspec
 from msgspec.structs import replace
 
 from extender.api.objects import Container, Pod, Vmi
 from extender.names import LAUNCHER_LABEL, LAUNCHER_VALUE, PREFIX
 from extender.state.events import Record
 
-__all__ = ["Shapes", "trimmed"]
-
-_encode = msgspec.json.Encoder().encode
+__all__ = ["trimmed"]
 
 _SHARED_QOS = frozenset({"Burstable", "BestEffort"})
 _DOMAINS = ("kubevirt.io", PREFIX)
-
-
-class Shapes:
-    """Lets pods with equal containers share one list of them: there are few shapes, and they are half of a record."""
-
-    def __init__(self) -> None:
-        self._containers: dict[bytes, list[Container]] = {}
-
-    def shared(self, record: Record) -> Record:
-        """The same record, with the containers of the first one that had equal ones."""
-        if not isinstance(record, Pod) or record.spec.containers is None:
-            return record
-        containers = record.spec.containers
-        first = self._containers.setdefault(_encode(containers), containers)
-        return record if first is containers else replace(record, spec=replace(record.spec, containers=first))
 
 
 def trimmed(record: Record) -> Record | None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,26 +20,26 @@ class Backend:
     """One implementation."""
 
     name: str
-    fit: ModuleType
+    Table: type[Any]
     scan: Callable[..., Scan]
 
     def table(self, *rows: Any) -> Any:
         """A table with these rows."""
-        table = self.fit.Table(TEXTS)
+        table = self.Table(TEXTS)
         for row in rows:
             table.put(row)
         return table
 
 
-PYTHON = Backend("python", _fit_py, _wire_py.scan)
+PYTHON = Backend("python", _fit_py.Table, _wire_py.scan)
 
 
 def compiled() -> Backend:
     """The compiled kernel. Where it is not built the test is skipped, in CI it fails."""
     try:
-        from _fastfit import _fit, _wire
+        from _fastfit import _table, _wire
     except ImportError as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(f"the compiled kernel is not built ({error}): run `make install`")
-    return Backend("cython", _fit, _wire.scan)
+    return Backend("cython", _table.Table, _wire.scan)

@@ -32,6 +32,7 @@ def everything(backend: Backend, nodes: list[Row], ask: Ask, wanted: bytes) -> d
         "filter": [fit.filter_reply(), fit.filter_reply(always_failed=True)],
         "scores": [fit.score_reply(), fit.score_reply(2), fit.score_reply(0)],
         "generation": table.generation,
+        "shortlist": (fit.shortlist(1), fit.filter_reply(), fit.survivors, fit.best(), fit.entries()),
     }
 
 

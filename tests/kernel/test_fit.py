@@ -217,7 +217,7 @@ def test_unseen_mode(backend: Backend) -> None:
 
 def test_texts(backend: Backend) -> None:
     """A code without a text has the empty one."""
-    table = backend.fit.Table([b'"fits"', b""])
+    table = backend.Table([b'"fits"', b""])
     table.put(row(FULL))
     table.unseen_on_unknown = OnUnknown.REFUSE
     fit = table.fit(table.prepare(FOUR), names("n", "x"))

@@ -127,6 +127,79 @@ def test_bad_config(path: str, value: Any, text: str) -> None:
     assert str(caught.value).startswith("k")
 
 
+@pytest.mark.parametrize(
+    ("path", "least", "most"),
+    [
+        ("sockets", 2, 8192),
+        ("numa.3.id", 3, 1023),
+        ("numa.0.memoryBytes", 16 << 30, 2**62),
+        ("numa.1.hugepages.2Mi", 0, 8192),
+        ("numa.0.distances.0", 0, 65535),
+        ("numa.3.cores.3.socket", 0, 8191),
+        ("numa.0.cores.0.l3", 0, 2**62),
+        ("numa.3.cores.3.threads.1", 31, 8191),
+    ],
+)
+def test_numbers_of_a_machine_have_limits(path: str, least: int, most: int) -> None:
+    """Both ends are accepted, what lies beyond is not (16Gi of pages are in 32Gi of zone; 16Gi are left)."""
+    for value in (least, most):
+        node = copy.deepcopy(B | {"sockets": 4})
+        _set(path, value)(node)
+        assert machine_to_json(machine_from_json(node, "m")) == node
+    for value in (least - 1, most + 1):
+        node = copy.deepcopy(B | {"sockets": 4})
+        _set(path, value)(node)
+        with pytest.raises(BadObject):
+            machine_from_json(node, "m")
+
+
+def test_a_zone_may_be_empty() -> None:
+    """No memory, no pages, no cores."""
+    node = copy.deepcopy(E)
+    node["numa"][2] |= {"memoryBytes": 0, "hugepages": {}}
+    assert machine_from_json(node, "m").zones[2].memory_bytes == 0
+    node["numa"][2]["memoryBytes"] = -1
+    with pytest.raises(BadObject, match="memoryBytes: -1"):
+        machine_from_json(node, "m")
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        ("reservedCPUCount", (0, 8192), (-1, 8193)),
+        ("reservedMemory.0.numaNode", (0, 1023), (-1, 1024)),
+        ("reservedMemory.0.limits.memory", ("0", 0), ("-1", -1)),
+        ("cpuManagerPolicyOptions.full-pcpus-only", ("x" * 16384,), ("x" * 16385,)),
+        (
+            "reservedMemory",
+            ([{"numaNode": 0, "limits": {}}] * 64,),
+            ([{"numaNode": 0, "limits": {}}] * 65,),
+        ),
+        ("topologyManagerPolicyOptions", ({str(n): "" for n in range(64)},), ({str(n): "" for n in range(65)},)),
+    ],
+)
+def test_limits_of_a_configuration(path: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
+    """Both ends are accepted, what lies beyond is not."""
+    for values, accepted in ((good, True), (bad, False)):
+        for value in values:
+            settings = copy.deepcopy(CONFIG)
+            _set(path, value)(settings)
+            try:
+                config_from_json(settings, "k")
+            except BadObject:
+                assert not accepted, value
+            else:
+                assert accepted, value
+
+
+def test_many_zones_and_threads() -> None:
+    """64 zones are read; so is a core of many threads."""
+    wide = machine(1, 64, 1)
+    assert len(machine_from_json(wide, "m").zones) == 64
+    wide["numa"][0]["cores"] = [{"socket": 0, "l3": None, "threads": list(range(1000, 1200))}]
+    assert len(machine_from_json(wide, "m").zones[0].cores[0].threads) == 200
+
+
 @pytest.mark.parametrize("value", [None, [], "x", 1, True, {1: 2}])
 def test_not_an_object(value: object) -> None:
     """Whatever else JSON can be is refused."""

@@ -213,7 +213,17 @@ def test_cannot_start(settings: dict[str, Any], text: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "count"),
-    [("2Mi", 2 << 20), ("1Gi", GI), ("64Ki", 65536), ("1G", 0), ("Gi", 0), ("", 0), ("x2Mi", 0), ("-1Gi", 0)],
+    [
+        ("2Mi", 2 << 20),
+        ("1Gi", GI),
+        ("1Ti", 1 << 40),
+        ("64Ki", 65536),
+        ("1G", 0),
+        ("Gi", 0),
+        ("", 0),
+        ("x2Mi", 0),
+        ("-1Gi", 0),
+    ],
 )
 def test_page_bytes(size: str, count: int) -> None:
     """Page sizes as they stand in resource names."""

@@ -364,3 +364,31 @@ def test_a_refused_shape_is_not_tried_again_until_a_pod_leaves() -> None:
     assert decider.fit(equal, b'["b"]').counts() == {Code.NodeNotSeen: 1}
     cluster.delete(Source.PODS, running)
     assert decider.fit(equal, b'["a"]').counts() == {Code.Fits: 1}
+
+
+def test_pods_on_their_way_to_one_node_must_not_depend_on_their_order() -> None:
+    """Bindings overtake each other: a node is taken only if both orders give the pods the same zones."""
+    cluster, decider = _cluster("a", topologyManagerPolicy="none", memoryManagerPolicy="None", reservedMemory=[])
+    first, second = pod("first", 12, 4), pod("second", 4, 4)
+    assert _place(cluster, decider, first, b'["a"]') == ("a", Code.Fits)
+    assert _place(cluster, decider, second, b'["a"]') is None
+    assert cluster.charged() == 1
+    cluster.put(Source.PODS, pod("first", 12, 4, node_name="a"))
+    assert _place(cluster, decider, second, b'["a"]') == ("a", Code.Fits)
+
+
+def test_a_node_of_unknown_options_is_tried_with_one_odd_pod() -> None:
+    """The first odd pod shows whether full-pcpus-only is on; until then no second one follows."""
+    cluster = Cluster()
+    free = [
+        {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
+        {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
+    ]
+    cluster.put(Source.NODES, node("a"))
+    cluster.put(Source.REPORTS, report("a", free))
+    decider = Decider(cluster)
+    assert _place(cluster, decider, pod("probe", 3, 0), b'["a"]') == ("a", Code.Fits)
+    assert _place(cluster, decider, pod("odd", 3, 0), b'["a"]') is None
+    assert _place(cluster, decider, pod("even", 4, 0), b'["a"]') == ("a", Code.Fits)
+    cluster.put(Source.PODS, pod("probe", 3, 0, node_name="a", start="2026-01-01T00:00:00Z"))
+    assert _place(cluster, decider, pod("odd", 3, 0), b'["a"]') == ("a", Code.Fits)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,33 @@ class Ledger:
         self.pictures[source] = {record.metadata.uid: record for record in everything}
         assert len(self.pictures[source]) == len(everything)
 
+    def stage(self, source: Source) -> "Staged":
+        return Staged(self, source)
+
     def absent(self, source: Source) -> None:
         self.absences.append(source)
         self.pictures.pop(source, None)
+
+
+class Staged:
+    """A list on its way into a Ledger; the swap is the last of a few steps."""
+
+    def __init__(self, ledger: Ledger, source: Source) -> None:
+        self.ledger = ledger
+        self.source = source
+        self.records: dict[str, Record] = {}
+
+    def put(self, record: Record) -> None:
+        self.records[record.metadata.uid] = record
+
+    def delete(self, record: Record) -> None:
+        del self.records[record.metadata.uid]
+
+    def swap(self) -> Iterator[None]:
+        for _ in self.records:
+            yield
+        self.ledger.replace(self.source, self.records.values())
+        yield
 
 
 class Hooks:

@@ -11,7 +11,7 @@ from extender.api.objects import NodeResourceTopology, Pod
 from extender.state.events import Source
 from extender.watch.observer import NoObserver
 from extender.watch.pace import Pace, collector_paused
-from extender.watch.picture import Gathering, Picture
+from extender.watch.picture import Picture
 from extender.watch.reflector import Reflector, Tuning
 from extender.watch.resource import Resource
 from extender.watch.sources import KINDS
@@ -149,13 +149,14 @@ def test_changes_during_the_list_on_the_watch_count() -> None:
     store, ledger = Store(), Ledger()
     for number in range(3):
         store.put("pods", pod(f"p{number}"))
-    picture, gathering = Picture(KINDS[Source.PODS], ledger, NoObserver(), Pace()), Gathering()
+    picture = Picture(KINDS[Source.PODS], ledger, NoObserver(), Pace())
+    gathering = picture.gathering()
     lines = [event("ADDED", obj) for obj in store.fresh("pods")]
     lines.append(event("DELETED", store.fresh("pods")[1]))
     lines.append(event("MODIFIED", store.put("pods", pod("p2", labels={"kubevirt.io/a": "b"}))))
     assert [picture.gather(line, gathering) for line in lines] == [""] * 5
     assert picture.gather(bookmark(777, {"k8s.io/initial-events-end": "true"}), gathering) == "777"
-    picture.swap(gathering, "777")
+    list(picture.swap(gathering, "777"))
     labels = {record.metadata.name: record.metadata.labels for record in ledger.pictures[Source.PODS].values()}
     assert labels == {"p0": {"kubevirt.io": "virt-launcher"}, "p2": {"kubevirt.io/a": "b"}}
 

@@ -12,7 +12,7 @@ from extender.watch.envelopes import read_page
 from extender.watch.failures import Gone, LineTooLong, Unreadable
 from extender.watch.lines import LineSplitter
 from extender.watch.pace import Backoff, Pace
-from extender.watch.picture import Gathering, Picture
+from extender.watch.picture import Picture
 from extender.watch.sources import KINDS
 from tests.fakeapi.replies import status
 from tests.fakeapi.store import Store
@@ -26,10 +26,10 @@ class Scene:
     def __init__(self) -> None:
         self.store, self.ledger, self.hooks = Store(), Ledger(), Hooks()
         self.picture = Picture(KINDS[Source.PODS], self.ledger, self.hooks, Pace())
-        gathering = Gathering()
+        gathering = self.picture.gathering()
         for number in range(3):
             self.picture.gather(event("ADDED", self.store.put("pods", pod(f"p{number}"))), gathering)
-        self.picture.swap(gathering, "103")
+        list(self.picture.swap(gathering, "103"))
 
     def names(self) -> set[str]:
         return {record.metadata.name for record in self.ledger.pictures[Source.PODS].values()}

@@ -12,7 +12,7 @@ from extender.kubevirt.launcher_pod import role_of
 from extender.state.events import Source
 from extender.state.pods import entry_of
 from extender.watch.sources import KINDS
-from extender.watch.trimming import Shapes, trimmed
+from extender.watch.trimming import trimmed
 
 
 def decoded(obj: dict[str, Any]) -> Pod:
@@ -94,17 +94,6 @@ def test_what_the_state_reads_survives() -> None:
     assert kept.metadata.labels == {"kubevirt.io": "virt-launcher", "kubevirt.io/created-by": "v1"}
     assert kept.metadata.annotations == {"fastfit.dev/migration": "off", "alpha.kubevirt.io/a": "1"}
     assert [condition.type for condition in kept.status.conditions or ()] == ["PodScheduled"]
-
-
-def test_pods_of_one_shape_share_their_containers() -> None:
-    """Equal containers become one object, different ones do not, and the records stay equal to what they were."""
-    shapes = Shapes()
-    first, second, other = pod("Guaranteed", CPUS), pod("Guaranteed", CPUS), pod("Guaranteed", SMALL)
-    shared = [shapes.shared(record) for record in (first, second, other)]
-    assert shared == [first, second, other]
-    containers = [record.spec.containers for record in shared if isinstance(record, Pod)]
-    assert containers[0] is containers[1]
-    assert containers[2] is not containers[0]
 
 
 def test_vmi_keeps_the_annotation_that_counts_its_cpus() -> None:

@@ -1,0 +1,169 @@
+"""Table and query, compiled: the contract is that of the twins in _fit_py.py.
+
+A row is packed once, when it is put, into one allocation, and found again by its name. A query keeps an answer per
+row, good until the row changes.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
+
+from _fastfit._names cimport CODES
+from _fastfit._pack cimport fill_columns, pack_ask, pack_row, schema_of
+from _fastfit._slots cimport NOWHERE, Slot, find, insert, remove, reserve
+from _fastfit._types cimport Answer, BEST_EFFORT, Columns, Row
+
+from _fastfit._demand import derive
+from _fastfit._rows import trusted
+from _fastfit.codes import Mode, OnUnknown
+
+__all__ = ["Query", "Table"]
+
+cdef enum:
+    QUERIES_KEPT = 64
+
+
+cdef class Query:
+    """An ask and the answers to it, one per row, each good until its row changes."""
+
+    def __cinit__(self, Table table not None, ask):
+        self.table = table
+        self.demand = derive(ask)
+        names = self.demand.memory_names
+        self.memory = names if self.demand.rank_name in names else (*names, self.demand.rank_name)
+        self.ask = pack_ask(self.demand, self.memory)
+
+    def __dealloc__(self):
+        PyMem_Free(self.ask)
+        PyMem_Free(self.answers)
+        PyMem_Free(self.columns)
+
+    cdef int extend(self, Table table) except -1:
+        """Follow the table's growth: room for an answer per slot, columns for every schema."""
+        cdef void *larger
+        if self.capacity < table.slots.capacity:
+            larger = PyMem_Realloc(self.answers, table.slots.capacity * sizeof(Answer))
+            if larger == NULL:
+                raise MemoryError
+            self.answers = <Answer *>larger
+            memset(self.answers + self.capacity, 0, (table.slots.capacity - self.capacity) * sizeof(Answer))
+            self.capacity = table.slots.capacity
+        if self.schemas < len(table.schemas):
+            larger = PyMem_Realloc(self.columns, len(table.schemas) * sizeof(Columns))
+            if larger == NULL:
+                raise MemoryError
+            self.columns = <Columns *>larger
+            for schema in table.schemas[self.schemas:]:
+                fill_columns(&self.columns[self.schemas], self.demand, self.memory, schema)
+                self.schemas += 1
+        return 0
+
+
+cdef class Table:
+    """The rows of all nodes by name. `generation` grows by one with every change."""
+
+    def __cinit__(self, texts):
+        self.texts = [bytes(text) or b'""' for text in texts]
+        self.texts += [b'""'] * (CODES - len(self.texts))
+        self.schema_numbers = {}
+        self.schemas = []
+        self.queries = {}
+        self.unseen_mode = Mode.ENFORCE
+        self.unseen_on_unknown = OnUnknown.KEEP
+        self.slots.free = self.slots.first = NOWHERE
+        self.need_scratch(8)
+
+    def __dealloc__(self):
+        cdef int32_t number
+        for number in range(self.slots.capacity):
+            PyMem_Free(self.slots.slot[number].row)
+        PyMem_Free(self.slots.slot)
+        PyMem_Free(self.slots.index)
+        PyMem_Free(self.scratch)
+        PyMem_Free(self.spare_names)
+
+    cdef int need_scratch(self, int32_t zones) except -1:
+        cdef void *larger
+        if zones > self.scratch_zones:
+            larger = PyMem_Realloc(self.scratch, (<size_t>2 << zones) * sizeof(int64_t))
+            if larger == NULL:
+                raise MemoryError
+            self.scratch = <int64_t *>larger
+            self.scratch_zones = zones
+        return 0
+
+    def __len__(self):
+        return self.slots.count
+
+    def __contains__(self, name):
+        return isinstance(name, str) and self.number_of(name) != NOWHERE
+
+    cdef int32_t number_of(self, str name) except -2:
+        cdef bytes raw = name.encode("utf-8", "surrogatepass")
+        return find(&self.slots, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+
+    def names(self):
+        """All names, sorted."""
+        cdef int32_t number
+        found = []
+        for number in range(self.slots.capacity):
+            if self.slots.slot[number].row != NULL:
+                found.append(self.slots.slot[number].name[:self.slots.slot[number].length].decode())
+        return sorted(found)
+
+    def put(self, row):
+        """Insert the row, or replace the one of that name. Raises ValueError for a row that makes no sense."""
+        cdef Row *packed
+        cdef int32_t number
+        cdef Slot *slot
+        row = trusted(row)
+        schema = schema_of(row)
+        column_set = self.schema_numbers.get(schema)
+        if column_set is None:
+            column_set = self.schema_numbers[schema] = len(self.schemas)
+            self.schemas.append(schema)
+        reserve(&self.slots)
+        packed = pack_row(row, column_set, schema, self.generation + 1)
+        if packed.policy == BEST_EFFORT:
+            try:
+                self.need_scratch(packed.zones)
+            except MemoryError:
+                PyMem_Free(packed)
+                raise
+        number = find(&self.slots, packed.name, packed.name_length)
+        if number == NOWHERE:
+            number = insert(&self.slots, packed.name, packed.name_length)
+        slot = &self.slots.slot[number]
+        PyMem_Free(slot.row)
+        slot.row = packed
+        slot.name = packed.name
+        slot.mode = packed.mode
+        slot.on_unknown = packed.on_unknown
+        self.generation += 1
+
+    def drop(self, name):
+        """Remove a row; False if there is none."""
+        cdef int32_t number = self.number_of(name)
+        cdef Row *row
+        if number == NOWHERE:
+            return False
+        row = self.slots.slot[number].row
+        remove(&self.slots, number)
+        PyMem_Free(row)
+        self.generation += 1
+        return True
+
+    def prepare(self, ask):
+        """Make the query of this ask; equal asks get the same one."""
+        query = self.queries.pop(ask, None) or Query(self, ask)
+        self.queries[ask] = query
+        if len(self.queries) > QUERIES_KEPT:
+            del self.queries[next(iter(self.queries))]
+        return query
+
+    def fit(self, Query query not None, names):
+        """Judge the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
+        from _fastfit._fit import Fit  # a fit in turn needs the table's C side
+
+        return Fit(self, query, names)

@@ -1,0 +1,34 @@
+"""Pods on their way to a node: what must be seen of them before another one may follow.
+
+Both doubts end by themselves within moments: at the binding, or at the kubelet's answer, whose events also wake the
+pods that wait.
+"""
+
+from collections.abc import Callable
+
+from _fastfit.codes import Code
+from extender.kubevirt.launcher_pod import Guest
+from extender.state.node import NodeState
+from extender.state.pods import PodEntry, is_odd
+
+__all__ = ["doubt_in_flight"]
+
+_OPTIONS = "cpuManagerPolicyOptions"
+
+
+def doubt_in_flight(state: NodeState, pod: PodEntry, guest_of: Callable[[str], Guest | None]) -> Code | None:
+    """Why `pod`, just promised to the node, should rather wait; None: nothing speaks against it."""
+    if state.ledger.order_matters(pod, guest_of):
+        return Code.OrderUndecided
+    if _may_want_whole_cores(state) and is_odd(pod.demand, state.threads_per_core):
+        threads = state.threads_per_core
+        if any(o.uid != pod.uid and not o.admitted and is_odd(o.demand, threads) for o in state.ledger.pods()):
+            return Code.ProbeUnderWay
+    return None
+
+
+def _may_want_whole_cores(state: NodeState) -> bool:
+    """Whether nobody has said, and nothing has shown, if full-pcpus-only is on."""
+    if state.learned.takes_odd or state.facts.config.cpu_manager_policy != "static":
+        return False
+    return all(fact.name != _OPTIONS for fact in state.facts.facts)
