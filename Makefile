@@ -7,14 +7,14 @@ BIN := $(VENV)/bin
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.lock requirements-dev.lock pyproject.toml _fastfit/*.pyx _fastfit/_build.py tools/check_tools.py
+$(VENV)/.installed: requirements.lock pyproject.toml $(wildcard _fastfit/*.py _fastfit/*.pyx _fastfit/*.pxd) tools/check_tools.py
 	@$(PYTHON) tools/check_tools.py
-	$(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 

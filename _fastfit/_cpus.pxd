@@ -141,12 +141,25 @@ cdef inline bint share_sockets(const Row *row, const int32_t *zones, int32_t cou
     return popcount(sockets) < count
 
 
+cdef inline bint unequal(const Row *row) noexcept nogil:
+    cdef int32_t zone, total = 0
+    for zone in range(row.zones):
+        if row.zone[zone].total:
+            if total and row.zone[zone].total != total:
+                return True
+            total = row.zone[zone].total
+    return False
+
+
 cdef inline void pack(Books *books, uint32_t mask, int32_t need, bint uncore) noexcept nogil:
     cdef const Row *row = books.row
     cdef int32_t order[ZONES]
     cdef int32_t count, place, zone, got
     if not need:
         return
+    if mask & (mask - 1) and unequal(row):
+        # The kubelet measures a whole unit by the machine's average: it may hand out reserved CPUs of a smaller zone.
+        books.split_known = False
     if row.sockets_first:
         need = take_sockets(books, mask, need)
     count = zone_order(books, mask, order)
@@ -160,7 +173,7 @@ cdef inline void pack(Books *books, uint32_t mask, int32_t need, bint uncore) no
     count = zone_order(books, mask, order)
     if count > 1 and need < pool_of(books, mask):
         if row.spread:
-            books.split_known = books.split_known and not share_sockets(row, order, count)
+            books.split_known = books.split_known and not uncore and not share_sockets(row, order, count)
         else:
             books.split_known = books.split_known and books.cores_known and not uncore
     if uncore or row.spread:

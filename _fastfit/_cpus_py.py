@@ -223,9 +223,16 @@ def _take(row: Row, books: CpuBooks, mask: int, count: int) -> None:
     _pack(row, books, zones, count, uncore=row.uncore and not row.distribute)
 
 
+def _unequal(row: Row) -> bool:
+    return len({zone.cpu_total for zone in row.zones if zone.cpu_total}) > 1
+
+
 def _pack(row: Row, books: CpuBooks, zones: Sequence[int], count: int, uncore: bool) -> None:
     """The default: whole sockets and zones, then whole cores, then single CPUs, each from the most used zone first."""
     need = count
+    if len(zones) > 1 and _unequal(row):
+        # The kubelet measures a whole unit by the machine's average: it may hand out reserved CPUs of a smaller zone.
+        books.split_known = False
     if _sockets_first(row):
         need = _whole_sockets(row, books, zones, need)
     need = _whole_zones(row, books, zones, need)
@@ -233,7 +240,7 @@ def _pack(row: Row, books: CpuBooks, zones: Sequence[int], count: int, uncore: b
         return
     order = _order(row, books, zones)
     if len(order) > 1 and need < sum(books.pool[zone] for zone in order):
-        by_count = not _share_sockets(row, order) if row.spread else books.cores_known and not uncore
+        by_count = not uncore and (not _share_sockets(row, order) if row.spread else books.cores_known)
         books.split_known = books.split_known and by_count
     if uncore or row.spread:
         books.cores_known = False

@@ -38,13 +38,16 @@ _GUEST: Final = TYPES["cx1.2xlarge1gi"]
 _CONSOLE_BYTES: Final = 60_000_000
 
 
-def populate(plane: ControlPlane, nodes: int) -> None:
-    """Create the nodes, their reports, and the VMs that run on them."""
+def populate(plane: ControlPlane, nodes: int, *, legacy: bool) -> None:
+    """Create the nodes, their reports, and the VMs that run on them.
+
+    `legacy` reports state the policy in the deprecated topologyPolicies as well, as NFD's do.
+    """
     for namespace in (_RUNNING, NAMESPACE):
         plane.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     numbers = range(nodes)
     plane.api.create_all(map(_node, numbers), _PARALLEL)
-    plane.api.create_all(map(_report, numbers), _PARALLEL)
+    plane.api.create_all([_report(number, legacy=legacy) for number in numbers], _PARALLEL)
     guests = [
         rendered(Vm(f"guest-{k:05}", _GUEST, node=_name(k), namespace=_RUNNING), names.SCHEDULER_NAME) for k in numbers
     ]
@@ -136,13 +139,13 @@ def _node(number: int) -> Json:
     }
 
 
-def _report(number: int) -> Json:
+def _report(number: int, *, legacy: bool) -> Json:
     """The NodeResourceTopology as an exporter writes it: quantities are plain integers."""
     return {
         "apiVersion": "topology.node.k8s.io/v1alpha2",
         "kind": "NodeResourceTopology",
         "metadata": {"name": _name(number)},
-        "topologyPolicies": ["SingleNUMANodeContainerLevel"],
+        **({"topologyPolicies": ["SingleNUMANodeContainerLevel"]} if legacy else {}),
         "attributes": [
             {"name": "topologyManagerPolicy", "value": "single-numa-node"},
             {"name": "topologyManagerScope", "value": "container"},

@@ -61,7 +61,7 @@ def _environment(kind: str, tree: Path) -> dict[str, str]:
             # all memory back.
             "PYTHONMALLOC": "malloc",
             "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
-            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+            "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
         }
     return chosen
 
@@ -94,7 +94,9 @@ def main() -> None:
         _run(build, tree, {**os.environ, SWITCHES[options.kind]: "1", "PYTHONPATH": str(tree)})
         environment = _environment(options.kind, tree)
         _run(["-c", PROBE, str(tree), options.kind], tree, environment)
-        _run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/kernel"], tree, environment)
+        # What a sanitizer writes must not end in pytest's own capture.
+        suite = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--capture=sys", "tests/kernel"]
+        _run(suite, tree, environment)
         if options.fuzz:
             _run(["-m", "tests.fuzz", "--bodies", str(options.fuzz), "--seed", "2"], tree, environment)
 

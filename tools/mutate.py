@@ -210,6 +210,8 @@ def main() -> int:
     print(f"{len(makers)} mutants, {len(chosen)} of them tried, seed {options.seed}", flush=True)
     alive = 0
     for number, maker in enumerate(chosen, 1):
+        if number % 25 == 0:
+            print(f"{number} of {len(chosen)}", file=sys.stderr, flush=True)
         mutant = maker()
         if survives(mutant, options.tests, patience)[0]:
             alive += 1

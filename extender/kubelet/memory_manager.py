@@ -160,7 +160,7 @@ class MemoryManager:
             self._reusable.add_to(free, uid, resource)
             masks = [mask for mask in masks if free[mask] >= amount]
         used = self._used()
-        return width, [mask for mask in masks if not self._group_forbids(mask, used)]
+        return width, [mask for mask in masks if not mask & used or not self._violates(mask, used)]
 
     def _capacity_of(self, resource: str) -> list[int]:
         known = self._capacity.get(resource)
@@ -175,13 +175,11 @@ class MemoryManager:
         """Return the mask of the zones that hold blocks."""
         return from_ids(position for position, zone in enumerate(self.zones) if zone.blocks > 0)
 
-    def _group_forbids(self, mask: int, used: int) -> bool:
-        if mask & (mask - 1) == 0:
-            return self.zones[mask.bit_length() - 1].group != mask
-        return bool(mask & used) and self._violates(mask, used)
-
     def _violates(self, mask: int, used: int) -> bool:
-        """Tell whether a block over several zones would touch a zone in use outside this very group."""
+        """Tell whether a block on `mask` would touch a zone in use that is not of this very group.
+
+        A zone without blocks is its own group, so the rules for one zone and for several are one.
+        """
         return any(self.zones[position].group != mask for position in bits(mask & used))
 
     # --- allocation -----------------------------------------------------------------------------------------

@@ -68,7 +68,9 @@ class CellThreads:
 class CpuPool:
     """The CPUs of a cpuset, handed out once each: first the vCPUs, then IO threads, then the emulator."""
 
-    def __init__(self, topology: HostTopology, cpuset: Sequence[int], cores: int, threads: int, *, strict: bool) -> None:
+    def __init__(
+        self, topology: HostTopology, cpuset: Sequence[int], cores: int, threads: int, *, strict: bool
+    ) -> None:
         self._cores = cores
         self._threads = threads
         self._strict = strict

@@ -3,6 +3,7 @@
 KubeVirt's labeller and Node Feature Discovery write about 200 per node; any of them may be what a pool selects by.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 
 from extender.state.sharing import shared_text
@@ -44,12 +45,17 @@ class Labels(Mapping[str, str]):
     __hash__ = None  # type: ignore[assignment]  # as for any mapping
 
 
+@functools.lru_cache(maxsize=4096)
+def _is_hardware(key: str) -> bool:
+    return key.partition("/")[0].endswith(_HARDWARE)
+
+
 def compact_labels(labels: Mapping[str, str]) -> Labels:
     """The same labels."""
     own: dict[str, str] = {}
     hardware: list[tuple[str, str]] = []
     for key, value in labels.items():
-        if key.partition("/")[0].endswith(_HARDWARE):
+        if _is_hardware(key):
             hardware.append((key, value))
         else:
             own[shared_text(key)] = shared_text(value) if len(value) < _SHORT else value

@@ -121,6 +121,7 @@ def test_spread(pool: str, need: int, cpus: str) -> None:
         ("0-1,4-31", 4, "0-1,16-17"),
         ("0,4-6,8-10,16,20-22,24-26", 6, "4-6,20-22"),  # the first cache has too little
         ("0-1,4-5,16-17,20-21", 6, "0-1,4,16-17,20"),  # no cache has it: cores in order
+        ("0-8,12-24,29-31", 9, "0-3,8,16-19"),  # a rest of one comes from the emptiest cache, not the broken core 12
     ],
 )
 def test_caches(pool: str, need: int, cpus: str) -> None:

@@ -194,6 +194,9 @@ def test_devices_on_some_zones() -> None:
     """A zone without devices of a resource does not list it."""
     twin = kubelet(A, config("SN", "0,16"), devices={DEVICE: {0: 0, 1: 2}})
     assert [zone.devices for zone in twin.counts().zones] == [{}, {DEVICE: Amount(2, 2)}]
+    twin.load({"p": {"c": ContainerPlacement(devices={DEVICE: {0: 1}})}})
+    assert twin.placements() == {"p": {}}
+    assert [zone.devices for zone in twin.counts().zones] == [{}, {DEVICE: Amount(2, 2)}]
 
 
 def test_device_width_counts_all_devices() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,7 +11,7 @@ from extender.state.cluster import Cluster
 from extender.state.events import Source, Staging
 from extender.watch.pace import Pace
 from extender.watch.reflector import Reflector
-from extender.watch.sources import KINDS, Need
+from extender.watch.sources import KINDS
 from extender.watch.status import State
 from tests.fakeapi import FakeApi
 from tests.fakeapi.faults import ErrorEvent
@@ -25,21 +25,28 @@ from tests.watch.test_lists import OneBuffer, Ticking, filled
 END = bookmark(9, {"k8s.io/initial-events-end": "true"})
 
 
-class Breaking(Ledger):
-    """The swap of the next list breaks after its first step."""
+class Stepping(Ledger):
+    """Tells of every step of a swap; the swap of a chosen list breaks after its first step."""
 
-    broken = False
+    def __init__(self, on_step: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.on_step = on_step
+        self.lists = 0
+        self.breaks_at = 0
 
     def stage(self, source: Source) -> Staged:
-        staged = super().stage(source)
-        if self.broken:
-            staged.swap = self._break  # type: ignore[method-assign]
-        return staged
+        ledger = self
 
-    def _break(self) -> Iterator[None]:
-        self.broken = False
-        yield
-        raise ZeroDivisionError
+        class Told(Staged):
+            def swap(self) -> Iterator[None]:
+                ledger.lists += 1
+                for _ in super().swap():
+                    ledger.on_step()
+                    yield
+                    if ledger.lists == ledger.breaks_at:
+                        raise ZeroDivisionError
+
+        return Told(self, source)
 
 
 @pytest.mark.parametrize("lists", [1, 2])
@@ -48,25 +55,54 @@ def test_while_a_list_is_swapped_in_the_loop_runs_and_we_say_so(lists: int) -> N
 
     async def main() -> None:
         api = filled(FakeApi(), 600)
-        ledger, seen = Ledger(), []
-        objects = [event("ADDED", obj) for obj in api.store.fresh("pods")]
-        transport = OneBuffer([*objects, END, event("ERROR", {"code": 410})][: len(objects) + lists])
-        reflector = Reflector(KINDS[Source.PODS], transport, ledger, need=Need.REQUIRED, pace=Pace(Ticking()))
+        seen: list[tuple[int, State, bool, bool]] = []
+
+        def look() -> None:
+            status = reflector.status()
+            seen.append((ledger.lists, status.state, status.settled, bool(status.obstacle(180.0))))
+
+        ledger = Stepping(look)
+        lines = [*(event("ADDED", obj) for obj in api.store.fresh("pods")), END]
+        if lists == 2:
+            lines.append(event("ERROR", {"code": 410}))
+        clock = asyncio.get_running_loop().time
+        reflector = Reflector(KINDS[Source.PODS], OneBuffer(lines), ledger, pace=Pace(Ticking()), clock=clock)
         task = asyncio.create_task(reflector.run())
         while ledger.calls["replace"] < lists:
-            await asyncio.sleep(0)
-            status = reflector.status()
-            seen.append((status.state, status.settled, bool(status.obstacle(180.0)), ledger.calls["replace"]))
-        await asyncio.sleep(0)
-        assert reflector.status().state is State.LIVE
+            await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        swapping = [one for one in seen if one[3] == lists - 1]
-        assert len(swapping) >= 300, "one turn for every three objects read, and again for every three swapped"
-        if lists == 1:
-            assert {one[:3] for one in swapping} <= {(State.EMPTY, False, True), (State.SYNCING, False, True)}
-        else:
-            assert (State.STALE, True, False) in {one[:3] for one in swapping}
+        last = {one[1:] for one in seen if one[0] == lists}
+        assert last == {(State.SYNCING, False, True) if lists == 1 else (State.STALE, True, False)}
+
+    run(main())
+
+
+def test_the_loop_gets_a_turn_between_the_steps_of_a_swap() -> None:
+    """600 steps of 0.4 ms: others run after every third."""
+
+    async def main() -> None:
+        turns = 0
+        told: list[int] = []
+
+        async def others() -> None:
+            nonlocal turns
+            while not told or ledger.calls["replace"] == 0:
+                turns += 1
+                await asyncio.sleep(0)
+
+        ledger = Stepping(lambda: told.append(turns))
+        api = filled(FakeApi(), 600)
+        lines = [*(event("ADDED", obj) for obj in api.store.fresh("pods")), END]
+        reflector = Reflector(KINDS[Source.PODS], OneBuffer(lines), ledger, pace=Pace(Ticking()))
+        tasks = [asyncio.create_task(reflector.run()), asyncio.create_task(others())]
+        while ledger.calls["replace"] == 0:
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert len(told) >= 600
+        assert len(set(told)) >= 200
 
     run(main())
 
@@ -77,11 +113,9 @@ def test_a_fault_in_the_middle_of_a_swap_is_made_good_by_a_new_list() -> None:
     async def main() -> None:
         async with watching(filled(FakeApi(), 20)) as stage:
             await stage.settled()
-            broken = Breaking()
+            broken = Stepping()
+            broken.pictures, broken.calls, broken.breaks_at = stage.ledger.pictures, stage.ledger.calls, 1
             stage.ledger.stage = broken.stage  # type: ignore[method-assign]
-            broken.pictures = stage.ledger.pictures
-            broken.calls = stage.ledger.calls
-            broken.broken = True
             stage.api.fault("watch", "pods", ErrorEvent(410))
             stage.api.reset_connections()
             await stage.until(lambda: stage.hooks.counts["resync fault"] == 1)
