@@ -44,6 +44,7 @@ cdef inline int32_t cpu_width(const Row *row, int32_t count) noexcept nogil:
 
 cdef inline int32_t sockets_of(const Row *row, uint32_t mask) noexcept nogil:
     cdef uint32_t sockets = 0
+    mask &= row.bearing  # a zone without CPUs has no socket
     while mask:
         sockets |= <uint32_t>1 << row.zone[lowest(mask)].socket
         mask &= mask - 1

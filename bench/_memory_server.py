@@ -14,6 +14,7 @@ from bench._memory_objects import Templates
 from extender.state.events import Source
 
 _BATCH = 16
+_BOOKMARK_S = 30.0
 _KINDS = tuple(Source)
 #: Of 20 events 7 are one VM replaced by another; the rest tells nothing new, as most of a real cluster's do.
 _HEARTBEATS, _REPORTS = 7, 6
@@ -61,7 +62,7 @@ class Server:
                     await response.write(b"".join(lines))
                 mark = b'{"metadata":{"resourceVersion":"%d","annotations":{"k8s.io/initial-events-end":"true"}}}'
                 await response.write(_line(b"BOOKMARK", mark % self._version))
-            while (line := await queue.get()) is not None:
+            while (line := await self._next(queue)) is not None:
                 await response.write(line)
             await response.write_eof()
         except ConnectionError:
@@ -69,6 +70,14 @@ class Server:
         finally:
             self._queues[source].discard(queue)
         return response
+
+    async def _next(self, queue: "asyncio.Queue[bytes | None]") -> bytes | None:
+        """The next line; a bookmark where there has been none for a while."""
+        try:
+            async with asyncio.timeout(_BOOKMARK_S):
+                return await queue.get()
+        except TimeoutError:
+            return _line(b"BOOKMARK", b'{"metadata":{"resourceVersion":"%d"}}' % self._version)
 
     def _count(self, source: Source) -> int:
         return {Source.NODES: self._nodes, Source.REPORTS: self._nodes, Source.MIGRATIONS: 0}.get(source, self._pods)

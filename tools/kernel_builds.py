@@ -95,7 +95,17 @@ def main() -> None:
         environment = _environment(options.kind, tree)
         _run(["-c", PROBE, str(tree), options.kind], tree, environment)
         # What a sanitizer writes must not end in pytest's own capture.
-        suite = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--capture=sys", "tests/kernel"]
+        suite = [
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "--capture=sys",
+            "--hypothesis-seed=0",
+            "tests/kernel",
+        ]
         _run(suite, tree, environment)
         if options.fuzz:
             _run(["-m", "tests.fuzz", "--bodies", str(options.fuzz), "--seed", "2"], tree, environment)

@@ -134,7 +134,7 @@ def _changes(node: ast.AST) -> list[tuple[int, Callable[[], None]]]:
             put(test.lineno, node, "ifs", rest)
         case ast.Call(func=ast.Name(id=name) as called) if name in _NAMES:
             put(node.lineno, called, "id", _NAMES[name])
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             put(node.lineno, node, "value", ast.Constant(None))
     for field in ("body", "orelse"):
         block = getattr(node, field, None)

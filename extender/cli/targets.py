@@ -57,8 +57,8 @@ def targets(
     cluster = cluster_of(seen, settings_for(config, seen))
     source = _running(cluster, seen.pods(), vm, namespace)
     uid = controlling_vmi(source)
-    guest = cluster.guest(uid)
-    answer = explain(cluster, target_pod(source, guest, cluster.layouts.life(uid).sockets))
+    guest = cluster.vms.guest(uid)
+    answer = explain(cluster, target_pod(source, guest, cluster.vms.layouts.life(uid).sockets))
     if output == "json":
         click.echo(as_json(answer))
     else:
@@ -71,7 +71,7 @@ def targets(
 def _running(cluster: Cluster, pods: Sequence[Pod], wanted: str, namespace: str | None) -> Pod:
     """The launcher pod in which the VM runs; while it migrates, the one on the VMI's node."""
     found = [pod for pod in pods if is_launcher(pod) and pod.spec.node_name and not is_over(pod)]
-    lives = [cluster.layouts.life(controlling_vmi(pod)).node for pod in found]
+    lives = [cluster.vms.layouts.life(controlling_vmi(pod)).node for pod in found]
     found = [pod for pod, node in zip(found, lives, strict=True) if node in ("", pod.spec.node_name)]
     if not found:
         raise SnapshotError("no VM runs: there is nothing to migrate")

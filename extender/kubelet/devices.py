@@ -7,7 +7,7 @@ a finished init container held is by zone, too.
 
 from collections.abc import Mapping
 
-from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
+from extender.kubelet.pod import ContainerDemand, Kind, PodDemand, peak_need
 from extender.kubelet.results import Failure, unexpected
 from extender.kubelet.topology_manager import IMPOSSIBLE, Affinity, Hints, ResourceHints
 
@@ -49,7 +49,8 @@ class DeviceManager:
     def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
         """Return hints for the most that the pod's containers hold at any one time."""
         held = self.owned.get(pod.uid, {})
-        return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in _pod_need(pod).items()]
+        needs = peak_need(pod, lambda container: container.devices)
+        return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in needs.items()]
 
     def _hints(self, uid: str, resource: str, need: int, held: Counts | None) -> ResourceHints:
         total = self.total.get(resource)
@@ -150,23 +151,6 @@ class DeviceManager:
     def restart(self) -> None:
         """Keep the allocations of the checkpoint file, forget reuse."""
         self._reusable = ("", {})
-
-
-def _pod_need(pod: PodDemand) -> dict[str, int]:
-    sidecars: dict[str, int] = {}
-    inits: dict[str, int] = {}
-    apps: dict[str, int] = {}
-    for container in pod.containers:
-        for resource, amount in container.devices:
-            before = sidecars.get(resource, 0)
-            if container.kind is Kind.SIDECAR:
-                sidecars[resource] = before + amount
-            elif container.kind is Kind.INIT:
-                inits[resource] = max(inits.get(resource, 0), before + amount)
-            else:
-                apps[resource] = apps.get(resource, 0) + amount
-    names = sorted({*sidecars, *inits, *apps})
-    return {r: max(apps.get(r, 0) + sidecars.get(r, 0), inits.get(r, 0)) for r in names}
 
 
 def _sums(counts: Mapping[int, int]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from extender.kubelet.cpuset import bits, from_ids
 from extender.kubelet.explain import amount_text
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
-from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
+from extender.kubelet.pod import ContainerDemand, Kind, PodDemand, peak_need
 from extender.kubelet.results import Failure, unexpected
 from extender.kubelet.topology_manager import Affinity, Hints, ResourceHints
 
@@ -391,19 +391,9 @@ def _text(need: Mapping[str, int]) -> str:
 
 def _pod_need(pod: PodDemand) -> dict[str, int]:
     """Return per type the most that is held at any one time; only types that some app container asks for count."""
-    sidecars: dict[str, int] = {}
-    inits: dict[str, int] = {}
-    apps: dict[str, int] = {}
-    for container in pod.containers:
-        for resource, amount in container.memory:
-            before = sidecars.get(resource, 0)
-            if container.kind is Kind.SIDECAR:
-                sidecars[resource] = before + amount
-            elif container.kind is Kind.INIT:
-                inits[resource] = max(inits.get(resource, 0), before + amount)
-            else:
-                apps[resource] = apps.get(resource, 0) + amount
-    return {r: max(amount + sidecars.get(r, 0), inits.get(r, 0)) for r, amount in apps.items()}
+    peak = peak_need(pod, lambda container: container.memory)
+    asked = dict.fromkeys(name for c in pod.containers if c.kind is Kind.APP for name, _ in c.memory)
+    return {name: peak[name] for name in asked}
 
 
 def _zones(machine: Machine, config: KubeletConfig) -> list[ZoneMemory]:

@@ -5,7 +5,7 @@ Rules: QoS class as apis/core/v1/helper/qos computes it; exclusive CPUs as cpuma
 pod); device amounts from limits, as devicemanager/manager.go. Requests default to limits, as the API server does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,7 +13,7 @@ from extender.api.objects import Container, Pod, Resources
 from extender.api.quantity import milli, whole
 from extender.errors import BadObject
 
-__all__ = ["ContainerDemand", "Kind", "PodDemand", "is_memory", "pod_demand"]
+__all__ = ["ContainerDemand", "Kind", "PodDemand", "is_memory", "peak_need", "pod_demand"]
 
 #: Amounts by name, in ascending order of the name: hashable, unlike a dict.
 Amounts = tuple[tuple[str, int], ...]
@@ -78,6 +78,24 @@ def pod_demand(pod: Pod) -> PodDemand:
     containers = [_container(c, Kind.SIDECAR if c.restart_policy == "Always" else Kind.INIT, guaranteed) for c in init]
     containers += [_container(c, Kind.APP, guaranteed) for c in apps]
     return PodDemand(pod.metadata.uid, guaranteed, pod_level, tuple(containers))
+
+
+def peak_need(pod: PodDemand, amounts: Callable[[ContainerDemand], Amounts]) -> dict[str, int]:
+    """The most that is held at any one time, by resource name: sidecars stay, init containers come one by one."""
+    sidecars: dict[str, int] = {}
+    inits: dict[str, int] = {}
+    apps: dict[str, int] = {}
+    for container in pod.containers:
+        for resource, amount in amounts(container):
+            before = sidecars.get(resource, 0)
+            if container.kind is Kind.SIDECAR:
+                sidecars[resource] = before + amount
+            elif container.kind is Kind.INIT:
+                inits[resource] = max(inits.get(resource, 0), before + amount)
+            else:
+                apps[resource] = apps.get(resource, 0) + amount
+    names = sorted({*sidecars, *inits, *apps})
+    return {name: max(apps.get(name, 0) + sidecars.get(name, 0), inits.get(name, 0)) for name in names}
 
 
 def _requests(resources: Resources | None) -> _Quantities:

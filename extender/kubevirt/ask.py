@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from _fastfit.codes import Code
 from _fastfit.model import Ask, CellsAsk, ContainerAsk
+from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
 from extender.kubevirt.moving import MigrationPolicy, Move
 
-__all__ = ["Question", "ask_of", "question_of"]
+__all__ = ["Question", "ask_of", "devices_of", "question_of"]
 
 _KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
 _HUGE = "hugepages-"
@@ -29,7 +30,10 @@ class Question:
 def question_of(
     pod: Pod, role: PodRole, guest: Guest | None, zoned_devices: frozenset[str], move: Move | None = None
 ) -> Question:
-    """The question of a pod; `move` of a live-migration target. Amounts that cannot be read give an ask that is unknown on every node."""
+    """The question of a pod; `move` of a live-migration target.
+
+    Amounts that cannot be read give an ask that is unknown on every node.
+    """
     try:
         demand = pod_demand(pod)
     except BadObject as error:
@@ -37,6 +41,15 @@ def question_of(
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
     ask = ask_of(demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest), move=move)
     return Question(demand, ask, is_ordinary(ask))
+
+
+def devices_of(pod: Pod) -> frozenset[str]:
+    """Extended resources in the pod's limits, less KubeVirt's own, which never have a zone."""
+    containers = (*(pod.spec.init_containers or ()), *(pod.spec.containers or ()))
+    limits = [container.resources.limits or {} for container in containers if container.resources is not None]
+    return frozenset(
+        name for each in limits for name in each if "/" in name and not name.startswith(names.KUBEVIRT_DEVICE_PREFIX)
+    )
 
 
 def ask_of(

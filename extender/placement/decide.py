@@ -7,7 +7,7 @@ from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.api.objects import Pod
 from extender.kubelet.results import Refused
-from extender.kubevirt.ask import Question, ask_of, question_of
+from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
 from extender.placement.winner import move_refusal
@@ -41,17 +41,25 @@ class Subject:
     move: Move | None = None
 
 
-def subject_of(cluster: Cluster, pod: Pod) -> Subject:
-    """Reads the pod against the picture, which is brought up to date for it."""
-    cluster.work()
+def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
+    """Reads the pod against the picture, which is brought up to date for it.
+
+    While the picture is not `complete` nothing is made of it, and every device may turn out to have zones.
+    """
+    if complete:
+        cluster.work()
+        zoned = cluster.zoned_devices
+    else:
+        zoned = devices_of(pod)
     role = role_of(pod)
     vmi = controlling_vmi(pod)
-    guest = cluster.guest(vmi)
+    guest = cluster.vms.guest(vmi)
     move = None
     if role is PodRole.MIGRATION_TARGET:
         policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
-        move = Move(cluster.layouts.cells(vmi), cluster.layouts.life(vmi).sockets, policy, problem)
-    return Subject(pod, role, guest, question_of(pod, role, guest, cluster.zoned_devices, move), move)
+        layouts = cluster.vms.layouts
+        move = Move(layouts.cells(vmi), layouts.life(vmi).sockets, policy, problem)
+    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move), move)
 
 
 class Decider:
@@ -95,15 +103,17 @@ class Decider:
         """What we say of a pod on the node where somebody has bound it: fits, unknown, refused, or none."""
         if not pod.launcher or self.cluster.node(pod.node) is None:
             return "none"
-        self.cluster.work()
-        guest = self.cluster.guest(pod.vmi)
+        self.cluster.freshen(pod.node)
+        guest = self.cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
         ask = ask_of(pod.demand, PodRole.FIRST_BOOT, guest, self.cluster.zoned_devices, dedicated=dedicated)
         fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
         return verdict_of(next(iter(fit.counts())))
 
     def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
-        """Charges; returns why the node cannot take the pod now, though counts say so: the kubelet model, or its CPUs for a moving guest."""
+        """Charges; returns why the node cannot take the pod, though counts say so: the kubelet model refuses it, or the
+        CPUs that it would get do not carry the moving guest.
+        """
         entry = entry_of(subject.pod)
         if entry is None:
             return None

@@ -9,6 +9,7 @@ import orjson
 
 from _fastfit import Cell, Entry, Fit
 from _fastfit.codes import Code
+from _fastfit.explain import explain as explain_counts
 from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
@@ -145,9 +146,17 @@ def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mov
         cells=len(cells) or entry.cells,
         per_zone=_zones(state, subject, given, cells, played),
         facts=tuple(Fact(fact.name, fact.value, fact.source) for fact in state.facts.facts),
-        steps=steps,
+        steps=(*_counting_rule(state, subject, code), *steps),
         migration=mover.outcome(state, code, played) if mover is not None else None,
     )
+
+
+def _counting_rule(state: NodeState, subject: Subject, code: Code) -> tuple[str, ...]:
+    """The rule on counts behind the verdict, from the plain twin; empty where something else decided."""
+    if state.row is None or code is Code.Fits:
+        return ()
+    counted = explain_counts(state.row, subject.question.ask)
+    return (f"counts: {counted.rule}",) if counted.code is code and counted.steps else ()
 
 
 def _text(code: Code, state: NodeState) -> str:
@@ -165,7 +174,8 @@ def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ..
         return (), None
     answer = kubelet.clone().admit(subject.question.demand)
     if isinstance(answer, Refused):
-        return (f"kubelet: {answer.reason}", f"rule: {answer.rule}"), None
+        outlook = kubelet.outlook(subject.question.demand, answer)
+        return (f"kubelet: {answer.reason}", f"rule: {answer.rule}", f"outlook: {outlook}"), None
     lines = []
     for container in subject.question.demand.containers:
         place = answer.containers[container.name]

@@ -11,7 +11,7 @@ from _fastfit.codes import Code
 from extender import names
 from extender.api.objects import Pod
 from extender.kubelet.results import Admitted
-from extender.kubevirt.domain import Domain, GuestError, local_share, unbound_bytes, zone_pages
+from extender.kubevirt.domain import Domain, GuestError, is_symmetric, local_share, unbound_bytes, zone_pages
 from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.launcher_pod import COMPUTE, controlling_vmi
 from extender.kubevirt.moving import running_domain
@@ -109,10 +109,10 @@ def _judged(running: Domain, moved: Domain, state: NodeState, pages: str) -> Mig
         return MigrationAnswer(Outcome.PAGES_SHORT, lack, then, zones, now)
     share = local_share(moved)
     kept = f"{layout}: {float(share):.0%} of the vCPUs stay at their memory"
-    if len(zones) < len(then):
-        outcome = Outcome.FEWER_CELLS
+    if is_symmetric(moved):
+        outcome = Outcome.SYMMETRIC
     else:
-        outcome = Outcome.SYMMETRIC if share == 1 else Outcome.OTHER_SPLIT
+        outcome = Outcome.FEWER_CELLS if len(zones) < len(then) else Outcome.OTHER_SPLIT
     return MigrationAnswer(outcome, kept, then, zones, now, float(share))
 
 
@@ -167,7 +167,7 @@ def mover_of(cluster: Cluster, subject: Subject) -> Mover:
     running = None
     if subject.guest is not None and subject.move is not None and subject.move.boot:
         running = _booted(cluster, subject, source) or running_domain(
-            subject.move.boot, subject.guest.size, subject.move.sockets or subject.guest.size.sockets
+            subject.move.boot, subject.guest.size, subject.move.sockets
         )
     return Mover(subject, source, running)
 
@@ -177,7 +177,7 @@ def _booted(cluster: Cluster, subject: Subject, source: str) -> Domain | None:
     state = cluster.node(source)
     if state is None or subject.guest is None or subject.move is None:
         return None
-    for pod in cluster.pods_of(controlling_vmi(subject.pod)):
+    for pod in cluster.vms.pods_of(controlling_vmi(subject.pod)):
         if pod.node == source and pod.boots:
             domain = boot_domain(state, pod, subject.guest, subject.move.sockets)
             if domain is not None and tuple((len(c.cpus), c.memory_bytes) for c in domain.cells) == subject.move.boot:
@@ -192,13 +192,13 @@ def source_node(cluster: Cluster, pod: Pod) -> str:
     """
     meta = pod.metadata
     annotations, labels = meta.annotations or {}, meta.labels or {}
-    job = cluster.migrations.get((meta.namespace, annotations.get(names.MIGRATION_NAME_ANNOTATION, "")))
+    job = cluster.vms.migrations.get((meta.namespace, annotations.get(names.MIGRATION_NAME_ANNOTATION, "")))
     if annotations.get(names.CREATE_TARGET_ANNOTATION) == "true" or (job is not None and job.spec.receive is not None):
         return ""
     vmi = controlling_vmi(pod)
     if job is not None and job.metadata.uid == labels.get(names.MIGRATION_UID_LABEL):
         wanted = job.status.migration_state.source_pod if job.status.migration_state is not None else ""
-        for entry in cluster.pods_of(vmi):
+        for entry in cluster.vms.pods_of(vmi):
             if entry.name == wanted:
                 return entry.node
-    return cluster.layouts.life(vmi).node or labels.get(names.NODE_NAME_LABEL, "")
+    return cluster.vms.layouts.life(vmi).node or labels.get(names.NODE_NAME_LABEL, "")

@@ -6,7 +6,7 @@ core and spare CPUs, the zones of the vCPUs can differ from what counts say.
 
 from _fastfit.codes import Code
 from extender.kubelet.results import Admitted
-from extender.kubevirt.domain import GuestError, GuestFault, local_share
+from extender.kubevirt.domain import GuestError, GuestFault, is_symmetric
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 from extender.kubevirt.moving import MigrationPolicy, Move, running_domain
 from extender.kubevirt.target_domain import libvirt_refusal, migrate
@@ -30,5 +30,4 @@ def move_refusal(state: NodeState, uid: str, guest: Guest, move: Move) -> Code |
         return Code.GuestMemoryPages if moved.fault in _MEMORY else Code.CoreSplit
     if libvirt_refusal(moved) is not None:
         return Code.MoreZonesThanCells
-    symmetric = len(moved.memnodes) == len(move.boot) and local_share(moved) == 1
-    return Code.NotSymmetric if move.policy is MigrationPolicy.STRICT and not symmetric else None
+    return Code.NotSymmetric if move.policy is MigrationPolicy.STRICT and not is_symmetric(moved) else None

@@ -6,30 +6,31 @@ nodes; a marked node's row is made again whole before anybody reads the table.
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from _fastfit import Table
 from _fastfit.codes import Code
-from extender.api.objects import Migration, Pod
+from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
-from extender.state.attempts import Attempt, attempt_failed
+from extender.state.attempts import Attempt, Promise, attempt_failed
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
-from extender.state.in_flight import doubt_in_flight
-from extender.state.layouts import Layouts, Life
+from extender.state.in_flight import doubt_in_flight, probe_under_way
+from extender.state.layouts import Life
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.pools import Pools
 from extender.state.report import Report
 from extender.state.staging import KeyedStaging, PodStaging, migration_in, report_in, statement_in, vm_in
+from extender.state.vms import Vms
 
-__all__ = ["Cluster", "Promise"]
+__all__ = ["Cluster"]
 
 #: Reasons of a kubelet's refusal that its resource managers give (lifecycle, cm/admission/errors.go).
 _REFUSALS = frozenset(
@@ -38,16 +39,6 @@ _REFUSALS = frozenset(
 _OUT_OF = "OutOf"
 #: Pods of one node that are played in one step of `work`.
 _PODS_AT_ONCE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """A placement that waits for its binding. `until` is None while the pod is nominated: no time limit."""
-
-    node: str
-    attempt: Attempt
-    until: float | None
-    verdict: str
 
 
 class Cluster:
@@ -67,12 +58,8 @@ class Cluster:
         self.nodes: dict[str, NodeState] = {}
         #: all and only the live bound pods that hold something, by UID
         self.pods: dict[str, PodEntry] = {}
-        self.guests: dict[str, Guest] = {}
-        #: UIDs of running migrations' names, by namespace and name of the migration
-        self.migrations: dict[tuple[str, str], Migration] = {}
+        self.vms = Vms()
         self.promises: dict[str, Promise] = {}
-        #: guest cells of running VMs
-        self.layouts = Layouts()
         #: what the guest's cells may do to migration targets whose VM does not say
         self.migration = MigrationPolicy.PREFER
         #: device resources that some zone reports
@@ -80,7 +67,6 @@ class Cluster:
         self.absent_kinds: set[Source] = set()
         #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
         self.taught: dict[str, None] = {}
-        self._pods_of_vmi: dict[str, tuple[str, ...]] = {}
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
@@ -96,14 +82,6 @@ class Cluster:
     def charged(self) -> int:
         """Pods that hold something or are promised something."""
         return len(self.pods) + len(self.promises)
-
-    def guest(self, vmi: str) -> Guest | None:
-        """The guest of a VMI by UID; None when the VMI is not known."""
-        return self.guests.get(vmi)
-
-    def pods_of(self, vmi: str) -> list[PodEntry]:
-        """The VM's live bound pods."""
-        return [self.pods[uid] for uid in self._pods_of_vmi.get(vmi, ())]
 
     def refusers(self, demand: PodDemand) -> list[str]:
         """Nodes whose kubelet refused an equal pod and that hold the same since."""
@@ -136,7 +114,7 @@ class Cluster:
             case Source.VMIS:
                 self._set_vm(*vm_in(record))
             case Source.MIGRATIONS:
-                self._set_migration(*migration_in(record))
+                self.vms.put_migration(*migration_in(record))
         self.absent_kinds.discard(source)
 
     def delete(self, source: Source, record: Record) -> None:
@@ -154,7 +132,7 @@ class Cluster:
             case Source.VMIS:
                 self._set_vm(meta.uid, None)
             case Source.MIGRATIONS:
-                self._set_migration((meta.namespace, meta.name), None)
+                self.vms.put_migration((meta.namespace, meta.name), None)
         self.absent_kinds.discard(source)
 
     def stage(self, source: Source) -> Staging:
@@ -171,9 +149,9 @@ class Cluster:
                 reported = lambda: [name for name, state in nodes.items() if state.report is not None]  # noqa: E731
                 return KeyedStaging(report_in, reported, self._set_report, done)
             case Source.VMIS:
-                return KeyedStaging(vm_in, self.layouts.lives.keys, self._set_vm, done)
+                return KeyedStaging(vm_in, self.vms.seen, self._set_vm, done)
             case Source.MIGRATIONS:
-                return KeyedStaging(migration_in, self.migrations.keys, self._set_migration, done)
+                return KeyedStaging(migration_in, self.vms.migrations.keys, self.vms.put_migration, done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
         """The whole list of a kind at once: what is not in it is gone."""
@@ -209,7 +187,7 @@ class Cluster:
     def tick(self, now: float) -> None:
         """Brings the time: promises run out, reports grow old."""
         self.now = now
-        for uid in [uid for uid, promise in self.promises.items() if promise.until is not None and promise.until < now]:
+        for uid in [uid for uid, one in self.promises.items() if one.until is not None and one.until < now]:
             self.withdraw(uid)
         if self.report_stale_after:
             for name, state in self.nodes.items():
@@ -229,6 +207,12 @@ class Cluster:
             done += 1
         return len(self._dirty)
 
+    def freshen(self, name: str) -> None:
+        """Makes the row of one node, if it is marked."""
+        if name in self._dirty:
+            del self._dirty[name]
+            self._refresh(name, 0)
+
     # --- promises ----------------------------------------------------------------------------------------
 
     def promise(
@@ -245,10 +229,12 @@ class Cluster:
             return None
         state.settle()
         entry = replace(pod, node=node)
+        if probe_under_way(state, entry):
+            return Code.ProbeUnderWay
         answer = state.ledger.promise(entry)
         if isinstance(answer, Refused):
             return answer
-        doubt = doubt_in_flight(state, entry, self.guest) if answer is not None else None
+        doubt = doubt_in_flight(state, entry, self.vms.guest) if answer is not None else None
         if doubt is not None:
             state.ledger.withdraw(pod.uid)
             return doubt
@@ -271,10 +257,9 @@ class Cluster:
             if self._state(name).set_statement(statement):
                 self._mark(name)
             return
-        state = self.nodes.get(name)
-        if state is None:
+        if name not in self.nodes:
             return
-        state.set_statement(None)
+        self.nodes[name].set_statement(None)
         self._dirty.pop(name, None)
         self.table.drop(name)
         for uid in [uid for uid, promise in self.promises.items() if promise.node == name]:
@@ -313,8 +298,8 @@ class Cluster:
         if state.facts.devices != old_devices:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
-            self.table.put(state.refresh(self.now, self.report_stale_after, self.guest))
-            self.layouts.learn(state, self.guest)
+            self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.guest))
+            self.vms.layouts.learn(state, self.vms.guest)
         return ready
 
     # --- inside: pods --------------------------------------------------------------------------------------
@@ -351,8 +336,7 @@ class Cluster:
             self.withdraw(entry.uid)
             entry.our_verdict = "none" if listed else self.judge(entry)
         self.pods[entry.uid] = entry
-        if entry.vmi:
-            self._pods_of_vmi[entry.vmi] = (*self._pods_of_vmi.get(entry.vmi, ()), entry.uid)
+        self.vms.hold(entry)
         state = self._state(entry.node)
         entry.node = state.name
         state.hold(entry)
@@ -409,11 +393,7 @@ class Cluster:
         """Pods that hold nothing any more; those known are all of one node."""
         ended = [entry for uid in uids if (entry := self.pods.pop(uid, None)) is not None]
         for entry in ended:
-            siblings = tuple(uid for uid in self._pods_of_vmi.get(entry.vmi, ()) if uid != entry.uid)
-            if siblings:
-                self._pods_of_vmi[entry.vmi] = siblings
-            else:
-                self._pods_of_vmi.pop(entry.vmi, None)
+            self.vms.end(entry)
         state = self.nodes.get(ended[0].node) if ended else None
         if state is not None:
             state.end(ended, self.now)
@@ -448,22 +428,6 @@ class Cluster:
     # --- inside: VMs ---------------------------------------------------------------------------------------
 
     def _set_vm(self, uid: str, known: tuple[Guest | None, Life] | None) -> None:
-        guest, life = known if known is not None else (None, None)
-        self.layouts.see(uid, life)
-        self._set_guest(uid, guest)
-
-    def _set_guest(self, uid: str, guest: Guest | None) -> None:
-        if self.guests.get(uid) == guest:
-            return
-        if guest is None:
-            self.guests.pop(uid, None)
-        else:
-            self.guests[uid] = guest
-        for pod in self._pods_of_vmi.get(uid, ()):
-            self._mark(self.pods[pod].node)
-
-    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
-        if record is None:
-            self.migrations.pop(key, None)
-        else:
-            self.migrations[key] = record
+        if self.vms.put(uid, known):
+            for pod in self.vms.pods_of(uid):
+                self._mark(pod.node)

@@ -263,7 +263,9 @@ def _kubelet_fields(node: NodeStatement, report: Report | None, pool: Pool) -> t
         layer(seen, "NodeResourceTopology")
     layer(pool.kubelet, f"pool {pool.name}")
     if node.kubelet_json:
-        layer(_stated_kubelet(node.kubelet_json), f"annotation {names.KUBELET_ANNOTATION}")
+        # The annotation is the whole object: options that it does not name are off.
+        stated = {"cpuManagerPolicyOptions": {}, **_stated_kubelet(node.kubelet_json)}
+        layer(stated, f"annotation {names.KUBELET_ANNOTATION}")
     return fields, sources
 
 

@@ -11,20 +11,22 @@ from extender.kubevirt.launcher_pod import Guest
 from extender.state.node import NodeState
 from extender.state.pods import PodEntry, is_odd
 
-__all__ = ["doubt_in_flight"]
+__all__ = ["doubt_in_flight", "probe_under_way"]
 
 _OPTIONS = "cpuManagerPolicyOptions"
 
 
+def probe_under_way(state: NodeState, pod: PodEntry) -> bool:
+    """Whether the node of unknown options is just being tried with another pod that full-pcpus-only would refuse."""
+    threads = state.threads_per_core
+    if not is_odd(pod.demand, threads) or not _may_want_whole_cores(state):
+        return False
+    return any(o.uid != pod.uid and not o.admitted and is_odd(o.demand, threads) for o in state.ledger.pods())
+
+
 def doubt_in_flight(state: NodeState, pod: PodEntry, guest_of: Callable[[str], Guest | None]) -> Code | None:
     """Why `pod`, just promised to the node, should rather wait; None: nothing speaks against it."""
-    if state.ledger.order_matters(pod, guest_of):
-        return Code.OrderUndecided
-    if _may_want_whole_cores(state) and is_odd(pod.demand, state.threads_per_core):
-        threads = state.threads_per_core
-        if any(o.uid != pod.uid and not o.admitted and is_odd(o.demand, threads) for o in state.ledger.pods()):
-            return Code.ProbeUnderWay
-    return None
+    return Code.OrderUndecided if state.ledger.order_matters(pod, guest_of) else None
 
 
 def _may_want_whole_cores(state: NodeState) -> bool:

@@ -98,6 +98,8 @@ class NodeLedger:
         others = [other for uid, other in self._promised.items() if uid != pod.uid]
         if self._base is None or not others:
             return False
+        if all(o.demand.shape == pod.demand.shape and guest_of(o.vmi) == guest_of(pod.vmi) for o in others):
+            return False  # equals that change places leave the same picture
         turned = self._base.clone()
         guarded = self.facts.config.memory_manager_policy == "Static"
         for each in (pod, *others):

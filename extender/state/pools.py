@@ -44,6 +44,11 @@ class Pools:
     pools: Sequence[Pool] = ()
     rest: Pool = field(default_factory=Pool)
 
+    @property
+    def enforcing(self) -> bool:
+        """Whether any pool refuses nodes; where none does, nothing of ours may keep a VM from starting."""
+        return any(pool.mode is Mode.ENFORCE for pool in (self.rest, *self.pools))
+
     def of(self, labels: Mapping[str, str]) -> Pool:
         """The pool of a node with these labels."""
         for pool in self.pools:

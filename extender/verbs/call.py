@@ -8,6 +8,7 @@ from typing import Protocol
 from _fastfit.codes import Code
 from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
+from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.decide import Decider, Subject, subject_of
 from extender.wire.args import Args, read_args
 
@@ -64,13 +65,13 @@ class Call:
     @property
     def passes(self) -> bool:
         """Nothing for us to judge: not a VM, or an ordinary one."""
-        return self.subject.role.value == "not a virtual machine" or self.subject.question.ordinary
+        return self.subject.role is PodRole.OTHER or self.subject.question.ordinary
 
 
-def read_call(context: Context, body: bytes) -> Call:
-    """Raises BadRequest."""
+def read_call(context: Context, body: bytes, *, complete: bool) -> Call:
+    """Reads a body; `complete`: the picture is. Raises BadRequest."""
     args = read_args(body, context.max_names, context.max_depth)
-    return Call(args, subject_of(context.decider.cluster, args.pod))
+    return Call(args, subject_of(context.decider.cluster, args.pod, complete=complete))
 
 
 def demand_words(demand: PodDemand) -> str:

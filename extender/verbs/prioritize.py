@@ -19,7 +19,7 @@ def prioritize_nodes(context: Context, body: bytes) -> Reply:
     """Answers one prioritize call. Never raises for what a caller sends."""
     missing = context.not_ready()
     try:
-        call = read_call(context, body)
+        call = read_call(context, body, complete=not missing)
         if call.passes:
             context.recorder.decided(Summary("prioritize", call.args.pod, "passed"))
             return Reply(200, NO_SCORES, "passed")

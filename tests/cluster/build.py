@@ -77,8 +77,9 @@ def ensure_binary(version: str = DEFAULT_VERSION, say: Callable[[str], None] = p
             raise BuildError(f"the control plane of the tests needs {missing}")
         say(f"building the control plane of the tests (Kubernetes {release.version}); minutes the first time")
         start = time.monotonic()
-        compile_binary(release, directory / "fastfit-cluster.new", say)
-        (directory / "fastfit-cluster.new").rename(binary)
+        fresh = directory / "fastfit-cluster.new"
+        go_build(build_command(release, fresh), SOURCE, say)
+        fresh.rename(binary)
         stamp.write_text(current)
         say(f"built {binary} in {time.monotonic() - start:.0f} s")
     return binary
@@ -105,13 +106,12 @@ def build_command(release: Release, output: Path) -> list[str]:
     ]
 
 
-def compile_binary(release: Release, output: Path, say: Callable[[str], None]) -> None:
+def go_build(command: list[str], directory: Path, say: Callable[[str], None]) -> None:
+    """Run `go build -v`, telling how far it is. Raises BuildError with what go said."""
     environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
     said: list[str] = []
     packages = 0
-    with subprocess.Popen(
-        build_command(release, output), cwd=SOURCE, env=environment, text=True, stderr=subprocess.PIPE
-    ) as go:
+    with subprocess.Popen(command, cwd=directory, env=environment, text=True, stderr=subprocess.PIPE) as go:
         assert go.stderr is not None
         for line in go.stderr:
             # With -v, go names each package it compiles: paths without blanks. All else is a message.
@@ -122,7 +122,7 @@ def compile_binary(release: Release, output: Path, say: Callable[[str], None]) -
             if packages % 250 == 0:
                 say(f"  {packages} packages compiled")
     if go.returncode != 0:
-        raise BuildError(f"go build failed in {SOURCE}:\n{''.join(said[-40:])}")
+        raise BuildError(f"go build failed in {directory}:\n{''.join(said[-40:])}")
 
 
 def main() -> int:

@@ -4,56 +4,34 @@ A conftest.py imports all four names. Where Go or openssl is missing these tests
 in CI (CI=true) they fail.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import BuildError, ensure_binary, missing_tools
+from tests.cluster.build import ensure_binary, missing_tools
 from tests.cluster.control_plane import ControlPlane
+from tests.go_tool import GoTool
 
 __all__ = ["cluster_binary", "control_plane", "pytest_collection_finish", "pytest_terminal_summary"]
 
-SKIPPED = pytest.StashKey[str]()
-
-
-def needs_cluster(session: pytest.Session) -> bool:
-    return any("cluster_binary" in getattr(item, "fixturenames", ()) for item in session.items)
+_TOOL = GoTool("the real control plane", "cluster_binary", missing_tools, ensure_binary)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build before the first test starts: a first build takes minutes, and a test has a timeout."""
-    if session.config.option.collectonly or not needs_cluster(session):
-        return
-    missing = missing_tools()
-    if not missing:
-        reporter = session.config.pluginmanager.getplugin("terminalreporter")
-        try:
-            ensure_binary(say=reporter.write_line if reporter is not None else print)
-        except BuildError as error:
-            raise pytest.UsageError(str(error)) from error
-    elif os.environ.get("CI") != "true":
-        session.config.stash[SKIPPED] = missing
+    """Build before the first test."""
+    _TOOL.build_before(session)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say aloud that the tests on the real control plane did not run."""
-    if missing := config.stash.get(SKIPPED, ""):
-        terminalreporter.section("NOT RUN: the tests on the real control plane", yellow=True, bold=True)
-        terminalreporter.write_line(f"They need {missing}.")
-        del config.stash[SKIPPED]
+    """Say aloud what did not run."""
+    _TOOL.say_what_did_not_run(terminalreporter, config)
 
 
 @pytest.fixture(scope="session")
 def cluster_binary() -> Path:
     """The binary with all parts of the control plane."""
-    if missing := missing_tools():
-        text = f"the real control plane needs {missing}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(text)
-        pytest.skip(text)
-    return ensure_binary()
+    return _TOOL.binary()
 
 
 @pytest.fixture(scope="session")

@@ -150,5 +150,6 @@ def test_agrees_with_a_json_parser(kernel: Backend, data: st.DataObject) -> None
     assert found == outcome(PYTHON, changed)
     try:
         orjson.loads(changed)
-    except orjson.JSONDecodeError:
-        assert isinstance(found, str)
+    except orjson.JSONDecodeError as error:
+        # A number beyond a double is JSON all the same; whether it makes sense is for the pod's decoder to say.
+        assert isinstance(found, str) or "infinity" in str(error)

@@ -129,6 +129,12 @@ def test_caches(pool: str, need: int, cpus: str) -> None:
     assert packed(D, pool, need, align_caches=True) == cpus
 
 
+def test_the_last_cpu_is_looked_for_in_every_cache() -> None:
+    """Four threads per core: the emptier cache does not hold the one CPU that is left to take, the next one does."""
+    quad = machine(1, 1, 8, 4, cores_per_l3=2)
+    assert packed(quad, "2-3,5,7-13,15-16,18-19,21-31", 9, align_caches=True) == "2-3,10-12,18-19,26-27"
+
+
 @pytest.mark.parametrize(
     ("node", "count", "options", "cpus"),
     [

@@ -77,6 +77,8 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ("numa.0.hugepages", {f"{n}Ki": 0 for n in range(65)}, "65 entries are too many"),
         ("numa.0.distances", [10], "1 values for 4 zones"),
         ("numa.0.distances", [10, 12, 21, "x"], r"distances\[3\]: 'x'"),
+        ("numa.0.cores", [{}] * 8193, "8193 entries, more than 8192"),
+        ("numa.0.cores.0.threads", [0] * 8193, "8193 entries, more than 8192"),
         ("numa.0.cores.0.threads", [], "a core has at least one CPU"),
         ("numa.0.cores.0.threads", [0, 0], "listed twice"),
         ("numa.0.cores.0.threads", [0, 1], "listed twice"),
@@ -193,11 +195,15 @@ def test_limits_of_a_configuration(path: str, good: tuple[Any, ...], bad: tuple[
 
 
 def test_many_zones_and_threads() -> None:
-    """64 zones are read; so is a core of many threads."""
+    """64 zones are read, and as many cores and threads as there can be CPUs."""
     wide = machine(1, 64, 1)
     assert len(machine_from_json(wide, "m").zones) == 64
-    wide["numa"][0]["cores"] = [{"socket": 0, "l3": None, "threads": list(range(1000, 1200))}]
-    assert len(machine_from_json(wide, "m").zones[0].cores[0].threads) == 200
+    wide["numa"] = wide["numa"][:1]
+    wide["numa"][0]["distances"] = []
+    wide["numa"][0]["cores"] = [{"socket": 0, "l3": None, "threads": list(range(8192))}]
+    assert len(machine_from_json(wide, "m").zones[0].cores[0].threads) == 8192
+    wide["numa"][0]["cores"] = [{"socket": 0, "l3": None, "threads": [cpu]} for cpu in range(8192)]
+    assert len(machine_from_json(wide, "m").zones[0].cores) == 8192
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 1, True, {1: 2}])

@@ -105,6 +105,7 @@ def test_pod_level_class() -> None:
     ("limits", "text"),
     [
         ({"cpu": "-1", "memory": "1Gi"}, "cpu: '-1' is negative"),
+        ({"cpu": "-1m", "memory": "1Gi"}, "cpu: '-1m' is negative"),
         ({"cpu": "1", "memory": "9E"}, "out of range"),
         ({"cpu": "1", "memory": "100m"}, "not a whole number of bytes"),
         ({"cpu": "x", "memory": "1Gi"}, "quantity 'x'"),

@@ -88,6 +88,15 @@ def test_load_repeats_what_was_placed() -> None:
     assert other.placements().keys() == {"b", "c", "d"}
 
 
+def test_load_forgets_what_the_topology_manager_said() -> None:
+    """A placement that is loaded has no affinity, even for a pod that was admitted before."""
+    twin = node("R")
+    placed = twin.admit(pod("p", "2c/1Gi")).containers
+    assert placed["c0"].hint == (0,)
+    twin.load({"p": placed})
+    assert twin.placements()["p"]["c0"].hint is None
+
+
 @pytest.mark.parametrize(
     ("placement", "text"),
     [
@@ -183,6 +192,7 @@ def test_a_clone_knows_what_may_be_reused() -> None:
     twin = node("BE", memory=False)
     twin.admit(pod("p", "1c/1Gi/1dev", init=["1c/1Gi/2dev"]))
     twin.remove("p")
+    assert used(twin) == [0, 0]
     copy = twin.clone()
     again = pod("p", "1c/1Gi/4dev")
     assert isinstance(twin.admit(again), Admitted)

@@ -146,6 +146,12 @@ def test_refusal_says_what_is_free() -> None:
     assert isinstance(answer, Refused)
     assert "40Gi hugepages-1Gi" in answer.rule
     assert "zone 0 has 30Gi hugepages-1Gi" in answer.rule
+    assert "+ 30Gi memory free and 2 blocks; zone 1 has" in answer.rule
+    twin = node("NO")
+    twin.load({"wide": {"c0": admitted_blocks((0, 1), 60)}})
+    answer = twin.admit(pod("p", "2c/1Gi/10hp"))
+    assert isinstance(answer, Refused)
+    assert "zone 0 has 0Gi hugepages-1Gi + 30Gi memory free and 2 blocks in a group of 2 zones" in answer.rule
 
 
 def test_default_hint_that_is_wider_than_preferred() -> None:

@@ -76,6 +76,28 @@ def test_pod_scope_asks_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("apps", "init", "cpus", "memory_gi", "devices"),
+    [
+        (["2c/3Gi/1dev"], [], 2, 3, 1),
+        (["2c/3Gi/1dev", "1c/1Gi"], [], 3, 4, 1),
+        (["2c/3Gi/1dev"], ["+1c/1Gi/1dev"], 3, 4, 2),
+        (["2c/3Gi"], ["+1c/1Gi/2dev"], 3, 4, 2),
+        (["1c/1Gi/1dev"], ["3c/5Gi/2dev"], 3, 5, 2),
+        (["1c/1Gi/1dev"], ["3c/5Gi/2dev", "2c/2Gi"], 3, 5, 2),
+        (["1c/1Gi"], ["+1c/1Gi/1dev", "3c/5Gi/1dev"], 4, 6, 2),
+        (["1c/1Gi"], ["3c/5Gi/1dev", "+1c/1Gi/1dev"], 3, 5, 1),
+        (["1c/1Gi"], ["+1c/1Gi", "+1c/1Gi/1dev"], 3, 3, 1),
+    ],
+)
+def test_what_a_pod_asks_for(apps: list[str], init: list[str], cpus: int, memory_gi: int, devices: int) -> None:
+    """Pod scope: sidecars add to what starts after them, init containers count for the most of one time."""
+    told = answers(steps(node("BE", scope="pod"), pod("p", *apps, init=init))[0])
+    assert told["cpu"].request == cpus
+    assert told["memory"].request == memory_gi * GI
+    assert told[DEVICE].request == devices
+
+
+@pytest.mark.parametrize(
     ("settings", "wanted", "cpu", "memory"),
     [
         ({}, {"burstable": True}, "the pod is not Guaranteed, so nothing is pinned", ""),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.build import DEFAULT_VERSION, GO_MINOR, RELEASES, BuildError, Release
+from tests.cluster.build import DEFAULT_VERSION, GO_MINOR, RELEASES, BuildError, Release, go_build
 from tests.cluster.build import SOURCE as CLUSTER
 
 __all__ = ["ensure_oracle", "main", "missing_go"]
@@ -58,7 +58,7 @@ def ensure_oracle(version: str = DEFAULT_VERSION, say: Callable[[str], None] = p
         say(f"building the kubelet oracle (Kubernetes {release.version}); minutes the first time")
         start = time.monotonic()
         fresh = directory / f"{NAME}.new"
-        _compile(release, fresh, say)
+        go_build(_command(release, fresh), SOURCE, say)
         fresh.rename(binary)
         stamp.write_text(current)
         say(f"built {binary} in {time.monotonic() - start:.0f} s")
@@ -80,25 +80,6 @@ def _command(release: Release, output: Path) -> list[str]:
         *("go", "build", "-v", "-p", "2", "-trimpath", "-buildvcs=false", f"-modfile={release.modfile}"),
         *("-tags", release.tag, "-ldflags", "-s -w", "-o", str(output), "."),
     ]
-
-
-def _compile(release: Release, output: Path, say: Callable[[str], None]) -> None:
-    environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-    said: list[str] = []
-    packages = 0
-    command = _command(release, output)
-    with subprocess.Popen(command, cwd=SOURCE, env=environment, text=True, stderr=subprocess.PIPE) as go:
-        assert go.stderr is not None
-        for line in go.stderr:
-            # With -v, go names each package it compiles: paths without blanks. All else is a message.
-            if " " in line.strip():
-                said.append(line)
-                continue
-            packages += 1
-            if packages % 250 == 0:
-                say(f"  {packages} packages compiled")
-    if go.returncode != 0:
-        raise BuildError(f"go build failed in {SOURCE}:\n{''.join(said[-40:])}")
 
 
 def main(arguments: list[str]) -> int:

@@ -4,54 +4,34 @@ A conftest.py imports all names. Where Go is missing these tests skip, and the s
 fail.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.build import BuildError
+from tests.go_tool import GoTool
 from tests.oracle.build import ensure_oracle, missing_go
 from tests.oracle.process import Oracle
 
 __all__ = ["oracle", "oracle_binary", "pytest_collection_finish", "pytest_terminal_summary"]
 
-_SKIPPED = pytest.StashKey[str]()
+_TOOL = GoTool("the real kubelet managers", "oracle_binary", missing_go, ensure_oracle)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build before the first test starts: a first build takes minutes, and a test has a timeout."""
-    needed = any("oracle_binary" in getattr(item, "fixturenames", ()) for item in session.items)
-    if session.config.option.collectonly or not needed:
-        return
-    missing = missing_go()
-    if not missing:
-        reporter = session.config.pluginmanager.getplugin("terminalreporter")
-        try:
-            ensure_oracle(say=reporter.write_line if reporter is not None else print)
-        except BuildError as error:
-            raise pytest.UsageError(str(error)) from error
-    elif os.environ.get("CI") != "true":
-        session.config.stash[_SKIPPED] = missing
+    """Build before the first test."""
+    _TOOL.build_before(session)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say aloud that the tests on the real managers did not run."""
-    if missing := config.stash.get(_SKIPPED, ""):
-        terminalreporter.section("NOT RUN: the tests on the real kubelet managers", yellow=True, bold=True)
-        terminalreporter.write_line(f"They need {missing}.")
-        del config.stash[_SKIPPED]
+    """Say aloud what did not run."""
+    _TOOL.say_what_did_not_run(terminalreporter, config)
 
 
 @pytest.fixture(scope="session")
 def oracle_binary() -> Path:
     """The oracle on the default Kubernetes release."""
-    if missing := missing_go():
-        text = f"the real kubelet managers need {missing}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(text)
-        pytest.skip(text)
-    return ensure_oracle()
+    return _TOOL.binary()
 
 
 @pytest.fixture(scope="session")

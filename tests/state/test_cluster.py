@@ -392,3 +392,11 @@ def test_a_node_of_unknown_options_is_tried_with_one_odd_pod() -> None:
     assert _place(cluster, decider, pod("even", 4, 0), b'["a"]') == ("a", Code.Fits)
     cluster.put(Source.PODS, pod("probe", 3, 0, node_name="a", start="2026-01-01T00:00:00Z"))
     assert _place(cluster, decider, pod("odd", 3, 0), b'["a"]') == ("a", Code.Fits)
+
+
+def test_equal_pods_may_overtake_each_other() -> None:
+    """A burst of equal VMs goes to one node: whichever comes first, the picture is the same."""
+    cluster, decider = _cluster("a", topologyManagerPolicy="none", memoryManagerPolicy="None", reservedMemory=[])
+    for name in ("one", "two", "three"):
+        assert _place(cluster, decider, pod(name, 9, 4), b'["a"]') == ("a", Code.Fits)
+    assert cluster.charged() == 3

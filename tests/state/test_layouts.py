@@ -37,10 +37,10 @@ def test_cells_are_recorded_at_the_first_boot() -> None:
     """One zone holds the VM: one cell of 8 vCPUs and 16Gi; on a nearly full node two, 5 and 3 as KubeVirt splits."""
     cluster = _cluster()
     _boot(cluster)
-    assert cluster.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
     cluster.put(Source.PODS, running("other", "b", 9, 0))
     _boot(cluster, "split", "b")
-    assert cluster.layouts.cells("vmi-split") == ((5, 8 * GI), (3, 8 * GI))
+    assert cluster.vms.layouts.cells("vmi-split") == ((5, 8 * GI), (3, 8 * GI))
 
 
 def test_the_order_of_events_does_not_matter() -> None:
@@ -48,10 +48,10 @@ def test_the_order_of_events_does_not_matter() -> None:
     cluster = _cluster()
     cluster.put(Source.PODS, running("vm", "a"))
     cluster.work()
-    assert cluster.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.layouts.cells("vmi-vm") == ()
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.work()
-    assert cluster.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_no_record_without_a_boot(record: Any) -> None:
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.put(Source.PODS, record)
     cluster.work()
-    assert cluster.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.layouts.cells("vmi-vm") == ()
 
 
 def test_a_doubtful_node_teaches_nothing() -> None:
@@ -76,7 +76,7 @@ def test_a_doubtful_node_teaches_nothing() -> None:
     cluster = _cluster("a", topologyManagerPolicy="single-numa-node")
     cluster.put(Source.PODS, running("big", "a", 20, 0))
     _boot(cluster)
-    assert cluster.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.layouts.cells("vmi-vm") == ()
 
 
 def test_the_record_outlives_the_pod_and_ends_with_the_vm() -> None:
@@ -85,11 +85,11 @@ def test_the_record_outlives_the_pod_and_ends_with_the_vm() -> None:
     _boot(cluster)
     cluster.delete(Source.PODS, running("vm", "a"))
     cluster.work()
-    assert cluster.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
     cluster.replace(Source.VMIS, [vmi("vm")])
-    assert cluster.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
     cluster.replace(Source.VMIS, [])
-    assert cluster.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.layouts.cells("vmi-vm") == ()
 
 
 def test_hotplug_does_not_change_the_record() -> None:
@@ -99,7 +99,7 @@ def test_hotplug_does_not_change_the_record() -> None:
     cluster.put(Source.VMIS, grown)
     cluster.put(Source.PODS, running("vm", "a"))
     cluster.work()
-    assert cluster.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
     ask = subject_of(cluster, target("vm", 13)).question.ask
     assert ask.cells is not None
     assert (ask.cells.cores, ask.cells.moving, ask.cells.boot) == (12, 8, ((8, 16 * GI),))
@@ -135,9 +135,9 @@ def test_a_record_that_a_move_disproves_is_not_used() -> None:
     cluster = _cluster()
     _boot(cluster)
     cluster.put(Source.VMIS, moved("vm", "b", machine(), SPREAD))
-    assert cluster.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.layouts.cells("vmi-vm") == ()
     cluster.put(Source.VMIS, moved("vm", "b", machine(), SPREAD[4:] + [13, 14, 15, 24]))
-    assert cluster.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,19 @@ def test_small_steps_make_the_rows_that_one_large_step_makes() -> None:
     assert rows(stepped) == rows(at_once)
 
 
+def test_one_node_can_be_made_current_alone() -> None:
+    """Its row is made, the others wait."""
+    cluster = cluster_with()
+    cluster.replace(Source.PODS, fleet(range(9)))
+    cluster.freshen("b")
+    assert held(cluster, "b") == {"uid-vm01", "uid-vm04", "uid-vm07"}
+    generation = cluster.generation
+    cluster.freshen("b")
+    cluster.freshen("nowhere")
+    assert cluster.generation == generation
+    assert cluster.work(1) > 0
+
+
 def test_promises_are_compared_with_lists_that_were_begun_after_them() -> None:
     """A promise older than the list ends when its pod is not in it; a younger one stays, its pod may be younger too."""
     cluster = cluster_with()
@@ -220,7 +233,7 @@ def test_a_kind_is_absent_until_its_list_is_swapped_in() -> None:
     for _ in staging.swap():
         pass
     assert Source.VMIS not in cluster.absent_kinds
-    assert cluster.guest("vmi-vm") is not None
+    assert cluster.vms.guest("vmi-vm") is not None
 
 
 @pytest.mark.parametrize(
@@ -240,6 +253,6 @@ def test_an_empty_list_leaves_nothing(source: Source, record: Record) -> None:
     cluster.replace(source, [])
     cluster.work()
     assert not cluster.nodes
-    assert not cluster.guests
+    assert not cluster.vms.guests
     assert not cluster.pods
     assert len(cluster.table) == 0

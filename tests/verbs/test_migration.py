@@ -74,7 +74,7 @@ def test_the_winner_is_looked_at_by_cpu_ids(policy: str) -> None:
     cluster.put(Source.PODS, running("vm", "source", 11))
     cluster.put(Source.NODES, node("misread", kubelet, _misread()))
     cluster.work()
-    assert cluster.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
     verbs = make_verbs(cluster)
     record = _record(target("vm", 11, policy=policy))
     answer = json.loads(verbs.filter(args(["misread"], record), 1.0).body)
