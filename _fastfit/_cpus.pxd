@@ -142,24 +142,13 @@ cdef inline bint share_sockets(const Row *row, const int32_t *zones, int32_t cou
     return popcount(sockets) < count
 
 
-cdef inline bint unequal(const Row *row) noexcept nogil:
-    cdef int32_t zone, total = 0
-    for zone in range(row.zones):
-        if row.zone[zone].total:
-            if total and row.zone[zone].total != total:
-                return True
-            total = row.zone[zone].total
-    return False
-
-
 cdef inline void pack(Books *books, uint32_t mask, int32_t need, bint uncore) noexcept nogil:
     cdef const Row *row = books.row
     cdef int32_t order[ZONES]
     cdef int32_t count, place, zone, got
     if not need:
         return
-    if mask & (mask - 1) and unequal(row):
-        # The kubelet measures a whole unit by the machine's average: it may hand out reserved CPUs of a smaller zone.
+    if row.uneven and (mask & (mask - 1) or row.uncore):
         books.split_known = False
     if row.sockets_first:
         need = take_sockets(books, mask, need)
@@ -255,6 +244,8 @@ cdef inline int cpu_allocate(
     cdef uint32_t everywhere = (<uint32_t>1 << row.zones) - 1
     cdef uint32_t near
     cdef int32_t zone, here
+    if row.uneven and not books.split_known:
+        return OPTIONS_UNDECIDED
     if row.full_pcpus_only:
         if count % row.threads or count > books.physical_high:
             return SMT_ALIGNMENT
@@ -270,7 +261,7 @@ cdef inline int cpu_allocate(
         cores[zone] -= books.cores[zone]
     else:
         if count > pool_of(books, everywhere):
-            return NODE_CPU_SHORT
+            return OPTIONS_UNDECIDED if row.uneven else NODE_CPU_SHORT
         for zone in range(row.zones):
             cpus[zone] = books.pool[zone]
             cores[zone] = books.cores[zone]

@@ -5,6 +5,8 @@ for every number of threads per core, as long as a core's free threads are eithe
 * `distribute-cpus-across-cores` takes CPUs of a socket by id: a socket with several zones splits by numbering;
 * `prefer-align-cpus-by-uncorecache` chooses caches: a split over several zones depends on their occupancy.
 In both cases a pool of one zone, or one that is used up, is decided all the same.
+* On an uneven machine (cores or sockets of unequal CPU counts) the kubelet measures a whole unit by the machine's
+  average: it may hand out CPUs that are reserved or already held, so a pool that counts as too small may do.
 Source: cpumanager/policy_static.go, cpu_assignment.go.
 """
 
@@ -113,13 +115,15 @@ def allocate(row: Row, books: CpuBooks, count: int, mask: int | None) -> Taken |
 
     Refuses as the kubelet does: full-pcpus-only on the whole node's counts, then too few CPUs.
     """
+    if row.uneven and not books.split_known:
+        return Code.OptionsUndecided
     if row.full_pcpus_only:
         if count % row.threads_per_core or count > books.physical_high:
             return Code.SmtAlignment
         if count > books.physical_low:
             return Code.OptionsUndecided
     if count > sum(books.pool):
-        return Code.NodeCpuShort
+        return Code.OptionsUndecided if row.uneven else Code.NodeCpuShort
     everywhere = (1 << len(row.zones)) - 1
     before, cores_before = list(books.pool), list(books.cores)
     if mask is None:
@@ -223,15 +227,10 @@ def _take(row: Row, books: CpuBooks, mask: int, count: int) -> None:
     _pack(row, books, zones, count, uncore=row.uncore and not row.distribute)
 
 
-def _unequal(row: Row) -> bool:
-    return len({zone.cpu_total for zone in row.zones if zone.cpu_total}) > 1
-
-
 def _pack(row: Row, books: CpuBooks, zones: Sequence[int], count: int, uncore: bool) -> None:
     """The default: whole sockets and zones, then whole cores, then single CPUs, each from the most used zone first."""
     need = count
-    if len(zones) > 1 and _unequal(row):
-        # The kubelet measures a whole unit by the machine's average: it may hand out reserved CPUs of a smaller zone.
+    if row.uneven and (len(zones) > 1 or row.uncore):
         books.split_known = False
     if _sockets_first(row):
         need = _whole_sockets(row, books, zones, need)

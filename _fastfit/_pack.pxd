@@ -93,6 +93,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.spread = row.spread
     packed.distribute = row.distribute
     packed.uncore = row.uncore
+    packed.uneven = row.uneven
     packed.too_many_zones = too_many
     packed.threads = row.threads_per_core
     packed.physical_free = row.physical_free

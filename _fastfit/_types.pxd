@@ -68,6 +68,7 @@ cdef struct Row:
     uint8_t spread
     uint8_t distribute
     uint8_t uncore
+    uint8_t uneven
     uint8_t sockets_first
     uint8_t has_distances
     uint8_t too_many_zones

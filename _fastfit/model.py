@@ -60,6 +60,8 @@ class Row:
     spread: bool = False
     distribute: bool = False
     uncore: bool = False
+    #: cores or sockets have unequal numbers of CPUs: the kubelet's averages measure none of them right
+    uneven: bool = False
     threads_per_core: int = 1
     #: CPUs that count for full-pcpus-only: in the shared pool and on a core without a reserved CPU
     physical_free: int = 0

@@ -332,7 +332,9 @@ class Kubelet:
                     },
                 )
             )
-        return NodeCounts(tuple(zones), self._cpu.physical.bit_count(), topology.cpus_per_core)
+        return NodeCounts(
+            tuple(zones), self._cpu.physical.bit_count(), topology.cpus_per_core, topology.cut_zones, topology.uneven
+        )
 
     def _placement(self, uid: str, name: str) -> ContainerPlacement:
         affinity = self._affinity.get(uid, {}).get(name, NO_AFFINITY)

@@ -38,8 +38,13 @@ class ZoneCounts:
 
 @dataclass(frozen=True, slots=True)
 class NodeCounts:
-    """Zones in ascending id. `physical_free`: CPUs that full-pcpus-only counts as free on the whole node."""
+    """Zones in ascending id. `physical_free`: CPUs that full-pcpus-only counts as free on the whole node.
+
+    `cut_zones` and `uneven` are the machine's (cpu_topology.py): why counts per zone may not tell what is taken.
+    """
 
     zones: tuple[ZoneCounts, ...]
     physical_free: int
     threads_per_core: int
+    cut_zones: bool
+    uneven: bool

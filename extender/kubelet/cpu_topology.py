@@ -52,6 +52,10 @@ class CpuTopology:
         self.sockets_of_zone = {position: _inside(self.sockets, cpus) for position, cpus in zones.items()}
         self.caches_of_zone = {position: _inside(self.caches, cpus) for position, cpus in zones.items()}
         self.zones_per_socket = len(zones) // machine.sockets
+        #: Averages measure some core or socket wrongly.
+        self.uneven = len(_sizes(cores)) > 1 or len(_sizes(sockets)) > 1
+        #: A zone's CPUs are of several sockets, or of unequal cores: what it gives is not told by how many it has.
+        self.cut_zones = len(_sizes(cores)) > 1 or any(len(own) > 1 for own in self.sockets_of_zone.values())
 
     def per_zone(self, cpus: int) -> dict[int, int]:
         """Return zone position -> how many of `cpus` it has."""
@@ -98,6 +102,10 @@ def shared_topology(machine: Machine) -> CpuTopology:
     topology = CpuTopology(machine)
     _shared[id(machine)] = machine, topology
     return topology
+
+
+def _sizes(units: Units) -> set[int]:
+    return {own.bit_count() for own in units.values()}
 
 
 def _inside(units: Units, cpus: int) -> Units:

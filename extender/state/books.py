@@ -2,10 +2,9 @@
 
 from _fastfit.model import ZoneRow
 from extender.kubelet.counts import NodeCounts
-from extender.kubelet.model import Machine
 from extender.state.sharing import EMPTY, shared_amounts
 
-__all__ = ["spans_sockets", "zone_rows"]
+__all__ = ["zone_rows"]
 
 
 def zone_rows(counts: NodeCounts) -> tuple[ZoneRow, ...]:
@@ -27,8 +26,3 @@ def zone_rows(counts: NodeCounts) -> tuple[ZoneRow, ...]:
         )
         for zone in counts.zones
     )
-
-
-def spans_sockets(machine: Machine) -> bool:
-    """Whether a zone has cores of several sockets."""
-    return any(len({core.socket for core in zone.cores}) > 1 for zone in machine.zones)

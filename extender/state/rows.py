@@ -11,7 +11,7 @@ from _fastfit.codes import Code, OnUnknown, Policy, Scope
 from _fastfit.model import Row, ZoneRow
 from extender.kubelet.model import Machine
 from extender.kubevirt.launcher_pod import Guest
-from extender.state.books import spans_sockets, zone_rows
+from extender.state.books import zone_rows
 from extender.state.canonical import page_bytes
 from extender.state.facts import NodeFacts
 from extender.state.ledger import NodeLedger
@@ -76,8 +76,9 @@ def make_row(
         align_by_socket=static and options.get("align-by-socket") == "true",
         spread=static and options.get("distribute-cpus-across-cores") == "true",
         distribute=static and options.get("distribute-cpus-across-numa") == "true",
-        # In a zone that spans sockets the sockets decide the split as well, which counts per zone do not tell either.
-        uncore=static and (options.get("prefer-align-cpus-by-uncorecache") == "true" or spans_sockets(facts.machine)),
+        # In a zone that other units cut they decide the split as well, which counts per zone do not tell either.
+        uncore=static and (options.get("prefer-align-cpus-by-uncorecache") == "true" or counts.cut_zones),
+        uneven=static and counts.uneven,
         threads_per_core=counts.threads_per_core,
         physical_free=counts.physical_free,
         page_sizes=facts.page_sizes,

@@ -7,7 +7,6 @@ from typing import Any
 from _fastfit import Ask, CellsAsk, ContainerAsk, Entry, Placement, Policy, Row, Scope, ZoneRow
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.pod import Kind, PodDemand
-from extender.state.books import spans_sockets
 from tests.kernel.backends import Backend
 
 __all__ = ["GI", "GPU", "PAGES", "answer", "ask", "ask_of", "names", "place", "row", "row_of", "vm", "zone"]
@@ -143,7 +142,8 @@ def row_of(kubelet: Kubelet, name: str = "n") -> Row:
         align_by_socket=_on(config.cpu_manager_policy_options, "align-by-socket"),
         spread=_on(config.cpu_manager_policy_options, "distribute-cpus-across-cores"),
         distribute=_on(config.cpu_manager_policy_options, "distribute-cpus-across-numa"),
-        uncore=_on(config.cpu_manager_policy_options, "prefer-align-cpus-by-uncorecache") or spans_sockets(machine),
+        uncore=_on(config.cpu_manager_policy_options, "prefer-align-cpus-by-uncorecache") or counts.cut_zones,
+        uneven=counts.uneven,
         threads_per_core=counts.threads_per_core,
         physical_free=counts.physical_free,
         page_sizes=frozenset(f"hugepages-{size}" for host in machine.zones for size in host.hugepages),
