@@ -3,10 +3,14 @@
 The launcher pins guest cores in zone order: first whole host cores of every zone, then, zone by zone, threads that
 are left over. A guest core never crosses zones. Each zone with a vCPU becomes a cell and touches its even share of
 the guest's pages, however many vCPUs it has.
+A guest that moves by live migration keeps the cells of its boot, vCPUs and bytes, while its pins follow the target:
+cell i is bound to the i-th zone with a vCPU, so more zones than cells cannot be, and cells beyond the zones take pages
+from any of them. vCPUs are counted as if each cell held consecutive ones; vCPUs plugged later belong to cell 0.
 Exact for guests with one thread per core, and with two on hosts with one or two whose siblings KubeVirt can read
 (it reads `0,32` as one core but `0-1` as two). Elsewhere whole host cores count as the zone's CPUs divided by the
 guest's threads; that differs only when CPUs are spare, and then only in which zones hold vCPUs.
-Source: virt-handler and virt-launcher, converter/vcpu (strict pinning, guest cells).
+Source: virt-handler and virt-launcher, converter/vcpu (strict pinning, guest cells), cpudedicated (migration); the
+rule on cells is libvirt's (memnode cellid).
 """
 
 from collections.abc import Sequence
@@ -15,7 +19,10 @@ from _fastfit.codes import Code
 from _fastfit.model import CellsAsk, Row
 from _fastfit.values import Cell
 
-__all__ = ["cells_of", "pages_code", "shares"]
+__all__ = ["LOCALITY_TOP", "cells_of", "locality", "pages_code", "shares"]
+
+#: locality() of a target with the boot's own vCPUs per cell
+LOCALITY_TOP = (1 << 8) - 1
 
 
 def _room(ask: CellsAsk, host_threads: int, cpus: int, cores: int) -> tuple[int, int]:
@@ -40,31 +47,79 @@ def shares(ask: CellsAsk, cells: int) -> list[int]:
 def cells_of(row: Row, ask: CellsAsk, cpus: Sequence[int], cores: Sequence[int]) -> tuple[Cell, ...] | Code:
     """The guest cells that the compute container's CPUs make, without regard to free pages; or the refusal."""
     rooms = [_room(ask, row.threads_per_core, *both) for both in zip(cpus, cores, strict=True)]
-    need = ask.cores
-    placed = [0] * len(rooms)
-    for part in (0, 1):
-        for zone, room in enumerate(rooms):
-            got = min(need, room[part])
-            placed[zone] += got
-            need -= got
-    if need:
+    placed = _pin(rooms, ask.cores)
+    if sum(placed) < ask.cores:
         return Code.CoreSplit
     zones = [zone for zone, guests in enumerate(placed) if guests]
     if ask.memory_bytes < len(zones) * ask.page_bytes or ask.memory_bytes % ask.page_bytes:
         return Code.GuestMemoryPages
+    if ask.moving:
+        return _moved_cells(ask, _pin(rooms, ask.moving))
     return tuple(
         Cell(zone, placed[zone] * ask.threads, share)
         for zone, share in zip(zones, shares(ask, len(zones)), strict=True)
     )
 
 
+def _pin(rooms: Sequence[tuple[int, int]], cores: int) -> list[int]:
+    """Guest cores per zone: whole host cores of every zone, then what is left over; fewer in all where they do not fit."""
+    placed = [0] * len(rooms)
+    for part in (0, 1):
+        for zone, room in enumerate(rooms):
+            got = min(cores, room[part])
+            placed[zone] += got
+            cores -= got
+    return placed
+
+
+def _moved_cells(ask: CellsAsk, placed: Sequence[int]) -> tuple[Cell, ...] | Code:
+    """The target's zones with the bytes of the boot cell bound to each: 0 where the boot's cells are not known."""
+    zones = [zone for zone, guests in enumerate(placed) if guests]
+    if ask.boot and len(zones) > len(ask.boot):
+        return Code.MoreZonesThanCells
+    cells = tuple(
+        Cell(zone, placed[zone] * ask.threads, ask.boot[cell][1] if ask.boot else 0) for cell, zone in enumerate(zones)
+    )
+    if ask.symmetric_only and ask.boot and locality(ask, cells) < LOCALITY_TOP:
+        return Code.NotSymmetric
+    return cells
+
+
+def locality(ask: CellsAsk, cells: Sequence[Cell]) -> int:
+    """How well a target keeps vCPUs at their memory, 0 to 255: 255 only where every cell has its vCPUs of the boot.
+
+    Else the share of vCPUs that run in the zone of their cell's memory, in 254ths; memory of a cell without a zone of
+    its own counts as spread evenly. 0 for boots and where the boot's cells are not known.
+    """
+    if not ask.boot:
+        return 0
+    zones, vcpus = len(cells), sum(cell.vcpus for cell in cells)
+    near = at = 0
+    for place, cell in enumerate(cells):
+        end, first = at + cell.vcpus, 0
+        for owner, (count, _) in enumerate(ask.boot):
+            shared = max(0, min(end, first + count) - max(at, first))
+            near += shared * (zones if owner == place else owner >= zones)
+            first += count
+        if place == 0:
+            near += max(0, end - max(at, first)) * zones
+        at = end
+    if zones == len(ask.boot) and near == zones * vcpus:
+        return LOCALITY_TOP
+    return near * (LOCALITY_TOP - 1) // (zones * vcpus)
+
+
 def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:
-    """Whether every cell's zone holds its share of pages that no other VM uses."""
-    unknown = False
+    """Whether every cell's zone holds its share of pages that no other VM uses; a target's zones also the total."""
+    unknown, left = False, ask.memory_bytes if ask.moving else 0
     for cell in cells:
         free = row.zones[cell.zone].pages_free
         if free is None:
             unknown = True
-        elif free.get(ask.pages, 0) < cell.bytes:
+            continue
+        if free.get(ask.pages, 0) < cell.bytes:
             return Code.ZonePagesShort
-    return Code.PagesNotReported if unknown else Code.Fits
+        left -= free.get(ask.pages, 0)
+    if unknown:
+        return Code.PagesNotReported
+    return Code.ZonePagesShort if left > 0 else Code.Fits

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from _fastfit.codes import Code
-from _fastfit.model import Ask, ContainerAsk
+from _fastfit.model import MAX_ZONES, Ask, ContainerAsk
 
 __all__ = ["MAX_CONTAINERS", "MAX_RESOURCES", "MEMORY", "Demand", "derive"]
 
@@ -111,6 +111,9 @@ def _sound(ask: Ask) -> bool:
         and 0 < cells.threads <= MAX_COUNT
         and 0 < cells.page_bytes <= MAX_AMOUNT
         and 0 <= cells.memory_bytes <= MAX_AMOUNT
+        and 0 <= cells.moving <= cells.cores
+        and len(cells.boot) <= (MAX_ZONES if cells.moving else 0)
+        and all(0 < vcpus <= MAX_COUNT and 0 <= amount <= MAX_AMOUNT for vcpus, amount in cells.boot)
     )
 
 

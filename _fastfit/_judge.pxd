@@ -8,10 +8,10 @@ from _fastfit._hints cimport Offer, nobody_cares, one_zone, preferred_mask, surv
 from _fastfit._memory cimport memory_allocate, sum_over
 from _fastfit._types cimport (
     Answer, Ask, BEST_EFFORT, Books, Columns, CORE_SPLIT, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT, Detail,
-    FIRST_REFUSED, FITS, GUEST_MEMORY_PAGES, INIT_CONTAINER_CPUS, MEMORY_GROUP_CONFLICT, NEVER_FITS_ZONE, NONE,
-    NO_PAGES_OF_SIZE, NODE_CPU_SHORT, OPTIONS_UNDECIDED, PAGES_NOT_REPORTED, Part, Row, SINGLE_NUMA_NODE,
-    TOO_MANY_ZONES, ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_PAGES_SHORT, lowest, next_mask,
-    popcount,
+    FIRST_REFUSED, FITS, GUEST_MEMORY_PAGES, INIT_CONTAINER_CPUS, MEMORY_GROUP_CONFLICT, MORE_ZONES_THAN_CELLS,
+    NEVER_FITS_ZONE, NODE_CPU_SHORT, NONE, NOT_SYMMETRIC, NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED, PAGES_NOT_REPORTED, Part,
+    Row, SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_PAGES_SHORT,
+    lowest, next_mask, popcount,
 )
 
 cdef enum:
@@ -20,6 +20,7 @@ cdef enum:
 
 # Widths of the key's parts, see _key_py.py.
 cdef enum:
+    LOCALITY_TOP = 0xFF
     CELLS_TOP = 0x1F
     DISTANCE_TOP = 0xFF
     CPUS_TOP = 0x3FFF
@@ -295,18 +296,57 @@ cdef inline int admit(Books *books, int64_t *scratch, Detail *detail) noexcept n
     return FITS
 
 
+# Guest cores per zone: whole host cores of every zone, then what is left over. Returns those that do not fit.
+cdef inline int64_t pin(
+    const Row *row, const int64_t *whole, const int64_t *fitting, int64_t need, int64_t *placed
+) noexcept nogil:
+    cdef int32_t zone
+    cdef int64_t got
+    for zone in range(row.zones):
+        placed[zone] = min(need, whole[zone])
+        need -= placed[zone]
+    for zone in range(row.zones if need else 0):
+        got = min(need, fitting[zone] - whole[zone])
+        placed[zone] += got
+        need -= got
+    return need
+
+
+# See _cells_py.locality; `vcpus` per touched zone in order.
+cdef inline int64_t locality(const Ask *ask, const int64_t *vcpus, int32_t zones) noexcept nogil:
+    cdef int64_t total = 0, near = 0, at = 0, end, first
+    cdef int32_t place, owner
+    for place in range(zones):
+        end = at + vcpus[place]
+        first = 0
+        for owner in range(ask.boots):
+            if owner == place or owner >= zones:
+                near += max(<int64_t>0, min(end, first + ask.boot_vcpus[owner]) - max(at, first)) * (
+                    zones if owner == place else 1
+                )
+            first += ask.boot_vcpus[owner]
+        if place == 0:
+            near += max(<int64_t>0, end - max(at, first)) * zones
+        at = end
+    total = at * zones
+    if zones == ask.boots and near == total:
+        return LOCALITY_TOP
+    return near * (LOCALITY_TOP - 1) // total
+
+
 # Guest cells of the compute container's CPUs, and whether their zones hold the pages; the mask of the cells' zones.
-cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *bytes, Detail *detail) noexcept nogil:
+cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *near, Detail *detail) noexcept nogil:
     cdef const Row *row = books.row
     cdef const Ask *ask = books.ask
     cdef int64_t whole[ZONES]
     cdef int64_t fitting[ZONES]
     cdef int64_t placed[ZONES]
-    cdef int64_t need = ask.cell_cores, got, more, base, share, free
+    cdef int64_t vcpus[ZONES]
+    cdef int64_t more, base, share, free, left
     cdef int32_t zone, cells = 0, cell
     cdef bint unknown = False
     mask[0] = 0
-    bytes[0] = 0
+    near[0] = 0
     for zone in range(row.zones):
         fitting[zone] = books.main_cpus[zone]
         if ask.cell_threads > 1:
@@ -315,30 +355,39 @@ cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *bytes, Det
             whole[zone] = min(<int64_t>books.main_cores[zone], fitting[zone])
         else:
             whole[zone] = 0 if ask.cell_threads > row.threads else fitting[zone]
-        placed[zone] = min(need, whole[zone])
-        need -= placed[zone]
-    for zone in range(row.zones):
-        got = min(need, fitting[zone] - whole[zone])
-        placed[zone] += got
-        need -= got
-        if placed[zone]:
-            mask[0] |= <uint32_t>1 << zone
-            cells += 1
-    if need:
+    if pin(row, whole, fitting, ask.cell_cores, placed):
         return CORE_SPLIT
+    for zone in range(row.zones):
+        cells += placed[zone] > 0
     if ask.guest_pages < cells or ask.odd_bytes:
         return GUEST_MEMORY_PAGES
+    if ask.moving_cores and ask.moving_cores < ask.cell_cores:
+        pin(row, whole, fitting, ask.moving_cores, placed)
+    cells = 0
+    for zone in range(row.zones):
+        if placed[zone]:
+            mask[0] |= <uint32_t>1 << zone
+            vcpus[cells] = placed[zone] * ask.cell_threads
+            cells += 1
+    if ask.boots:
+        if cells > ask.boots:
+            return MORE_ZONES_THAN_CELLS
+        near[0] = locality(ask, vcpus, cells)
+        if ask.symmetric_only and near[0] < LOCALITY_TOP:
+            return NOT_SYMMETRIC
     base = ask.guest_pages if cells == 1 else ask.guest_pages // cells
     more = ask.guest_pages - base * cells
+    left = ask.guest_bytes if ask.moving_cores else 0
     cell = 0
     for zone in range(row.zones):
         if not placed[zone]:
             continue
         share = (base + (cell < more)) * ask.page_bytes
-        bytes[0] += share
+        if ask.moving_cores:
+            share = ask.boot_bytes[cell] if ask.boots else 0
         if detail != NULL:
             detail.cell[cell].zone = zone
-            detail.cell[cell].vcpus = placed[zone] * ask.cell_threads
+            detail.cell[cell].vcpus = vcpus[cell]
             detail.cell[cell].bytes = share
             detail.cells = cell + 1
         cell += 1
@@ -350,7 +399,10 @@ cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *bytes, Det
             free = row.pages[books.columns.cell_pages * row.zones + zone]
         if free < share:
             return ZONE_PAGES_SHORT
-    return PAGES_NOT_REPORTED if unknown else FITS
+        left -= free
+    if unknown:
+        return PAGES_NOT_REPORTED
+    return ZONE_PAGES_SHORT if left > 0 else FITS
 
 
 cdef inline int64_t widest(const Row *row, uint32_t mask) noexcept nogil:
@@ -369,9 +421,9 @@ cdef inline int64_t widest(const Row *row, uint32_t mask) noexcept nogil:
     return far
 
 
-cdef inline int64_t pages_left(const Books *books, uint32_t mask, int64_t cell_bytes) noexcept nogil:
+cdef inline int64_t pages_left(const Books *books, uint32_t mask) noexcept nogil:
     cdef const Row *row = books.row
-    cdef int64_t left = -cell_bytes
+    cdef int64_t left = -books.ask.guest_bytes
     if row.memory_static:
         left = sum_over(books.free[books.ask.rank_memory], mask)
     elif books.columns.rank_pages >= 0:
@@ -380,8 +432,8 @@ cdef inline int64_t pages_left(const Books *books, uint32_t mask, int64_t cell_b
     return left >> books.ask.rank_shift if books.ask.rank_shift >= 0 else left // books.ask.rank_unit
 
 
-cdef inline int64_t rank_key(int64_t cells, int64_t far, int64_t cpus, int64_t pages) noexcept nogil:
-    cdef int64_t key = CELLS_TOP - min(cells, <int64_t>CELLS_TOP)
+cdef inline int64_t rank_key(int64_t near, int64_t cells, int64_t far, int64_t cpus, int64_t pages) noexcept nogil:
+    cdef int64_t key = near << 5 | (CELLS_TOP - min(cells, <int64_t>CELLS_TOP))
     key = key << 8 | (DISTANCE_TOP - min(far, <int64_t>DISTANCE_TOP))
     key = key << 14 | (CPUS_TOP - min(cpus, <int64_t>CPUS_TOP))
     return key << 28 | (PAGES_TOP - min(pages, <int64_t>PAGES_TOP))
@@ -393,7 +445,7 @@ cdef inline void judge(
 ) noexcept nogil:
     cdef Books books
     cdef uint32_t mask = 0
-    cdef int64_t bytes = 0, left = 0
+    cdef int64_t near = 0, left = 0
     cdef int32_t zone, item, held, cells
     answer.key = answer.mask = answer.cells = 0
     answer.code = <uint8_t>node_code(row, ask, columns)
@@ -404,7 +456,7 @@ cdef inline void judge(
     if answer.code:
         return
     if ask.has_cells:
-        answer.code = <uint8_t>cells_of(&books, &mask, &bytes, detail)
+        answer.code = <uint8_t>cells_of(&books, &mask, &near, detail)
         if answer.code:
             return
     else:
@@ -422,7 +474,7 @@ cdef inline void judge(
     cells = max(popcount(mask), 1)
     answer.mask = <uint16_t>mask
     answer.cells = <uint8_t>cells
-    answer.key = rank_key(cells, widest(row, mask), max(left, <int64_t>0), pages_left(&books, mask, bytes))
+    answer.key = rank_key(near, cells, widest(row, mask), max(left, <int64_t>0), pages_left(&books, mask))
     if detail != NULL:
         detail.exact = books.split_known
         for item in range(ask.devices):

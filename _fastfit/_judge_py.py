@@ -7,13 +7,12 @@ guidance; the next container meets what is left. Source: topologymanager/scope_*
 This is the readable statement; `_fit.pyx` computes the same bit for bit, and `explain` reads the steps it leaves.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from _fastfit import _cpus_py as cpus_
 from _fastfit import _devices_py as devices_
 from _fastfit import _memory_py as memory_
-from _fastfit._cells_py import cells_of, pages_code
+from _fastfit._cells_py import cells_of, locality, pages_code
 from _fastfit._cpus_py import CpuBooks, Taken
 from _fastfit._demand import Demand
 from _fastfit._devices_py import DeviceBooks
@@ -271,6 +270,7 @@ def _land(books: _Books) -> Outcome:
     zones = len(row.zones)
     main = books.taken.get(demand.main, Taken([0] * zones, [0] * zones))
     cells: tuple[Cell, ...] = ()
+    near = 0
     if demand.ask.cells is not None:
         made = cells_of(row, demand.ask.cells, main.cpus, main.cores)
         if isinstance(made, Code):
@@ -280,6 +280,7 @@ def _land(books: _Books) -> Outcome:
         if code is not Code.Fits:
             return Outcome(code, steps=books.steps)
         mask = sum(1 << cell.zone for cell in cells)
+        near = locality(demand.ask.cells, cells)
     else:
         mask = sum(1 << zone for zone, cpus in enumerate(main.cpus) if cpus) or books.masks.get(demand.main, 0)
     # What the pod holds for its life: also what init containers took and nobody of the pod took over.
@@ -289,7 +290,7 @@ def _land(books: _Books) -> Outcome:
     ]
     count = max(mask.bit_count(), 1)
     cpus_left = sum(row.zones[zone].cpu_free - held[zone] for zone in bits(mask))
-    key = rank_key(count, widest(row.distances, mask), max(cpus_left, 0), _pages_left(books, mask, cells))
+    key = rank_key(count, widest(row.distances, mask), max(cpus_left, 0), _pages_left(books, mask), near)
     placement = Placement(
         mask,
         tuple(held),
@@ -304,7 +305,7 @@ def _land(books: _Books) -> Outcome:
     return Outcome(Code.Fits, mask, count, key, placement, books.steps)
 
 
-def _pages_left(books: _Books, mask: int, cells: Sequence[Cell]) -> int:
+def _pages_left(books: _Books, mask: int) -> int:
     """What is left of the ranked resource in the touched zones, in its unit."""
     row, demand = books.row, books.demand
     if row.memory_static:
@@ -312,5 +313,5 @@ def _pages_left(books: _Books, mask: int, cells: Sequence[Cell]) -> int:
     else:
         free = [row.zones[zone].pages_free for zone in bits(mask)]
         left = sum(pages.get(demand.rank_name, 0) for pages in free if pages is not None)
-        left -= sum(cell.bytes for cell in cells)
+        left -= demand.ask.cells.memory_bytes if demand.ask.cells is not None else 0
     return max(left, 0) // demand.rank_unit

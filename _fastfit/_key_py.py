@@ -1,8 +1,10 @@
-"""The fine key that ranks fitting nodes, one 55-bit number: the bigger, the better.
+"""The fine key that ranks fitting nodes, one 63-bit number: the bigger, the better.
 
 Most significant part first:
 
     bits  part
+    8     live-migration targets only: the guest's cells are met again, else the share of vCPUs that stay at their
+          memory (_cells_py.locality); 0 for all others
     5     fewer cells: the zones that the pod touches, 1 where it touches none
     8     nearer: the largest distance between two touched zones (0 for one zone, 255 where distances are not known)
     14    tighter: CPUs left free in the touched zones
@@ -36,9 +38,9 @@ def widest(distances: Sequence[Sequence[int]], mask: int) -> int:
     return max(distances[one][other] for one in zones for other in zones if one != other)
 
 
-def rank_key(cells: int, distance: int, cpus_left: int, pages_left: int) -> int:
+def rank_key(cells: int, distance: int, cpus_left: int, pages_left: int, locality: int = 0) -> int:
     """Packs the parts."""
-    key = CELLS_TOP - min(cells, CELLS_TOP)
+    key = locality << 5 | CELLS_TOP - min(cells, CELLS_TOP)
     key = key << 8 | DISTANCE_TOP - min(distance, DISTANCE_TOP)
     key = key << 14 | CPUS_TOP - min(cpus_left, CPUS_TOP)
     return key << 28 | PAGES_TOP - min(pages_left, PAGES_TOP)
@@ -47,7 +49,7 @@ def rank_key(cells: int, distance: int, cpus_left: int, pages_left: int) -> int:
 def parts_of(key: int) -> tuple[int, int, int, int]:
     """Unpack a key: cells, distance, CPUs left, pages left, each as far as its width shows it."""
     return (
-        CELLS_TOP - (key >> 50),
+        CELLS_TOP - (key >> 50 & CELLS_TOP),
         DISTANCE_TOP - (key >> 42 & DISTANCE_TOP),
         CPUS_TOP - (key >> 28 & CPUS_TOP),
         PAGES_TOP - (key & PAGES_TOP),

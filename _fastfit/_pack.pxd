@@ -166,6 +166,12 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
         packed.cell_threads = ask.cells.threads
         packed.page_bytes = ask.cells.page_bytes
         packed.guest_pages, packed.odd_bytes = divmod(ask.cells.memory_bytes, ask.cells.page_bytes)
+        packed.guest_bytes = ask.cells.memory_bytes
+        packed.moving_cores = ask.cells.moving
+        packed.symmetric_only = ask.cells.symmetric_only
+        packed.boots = <int32_t>len(ask.cells.boot)
+        for place, cell in enumerate(ask.cells.boot):
+            packed.boot_vcpus[place], packed.boot_bytes[place] = cell
     return packed
 
 

@@ -30,6 +30,8 @@ cdef enum:
     ZONE_PAGES_SHORT = 44
     CORE_SPLIT = 45
     GUEST_MEMORY_PAGES = 46
+    MORE_ZONES_THAN_CELLS = 48
+    NOT_SYMMETRIC = 49
 
 cdef enum:
     NONE = 0
@@ -116,6 +118,12 @@ cdef struct Ask:
     int64_t page_bytes
     int64_t guest_pages
     int64_t odd_bytes       # guest memory beyond whole pages
+    int64_t guest_bytes
+    int64_t moving_cores    # 0: a boot
+    int32_t boots           # cells of a moving guest's boot; 0: not known
+    int32_t symmetric_only
+    int64_t boot_vcpus[ZONES]
+    int64_t boot_bytes[ZONES]
     Part pod
     Part part[CONTAINERS]
 

@@ -46,6 +46,8 @@ class Code(IntEnum):
     CoreSplit = 45
     GuestMemoryPages = 46
     RefusedBefore = 47
+    MoreZonesThanCells = 48
+    NotSymmetric = 49
     OrderUndecided = 62
     ProbeUnderWay = 63
 

@@ -29,6 +29,8 @@ RULES = {
     Code.ZonePagesShort: "each guest cell touches its even share of pages in its zone, and one zone has not that many",
     Code.CoreSplit: "the CPUs lie so that a guest core would cross zones (KubeVirt: guestMappingPassthrough)",
     Code.GuestMemoryPages: "guest memory must be whole pages and at least one per guest cell (KubeVirt)",
+    Code.MoreZonesThanCells: "vCPUs would lie in more zones than the guest has cells: libvirt refuses the target's domain",
+    Code.NotSymmetric: "the vCPUs per guest cell differ from the boot's, and only equal ones are allowed",
     Code.OptionsUndecided: "a CPU Manager option decides by CPU ids which zones give the CPUs",
     Code.InitContainerCpus: "which zones keep an init container's CPUs depends on CPU ids",
     Code.PagesNotReported: "free pages of a touched zone are not known",

@@ -185,6 +185,16 @@ REASONS: Final[dict[Code, Reason]] = {
         "guest memory does not divide into pages per cell",
         "Guest memory must be a multiple of the page size and at least one page per guest cell.",
     ),
+    Code.MoreZonesThanCells: Reason(
+        "the VM would touch more NUMA zones than it has guest cells",
+        "Guest cells are fixed at boot; libvirt refuses a target on which the vCPUs lie in more zones. "
+        "Free CPUs in one zone, or restart the VM.",
+    ),
+    Code.NotSymmetric: Reason(
+        "the guest's cells would not match this node's zones",
+        "The VM or the configuration asks for symmetric targets only (fastfit.dev/migration, `migration`): "
+        "choose prefer to allow a slower layout.",
+    ),
 }
 
 #: Keys of `onUnknown` in the configuration.

@@ -18,6 +18,7 @@ __all__ = ["main", "program"]
 _COMMANDS: Final = {
     "serve": "extender.cli.serve:serve",
     "explain": "extender.cli.explain:explain",
+    "targets": "extender.cli.targets:targets",
     "admit": "extender.cli.admit:admit",
     "snapshot": "extender.cli.snapshot:snapshot",
     "demo": "extender.cli.demo:demo",
@@ -57,6 +58,7 @@ class _Program(click.Group):
     epilog=epilog(
         "fastfit demo                                      try it on a bundled cluster",
         "fastfit explain -n vms virt-launcher-db-7x2kp     why a pod fits, or does not, on each node",
+        "fastfit targets -n vms db                         where a running VM could migrate to, and how well",
         "fastfit snapshot -o cluster.json                  save what the cluster shows",
         "fastfit explain --snapshot cluster.json my.yaml   the same, offline",
         "fastfit admit --machine node.json --pod my.yaml   what one node's kubelet would do, step by step",

@@ -47,6 +47,7 @@ def summary(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
     columns = [
         Column("NODE"),
         Column("VERDICT"),
+        Column("MIGRATION"),
         Column("ZONES"),
         Column("CPUS"),
         Column("PAGES"),
@@ -69,6 +70,7 @@ def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
     return [
         node.node,
         Cell(node.verdict, _COLOURS.get(node.verdict, "")),
+        node.migration.outcome if node.migration is not None else "",
         ",".join(map(str, node.zones)) if given else "",
         _by_zone((zone.id, str(zone.cpus_given or "")) for zone in given),
         _by_zone((zone.id, _pages(zone.memory_given)) for zone in given),
@@ -92,6 +94,8 @@ def _detail(node: NodeAnswer, paper: Paper, wide: bool) -> Iterator[str]:
     verdict = paper.paint(clean(node.verdict), _COLOURS.get(node.verdict, ""))
     yield f"{paper.paint(clean(node.node), 'bold')}: {verdict} ({clean(node.code)})"
     yield wrap(node.text, paper, "  ")
+    if node.migration is not None and node.migration.text != node.text:
+        yield wrap(f"migration: {node.migration.outcome}; {node.migration.text}", paper, "  ")
     advice = REASONS[Code[node.code]].advice if node.code in Code.__members__ else ""
     if advice and advice != node.text:
         yield wrap(advice, paper, "  ")

@@ -20,8 +20,8 @@ class Exit(IntEnum):
 
 
 _MEANINGS = {
-    Exit.OK: "done; explain: some node can take the pod, or may be able to; admit: every pod is admitted",
-    Exit.NO: "explain: every node refuses the pod, or no node is known; admit: a pod is refused",
+    Exit.OK: "done; explain, targets: some node can take the pod, or may be able to; admit: every pod is admitted",
+    Exit.NO: "explain, targets: every node refuses the pod, or no node is known; admit: a pod is refused",
     Exit.USAGE: "wrong flags, or a file, configuration or object that cannot be used",
     Exit.CLUSTER: "the cluster cannot be reached, or refused the request",
     Exit.INTERNAL: "internal error",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from extender import __version__
 from extender.config import Settings
+from extender.kubevirt.moving import MigrationPolicy
 from extender.snapshot import Snapshot, from_objects, read
 from extender.state.cluster import Cluster
 from extender.state.pools import pools_of
@@ -41,6 +42,7 @@ def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
         # Times in a file are not our clock's: nothing in it grows old.
         report_stale_after=0.0,
     )
+    cluster.migration = MigrationPolicy(settings.migration)
     cluster.tick(time.monotonic())
     snapshot.feed(cluster)
     cluster.work()

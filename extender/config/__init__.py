@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 #: Fields that a running program takes over; all others wait for its restart.
-_LIVE = frozenset({"mode", "on_unknown", "pools", "charges", "reply", "report_stale_after_seconds"})
+_LIVE = frozenset({"mode", "on_unknown", "migration", "pools", "charges", "reply", "report_stale_after_seconds"})
 
 
 class Row(NamedTuple):

@@ -22,6 +22,7 @@ __all__ = [
     "Doubt",
     "Limits",
     "Logs",
+    "Migration",
     "Mode",
     "Pool",
     "Reply",
@@ -36,6 +37,7 @@ __all__ = [
 Mode = Literal["enforce", "score", "observe"]
 Action = Literal["keep", "refuse", "error"]
 Use = Literal["required", "optional", "off"]
+Migration = Literal["strict", "prefer", "off"]
 Doubt = Literal["node", "zones", "stale", "policy", "contradiction", "counts", "pages", "pod"]
 
 #: Kinds of doubt, and the names of the codes of the verdict `unknown` that each one covers.
@@ -245,6 +247,14 @@ class Settings(_Part, frozen=True):
         OnUnknown,
         _field("what `unknown` does under enforce: keep ranks the node last, refuse drops it, error fails the call"),
     ] = {}
+    migration: Annotated[
+        Migration,
+        _field(
+            "what a VM's guest cells do to its live-migration targets: prefer refuses certain failures and ranks the rest, "
+            "strict passes only targets with the same layout, off ignores them; a VM's annotation fastfit.dev/migration "
+            "wins over it"
+        ),
+    ] = "prefer"
     pools: Annotated[tuple[Pool, ...], _field("groups of nodes with settings of their own; the first match wins")] = ()
     sources: Annotated[Sources, _field("kinds watched besides nodes and pods")] = Sources()
     stale_after_seconds: Annotated[

@@ -92,7 +92,6 @@ class SchedulerApp:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Never raises."""
         began = time.perf_counter()
-        mark_used(request)
         verb = "none"
         try:
             verb, decide = self._call(request)
@@ -104,6 +103,7 @@ class SchedulerApp:
                 response.headers[hdrs.ALLOW] = hdrs.METH_POST
         else:
             # No await from here to the reply.
+            mark_used(request)
             response, outcome = self._decide(verb, decide, body)
         if self.draining or not request.content.is_eof():
             # the next call goes to another replica; or the rest of this body stands in the way of a next call

@@ -1,9 +1,10 @@
 """How many connections one port keeps, and which one gives way.
 
 aiohttp has no such limit, and closes a connection that never sends a request only after the keep-alive
-time. Here, when the port is full, the connection that has waited longest without a first request gives way
-to the new one; a connection that was used is never cut for another. So half-open connections cannot lock
-kube-scheduler out, and its own idle ones live as long as promised.
+time. Here, when the port is full, one gives way to the new one: the oldest that has never sent a whole
+request, else the one that has sent fewest, unless it has sent one just now and its reply may be on its way.
+So neither half-open connections nor slow bodies, unread replies or idle strangers can lock out a
+kube-scheduler that starts anew, and one that has called for long is the last to be cut.
 
 TLS handshakes do not count before they are done: strangers without a certificate must not fill the port.
 """
@@ -20,6 +21,9 @@ __all__ = ["HANDSHAKE_S", "Connections", "mark_used"]
 HANDSHAKE_S: Final = 10.0
 
 _WARN_EVERY_S: Final = 60.0
+
+#: Seconds after a whole request for which a connection is not cut: more than a caller that reads needs for the reply.
+_REST_S: Final = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +53,7 @@ class _Handler(web.RequestHandler):
 
 
 def mark_used(request: web.BaseRequest) -> None:
-    """Every request handler says this first: its connection is in use and gives way to no other."""
+    """Every request handler says this once a whole request has come: from now on the connection is a known one."""
     if isinstance(request.protocol, _Handler):
         request.protocol.mark_used()
 
@@ -64,8 +68,10 @@ class Connections:
         self._port = port
         self._options = options
         self._open: set[web.RequestHandler] = set()
-        #: those of them that have not sent a request yet, oldest first (a dict as ordered set)
+        #: those of them that have not sent a whole request yet, oldest first (a dict as ordered set)
         self._silent: dict[web.RequestHandler, None] = {}
+        #: of the others, how many requests they have sent, and when the last one came
+        self._used: dict[web.RequestHandler, tuple[int, float]] = {}
         self._warned_at = float("-inf")
 
     def __len__(self) -> int:
@@ -84,22 +90,37 @@ class Connections:
         return True
 
     def used(self, handler: web.RequestHandler) -> None:
-        """A request came in on this connection."""
-        self._silent.pop(handler, None)
+        """A whole request came in on this connection."""
+        if handler in self._open:
+            self._silent.pop(handler, None)
+            requests, _ = self._used.get(handler, (0, 0.0))
+            self._used[handler] = requests + 1, self._now()
 
     def lost(self, handler: web.RequestHandler) -> None:
         """The connection is gone."""
         self._open.discard(handler)
         self._silent.pop(handler, None)
+        self._used.pop(handler, None)
 
     def _make_room(self) -> bool:
-        oldest = next(iter(self._silent), None)
-        if oldest is not None:
-            self.lost(oldest)
-            oldest.force_close()
+        now = self._now()
+        chosen = next(iter(self._silent), None)
+        if chosen is None:
+            least = min(self._used, key=self._used.__getitem__)
+            chosen = least if now - self._used[least][1] >= _REST_S else None
+        if chosen is not None:
+            transport = chosen.transport
+            self.lost(chosen)
+            chosen.force_close()
+            if transport is not None:
+                # a reply that nobody reads would keep it open for ever
+                transport.abort()
             return True
-        now = asyncio.get_running_loop().time()
         if now - self._warned_at >= _WARN_EVERY_S:
             self._warned_at = now
             _log.warning("connection refused: the port has as many as it may keep", port=self._port, limit=self._limit)
         return False
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -9,6 +9,7 @@ from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
+from extender.kubevirt.moving import MigrationPolicy, Move
 
 __all__ = ["Question", "ask_of", "devices_of", "question_of"]
 
@@ -26,14 +27,19 @@ class Question:
     problem: str = ""
 
 
-def question_of(pod: Pod, role: PodRole, guest: Guest | None, zoned_devices: frozenset[str]) -> Question:
-    """The question of a pod. Amounts that cannot be read give an ask that is unknown on every node."""
+def question_of(
+    pod: Pod, role: PodRole, guest: Guest | None, zoned_devices: frozenset[str], move: Move | None = None
+) -> Question:
+    """The question of a pod; `move` of a live-migration target.
+
+    Amounts that cannot be read give an ask that is unknown on every node.
+    """
     try:
         demand = pod_demand(pod)
     except BadObject as error:
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
-    ask = ask_of(demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest))
+    ask = ask_of(demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest), move=move)
     return Question(demand, ask, is_ordinary(ask))
 
 
@@ -47,7 +53,13 @@ def devices_of(pod: Pod) -> frozenset[str]:
 
 
 def ask_of(
-    demand: PodDemand, role: PodRole, guest: Guest | None, zoned_devices: frozenset[str], *, dedicated: bool
+    demand: PodDemand,
+    role: PodRole,
+    guest: Guest | None,
+    zoned_devices: frozenset[str],
+    *,
+    dedicated: bool,
+    move: Move | None = None,
 ) -> Ask:
     """The ask of a demand. Devices without zones, and KubeVirt's own, never constrain a zone."""
     containers = tuple(
@@ -63,7 +75,7 @@ def ask_of(
         containers=containers,
         guaranteed=demand.guaranteed,
         dedicated=dedicated,
-        cells=_cells(demand, role, guest),
+        cells=_cells(demand, role, guest, move),
         ask_code=Code.PodLevelResources if demand.pod_level and dedicated else Code.Fits,
     )
 
@@ -78,13 +90,15 @@ def is_ordinary(ask: Ask) -> bool:
     )
 
 
-def _cells(demand: PodDemand, role: PodRole, guest: Guest | None) -> CellsAsk | None:
-    """KubeVirt's page rule, for guests that see the host's NUMA and boot on this pod.
-
-    A migration target keeps the cells of its boot, so this rule of first boots does not judge it.
-    """
-    if guest is None or not guest.size.passthrough or not guest.pages or role is PodRole.MIGRATION_TARGET:
+def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None) -> CellsAsk | None:
+    """What guests that see the host's NUMA ask of its zones: cells made by a boot, or kept from it in a migration."""
+    if guest is None or not guest.size.passthrough or not guest.pages:
         return None
+    moving = 0
+    if role is PodRole.MIGRATION_TARGET:
+        if move is None or move.policy is MigrationPolicy.OFF:
+            return None
+        moving = min(move.sockets or guest.size.sockets, guest.size.sockets) * guest.size.cores
     for position, container in enumerate(demand.containers):
         if container.name == COMPUTE and container.exclusive_cpus:
             return CellsAsk(
@@ -94,5 +108,8 @@ def _cells(demand: PodDemand, role: PodRole, guest: Guest | None) -> CellsAsk | 
                 pages=guest.pages,
                 page_bytes=guest.size.page_bytes or 1,
                 memory_bytes=guest.size.memory_bytes,
+                moving=moving,
+                boot=move.boot if moving and move is not None else (),
+                symmetric_only=moving > 0 and move is not None and move.policy is MigrationPolicy.STRICT,
             )
     return None

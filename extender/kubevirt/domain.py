@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-__all__ = ["Cell", "Domain", "GuestError", "GuestFault", "local_share", "unbound_bytes", "zone_pages"]
+__all__ = ["Cell", "Domain", "GuestError", "GuestFault", "is_symmetric", "local_share", "unbound_bytes", "zone_pages"]
 
 
 class GuestFault(Enum):
@@ -98,6 +98,11 @@ def local_share(domain: Domain) -> Fraction:
         near = sum(domain.pin_zones[cpu] in zones for cpu in cell.cpus if cpu < len(domain.pins))
         local += Fraction(near, len(zones) or 1)
     return local / len(domain.pins)
+
+
+def is_symmetric(domain: Domain) -> bool:
+    """Whether every cell has a zone of its own, and every vCPU runs in its cell's zone."""
+    return len(domain.memnodes) == len(domain.cells) and local_share(domain) == 1
 
 
 def _memory_zones(domain: Domain, cell: Cell) -> tuple[int, ...]:

@@ -13,7 +13,17 @@ from extender.api.quantity import whole
 from extender.errors import BadObject
 from extender.kubevirt.guest_size import GuestSize
 
-__all__ = ["COMPUTE", "Guest", "PodRole", "controlling_vmi", "guest_of", "is_launcher", "role_of", "wants_dedicated"]
+__all__ = [
+    "COMPUTE",
+    "Guest",
+    "PodRole",
+    "boots_guest",
+    "controlling_vmi",
+    "guest_of",
+    "is_launcher",
+    "role_of",
+    "wants_dedicated",
+]
 
 #: The container that runs the guest; KubeVirt keeps it first among spec.containers.
 COMPUTE = "compute"
@@ -58,6 +68,16 @@ def role_of(pod: Pod) -> PodRole:
     ):
         return PodRole.MIGRATION_TARGET
     return PodRole.FIRST_BOOT
+
+
+def boots_guest(pod: Pod) -> bool:
+    """Whether the VM boots in this pod: it is neither a live migration's target nor an ephemeral provisioning pod."""
+    annotations = pod.metadata.annotations or {}
+    return (
+        is_launcher(pod)
+        and names.MIGRATION_UID_LABEL not in (pod.metadata.labels or {})
+        and "true" not in (annotations.get(names.CREATE_TARGET_ANNOTATION), annotations.get(names.EPHEMERAL_ANNOTATION))
+    )
 
 
 def controlling_vmi(pod: Pod) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-__all__ = ["Fact", "NodeAnswer", "PodAnswer", "ZoneAnswer"]
+__all__ = ["Fact", "MigrationAnswer", "NodeAnswer", "PodAnswer", "ZoneAnswer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,22 @@ class ZoneAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class MigrationAnswer:
+    """One node as the target of a live migration. `outcome` is one of placement.outcomes.Outcome."""
+
+    outcome: str
+    #: the arithmetic behind it
+    text: str
+    #: vCPUs per guest cell, as they run; empty: the cells are not known
+    cells_then: tuple[int, ...] = ()
+    #: zone ids with a vCPU here, and the vCPUs of each
+    zones_now: tuple[int, ...] = ()
+    cells_now: tuple[int, ...] = ()
+    #: share of vCPUs that would run at their cell's memory, 0 to 1
+    local: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeAnswer:
     """One node. `verdict` is fits, unknown or refused; `code` a stable CamelCase name; `score` 0..10 as sent."""
 
@@ -48,6 +64,8 @@ class NodeAnswer:
     facts: tuple[Fact, ...] = ()
     #: the kubelet's steps, one line each, with the numbers
     steps: tuple[str, ...] = ()
+    #: of a live-migration target: what would become of the migration here
+    migration: MigrationAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from extender.api.objects import Pod
 from extender.kubelet.results import Refused
 from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
+from extender.kubevirt.moving import Move, policy_of
+from extender.placement.winner import move_refusal
 from extender.reasons import verdict_of
 from extender.state.attempts import attempt_of
 from extender.state.cluster import Cluster
@@ -35,6 +37,8 @@ class Subject:
     role: PodRole
     guest: Guest | None
     question: Question
+    #: of a live-migration target: what is known of the VM that moves
+    move: Move | None = None
 
 
 def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
@@ -48,8 +52,14 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     else:
         zoned = devices_of(pod)
     role = role_of(pod)
-    guest = cluster.guest(controlling_vmi(pod))
-    return Subject(pod, role, guest, question_of(pod, role, guest, zoned))
+    vmi = controlling_vmi(pod)
+    guest = cluster.vms.guest(vmi)
+    move = None
+    if role is PodRole.MIGRATION_TARGET:
+        policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
+        layouts = cluster.vms.layouts
+        move = Move(layouts.cells(vmi), layouts.life(vmi).sockets, policy, problem)
+    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move), move)
 
 
 class Decider:
@@ -94,14 +104,16 @@ class Decider:
         if not pod.launcher or self.cluster.node(pod.node) is None:
             return "none"
         self.cluster.freshen(pod.node)
-        guest = self.cluster.guest(pod.vmi)
+        guest = self.cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
         ask = ask_of(pod.demand, PodRole.FIRST_BOOT, guest, self.cluster.zoned_devices, dedicated=dedicated)
         fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
         return verdict_of(next(iter(fit.counts())))
 
     def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
-        """Charges; returns why the node cannot take the pod now, though counts say so."""
+        """Charges; returns why the node cannot take the pod, though counts say so: the kubelet model refuses it, or the
+        CPUs that it would get do not carry the moving guest.
+        """
         entry = entry_of(subject.pod)
         if entry is None:
             return None
@@ -110,4 +122,12 @@ class Decider:
         refused = self.cluster.promise(entry, node, attempt, verdict_of(code), nominated=nominated)
         if isinstance(refused, Refused):
             return _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
-        return refused
+        if refused is not None:
+            return refused
+        state = self.cluster.node(node)
+        if subject.move is None or subject.guest is None or subject.question.ask.cells is None or state is None:
+            return None
+        found = move_refusal(state, entry.uid, subject.guest, subject.move)
+        if found is not None:
+            self.cluster.withdraw(entry.uid)
+        return found

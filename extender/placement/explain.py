@@ -3,6 +3,8 @@
 The same code decides here as in a call of kube-scheduler; only the words are more.
 """
 
+from dataclasses import replace
+
 import orjson
 
 from _fastfit import Cell, Entry, Fit
@@ -11,9 +13,12 @@ from _fastfit.explain import explain as explain_counts
 from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
-from extender.kubevirt.launcher_pod import PodRole
+from extender.kubevirt.hotplug import hotplug_words
+from extender.kubevirt.launcher_pod import Guest, PodRole
+from extender.kubevirt.moving import Move
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import Decider, Subject, subject_of
+from extender.placement.outcomes import Mover, mover_of
 from extender.reasons import REASONS, verdict_of
 from extender.state.canonical import page_bytes
 from extender.state.cluster import Cluster
@@ -36,15 +41,21 @@ def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
     if subject.role is PodRole.OTHER or subject.question.ordinary:
         note, nodes = _passes(subject), tuple(_passed(cluster, name) for name in cluster.table.names())
         return PodAnswer(meta.namespace, meta.name, subject.role.value, (), (note,), nodes, cluster.generation)
-    names = orjson.dumps(cluster.table.names())
-    fit = Decider.peek(cluster, subject, names)
+    mover = mover_of(cluster, subject) if subject.move is not None else None
+    source = mover.source if mover is not None else ""
+    fit = Decider.peek(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
+    judged = [_node(cluster, subject, fit, entry, mover) for entry in fit.entries()]
+    if source in cluster.table:
+        # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
+        alone = Decider.peek(cluster, subject, orjson.dumps([source]))
+        judged += [replace(_node(cluster, subject, alone, entry, mover), score=0) for entry in alone.entries()]
     return PodAnswer(
         namespace=meta.namespace,
         name=meta.name,
         kind=subject.role.value,
         demand=_demand(subject.question.demand),
         notes=_notes(subject),
-        nodes=tuple(_node(cluster, subject, fit, entry) for entry in fit.entries()),
+        nodes=tuple(judged),
         generation=cluster.generation,
     )
 
@@ -88,16 +99,31 @@ def _notes(subject: Subject) -> tuple[str, ...]:
     notes = []
     if subject.guest is None:
         notes.append("its VirtualMachineInstance is not known (yet): judged by the kubelet's rules alone")
-    elif subject.role is PodRole.MIGRATION_TARGET:
-        notes.append(
-            "a migration target keeps the guest cells of its boot: KubeVirt's rule for first boots is not applied"
-        )
+    elif subject.move is not None:
+        notes += _move_notes(subject.guest, subject.move)
+        notes.append(hotplug_words(subject.guest.size, subject.move.sockets, subject.pod.metadata.annotations))
+    if subject.move is not None and subject.move.problem:
+        notes.append(subject.move.problem)
     if subject.question.problem:
         notes.append(subject.question.problem)
     return tuple(notes)
 
 
-def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry) -> NodeAnswer:
+def _move_notes(guest: Guest, move: Move) -> list[str]:
+    """What is known of the VM that moves."""
+    if not guest.size.passthrough:
+        return ["the guest does not see the host's NUMA: a migration has no cells to keep"]
+    if move.boot:
+        cells = ", ".join(f"{vcpus} vCPUs with {amount_words('memory', amount)}" for vcpus, amount in move.boot)
+        known = f"guest cells since its boot: {cells}"
+    else:
+        known = (
+            "the guest's cells are not known (its boot was not seen): fewer zones rank first, none is refused for them"
+        )
+    return [known, f"migration policy: {move.policy.value}"]
+
+
+def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mover | None) -> NodeAnswer:
     code = Code(entry.code)
     state = cluster.node(entry.name)
     if state is None:
@@ -121,6 +147,7 @@ def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry) -> NodeAns
         per_zone=_zones(state, subject, given, cells, played),
         facts=tuple(Fact(fact.name, fact.value, fact.source) for fact in state.facts.facts),
         steps=(*_counting_rule(state, subject, code), *steps),
+        migration=mover.outcome(state, code, played) if mover is not None else None,
     )
 
 

@@ -1,11 +1,10 @@
-"""Scheduling attempts as the API shows them: what an attempt starts from, whether it failed, who came first."""
+"""Scheduling attempts as the API shows them: what one starts from, whether it failed, what waits for its binding."""
 
 from dataclasses import dataclass
 
 from extender.api.objects import Condition, Pod
-from extender.state.events import Record
 
-__all__ = ["Attempt", "Promise", "attempt_failed", "attempt_of", "kubelet_order"]
+__all__ = ["Attempt", "Promise", "attempt_failed", "attempt_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,3 @@ def attempt_failed(record: Pod, started: Attempt) -> bool:
     """Whether kube-scheduler has written a failure since: it writes one only when the condition changes."""
     now = attempt_of(record)
     return now != Attempt() and now != started
-
-
-def kubelet_order(record: Record) -> tuple[str, str]:
-    """Pods in the order in which they came to their kubelets, as far as a list tells."""
-    if not isinstance(record, Pod):
-        return ("", "")
-    condition = scheduled_condition(record)
-    bound = (condition.last_transition_time or "") if condition is not None and condition.status == "True" else ""
-    return (record.status.start_time or bound or "9999", record.metadata.creation_timestamp or "")

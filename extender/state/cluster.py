@@ -15,17 +15,20 @@ from extender.api.objects import Migration, Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.launcher_pod import Guest
+from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
 from extender.state.attempts import Attempt, Promise, attempt_failed
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
+from extender.state.layouts import Life
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.pools import Pools
 from extender.state.report import Report
-from extender.state.staging import KeyedStaging, PodStaging, guest_in, migration_in, report_in, statement_in
+from extender.state.staging import KeyedStaging, PodStaging, migration_in, report_in, statement_in, vm_in
+from extender.state.vms import Vms
 
 __all__ = ["Cluster"]
 
@@ -57,16 +60,15 @@ class Cluster:
         self.nodes: dict[str, NodeState] = {}
         #: all and only the live bound pods that hold something, by UID
         self.pods: dict[str, PodEntry] = {}
-        self.guests: dict[str, Guest] = {}
-        #: UIDs of running migrations' names, by namespace and name of the migration
-        self.migrations: dict[tuple[str, str], Migration] = {}
+        self.vms = Vms()
         self.promises: dict[str, Promise] = {}
+        #: what the guest's cells may do to migration targets whose VM does not say
+        self.migration = MigrationPolicy.PREFER
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
         self.absent_kinds: set[Source] = set()
         #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
         self.taught: dict[str, None] = {}
-        self._pods_of_vmi: dict[str, tuple[str, ...]] = {}
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
@@ -82,10 +84,6 @@ class Cluster:
     def charged(self) -> int:
         """Pods that hold something or are promised something."""
         return len(self.pods) + len(self.promises)
-
-    def guest(self, vmi: str) -> Guest | None:
-        """The guest of a VMI by UID; None when the VMI is not known."""
-        return self.guests.get(vmi)
 
     def refusers(self, demand: PodDemand) -> list[str]:
         """Nodes whose kubelet refused an equal pod and that hold the same since."""
@@ -116,7 +114,7 @@ class Cluster:
             case Source.REPORTS:
                 self._set_report(*report_in(record))
             case Source.VMIS:
-                self._set_guest(*guest_in(record))
+                self._set_vm(*vm_in(record))
             case Source.MIGRATIONS:
                 self._set_migration(*migration_in(record))
         self.absent_kinds.discard(source)
@@ -134,7 +132,7 @@ class Cluster:
             case Source.REPORTS:
                 self._set_report(meta.name, None)
             case Source.VMIS:
-                self._set_guest(meta.uid, None)
+                self._set_vm(meta.uid, None)
             case Source.MIGRATIONS:
                 self._set_migration((meta.namespace, meta.name), None)
         self.absent_kinds.discard(source)
@@ -153,9 +151,9 @@ class Cluster:
                 reported = lambda: [name for name, state in nodes.items() if state.report is not None]  # noqa: E731
                 return KeyedStaging(report_in, reported, self._set_report, done)
             case Source.VMIS:
-                return KeyedStaging(guest_in, self.guests.keys, self._set_guest, done)
+                return KeyedStaging(vm_in, self.vms.seen, self._set_vm, done)
             case Source.MIGRATIONS:
-                return KeyedStaging(migration_in, self.migrations.keys, self._set_migration, done)
+                return KeyedStaging(migration_in, self.vms.migrations.keys, self._set_migration, done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
         """The whole list of a kind at once: what is not in it is gone."""
@@ -170,11 +168,19 @@ class Cluster:
         self.replace(source, ())
         self.absent_kinds.add(source)
 
-    def configure(self, pools: Pools, *, promise_seconds: float, report_stale_after: float) -> None:
+    def configure(
+        self,
+        pools: Pools,
+        *,
+        promise_seconds: float,
+        report_stale_after: float,
+        migration: MigrationPolicy = MigrationPolicy.PREFER,
+    ) -> None:
         """New settings: every node's facts are read again at the next `work`."""
         self.pools = pools
         self.promise_seconds = promise_seconds
         self.report_stale_after = report_stale_after
+        self.migration = migration
         self.changes += 1
         for name, state in self.nodes.items():
             state.facts_changed = True
@@ -231,7 +237,7 @@ class Cluster:
         answer = state.ledger.promise(entry)
         if isinstance(answer, Refused):
             return answer
-        doubt = doubt_in_flight(state, entry, self.guest) if answer is not None else None
+        doubt = doubt_in_flight(state, entry, self.vms.guest) if answer is not None else None
         if doubt is not None:
             state.ledger.withdraw(pod.uid)
             return doubt
@@ -302,7 +308,8 @@ class Cluster:
         if state.facts.devices != old_devices:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
-            self.table.put(state.refresh(self.now, self.report_stale_after, self.guest))
+            self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.guest))
+            self.vms.layouts.learn(state, self.vms.guest)
         return ready
 
     # --- inside: pods --------------------------------------------------------------------------------------
@@ -339,8 +346,7 @@ class Cluster:
             self.withdraw(entry.uid)
             entry.our_verdict = "none" if listed else self.judge(entry)
         self.pods[entry.uid] = entry
-        if entry.vmi:
-            self._pods_of_vmi[entry.vmi] = (*self._pods_of_vmi.get(entry.vmi, ()), entry.uid)
+        self.vms.hold(entry)
         state = self._state(entry.node)
         entry.node = state.name
         state.hold(entry)
@@ -397,11 +403,7 @@ class Cluster:
         """Pods that hold nothing any more; those known are all of one node."""
         ended = [entry for uid in uids if (entry := self.pods.pop(uid, None)) is not None]
         for entry in ended:
-            siblings = tuple(uid for uid in self._pods_of_vmi.get(entry.vmi, ()) if uid != entry.uid)
-            if siblings:
-                self._pods_of_vmi[entry.vmi] = siblings
-            else:
-                self._pods_of_vmi.pop(entry.vmi, None)
+            self.vms.end(entry)
         state = self.nodes.get(ended[0].node) if ended else None
         if state is not None:
             state.end(ended, self.now)
@@ -435,20 +437,12 @@ class Cluster:
 
     # --- inside: VMs ---------------------------------------------------------------------------------------
 
-    def _set_guest(self, uid: str, guest: Guest | None) -> None:
-        if self.guests.get(uid) == guest:
-            return
-        if guest is None:
-            self.guests.pop(uid, None)
-        else:
-            self.guests[uid] = guest
+    def _set_vm(self, uid: str, known: tuple[Guest | None, Life] | None) -> None:
         self.changes += 1
-        for pod in self._pods_of_vmi.get(uid, ()):
-            self._mark(self.pods[pod].node)
+        if self.vms.put(uid, known):
+            for pod in self.vms.pods_of(uid):
+                self._mark(pod.node)
 
     def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
         self.changes += 1
-        if record is None:
-            self.migrations.pop(key, None)
-        else:
-            self.migrations[key] = record
+        self.vms.put_migration(key, record)

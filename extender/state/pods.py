@@ -8,7 +8,7 @@ from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import PodDemand, pod_demand
-from extender.kubevirt.launcher_pod import controlling_vmi, is_launcher
+from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher
 from extender.state.sharing import shared_text
 
 __all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over"]
@@ -33,6 +33,8 @@ class PodEntry:
     demand: PodDemand
     vmi: str
     launcher: bool
+    #: the VM boots in it (it does not come by live migration)
+    boots: bool = False
     #: the kubelet has admitted it (it has a start time)
     admitted: bool = False
     #: its app containers run, so its init containers are over
@@ -76,6 +78,7 @@ def entry_of(pod: Pod) -> PodEntry | None:
         demand=demand,
         vmi=controlling_vmi(pod),
         launcher=is_launcher(pod),
+        boots=boots_guest(pod),
         admitted=bool(pod.status.start_time),
         running=pod.status.phase == "Running",
     )

@@ -4,6 +4,7 @@ Nothing of the served picture changes while a list arrives. The swap applies dif
 nothing new costs a comparison per object.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Generic, Protocol, TypeVar
@@ -13,16 +14,18 @@ from extender.errors import BadObject
 from extender.kubevirt.launcher_pod import Guest, guest_of
 from extender.state.events import Record
 from extender.state.facts import NodeStatement, statement_of
+from extender.state.layouts import Life, life_of
 from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.report import Report, read_report
 from extender.state.sharing import Shared
 
-__all__ = ["KeyedStaging", "PodStaging", "PodTable", "guest_in", "migration_in", "report_in", "statement_in"]
+__all__ = ["KeyedStaging", "PodStaging", "PodTable", "migration_in", "report_in", "statement_in", "vm_in"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _GUESTS: Shared[Guest] = Shared()
+_LIVES: Shared[Life] = Shared()
 
 
 def statement_in(record: Record) -> tuple[str, NodeStatement]:
@@ -37,13 +40,13 @@ def report_in(record: Record) -> tuple[str, Report]:
     return record.metadata.name, read_report(record)
 
 
-def guest_in(record: Record) -> tuple[str, Guest | None]:
-    """What is kept of a VMI, by its UID; nothing of one that cannot be read."""
+def vm_in(record: Record) -> tuple[str, tuple[Guest | None, Life]]:
+    """What is kept of a VMI, by its UID: its guest, none where it cannot be read, and what its status says."""
     assert isinstance(record, Vmi)
-    try:
-        return record.metadata.uid, _GUESTS.one(guest_of(record))
-    except BadObject:
-        return record.metadata.uid, None
+    guest: Guest | None = None
+    with contextlib.suppress(BadObject):
+        guest = _GUESTS.one(guest_of(record))
+    return record.metadata.uid, (guest, _LIVES.one(life_of(record, guest)))
 
 
 def migration_in(record: Record) -> tuple[tuple[str, str], Migration]:

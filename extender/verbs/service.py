@@ -1,6 +1,7 @@
 """Both verbs over one cluster, as the HTTP server calls them."""
 
 from extender.config import Settings
+from extender.kubevirt.moving import MigrationPolicy
 from extender.state.pools import pools_of
 from extender.verbs.call import Context
 from extender.verbs.filter import filter_nodes
@@ -38,4 +39,5 @@ class Verbs:
             pools_of(settings),
             promise_seconds=float(settings.charges.promise_seconds),
             report_stale_after=float(settings.report_stale_after_seconds),
+            migration=MigrationPolicy(settings.migration),
         )

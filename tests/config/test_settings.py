@@ -17,6 +17,7 @@ HEAD = "apiVersion: fastfit.dev/v1alpha1\nkind: FastfitConfiguration\n"
 FULL = (
     HEAD
     + """
+migration: off
 mode: score
 onUnknown: {node: error, stale: refuse}
 pools:

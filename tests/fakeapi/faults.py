@@ -35,7 +35,8 @@ class Refuse(Fault):
     """Answer with a status (410, 422, 429, 503, ...) instead of a list or a stream."""
 
     code: int
-    retry_after: int | None = None
+    #: seconds, or an HTTP date
+    retry_after: int | str | None = None
     #: `details.causes[].reason`, e.g. ResourceVersionTooLarge
     cause: str = ""
     #: send this instead of a Status, as a proxy does

@@ -32,7 +32,7 @@ def status(code: int, message: str = "", cause: str = "") -> Object:
     }
 
 
-def refusal(code: int, message: str = "", *, retry_after: int | None = None, cause: str = "") -> web.Response:
+def refusal(code: int, message: str = "", *, retry_after: int | str | None = None, cause: str = "") -> web.Response:
     """A response with a Status as its body."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return web.json_response(status(code, message, cause), status=code, headers=headers)

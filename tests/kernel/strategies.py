@@ -119,6 +119,13 @@ def wild_rows(draw: Any, name: str = "n") -> Row:
 
 
 @st.composite
+def _boots(draw: Any, guest: int) -> tuple[tuple[int, int], ...]:
+    """Cells that a moving guest may have got at its boot; none: not known."""
+    count = draw(st.integers(0, 4))
+    return tuple((draw(st.integers(1, 8)), guest // count) for _ in range(count))
+
+
+@st.composite
 def asks(draw: Any) -> Ask:
     """A pod of one to four containers in kubelet order, some with guest NUMA passthrough."""
     inits = draw(st.lists(st.sampled_from([0, 1, 1]), max_size=2))
@@ -145,4 +152,11 @@ def asks(draw: Any) -> Ask:
         cores = max(1, (parts[-1].cpus - draw(st.integers(0, 2))) // threads)
         guest = draw(st.integers(1, 9)) * GI + draw(st.sampled_from([0, 0, 1]))
         cells = CellsAsk(len(parts) - 1, cores, threads, PAGES, GI, guest)
+        if draw(st.booleans()):
+            cells = replace(
+                cells,
+                moving=draw(st.integers(1, cores)),
+                boot=draw(_boots(guest)),
+                symmetric_only=draw(_rarely),
+            )
     return Ask(tuple(parts), dedicated=draw(st.booleans()), cells=cells)

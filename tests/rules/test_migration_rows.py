@@ -96,10 +96,11 @@ class Host:
             zone["distances"] = [10 if other == zone["id"] else self.far for other in range(self.zones)]
         return made
 
-    def kubelet(self) -> Kubelet:
-        """The twin of its kubelet, with the pods that are there."""
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its kubelet's configuration in the golden format."""
         made = self.machine
-        config = {
+        return {
             "topologyManagerPolicy": self.policy,
             "cpuManagerPolicy": "static",
             "reservedSystemCPUs": ",".join(str(cpu) for zone in made["numa"] for cpu in zone["cores"][0]["threads"]),
@@ -107,7 +108,10 @@ class Host:
             "reservedMemory": [{"numaNode": 0, "limits": {"memory": "1Gi"}}] if self.memory_manager else [],
             **self.settings,
         }
-        twin = Kubelet(machine_from_json(made, "machine"), config_from_json(config, "kubelet"))
+
+    def kubelet(self) -> Kubelet:
+        """The twin of its kubelet, with the pods that are there."""
+        twin = Kubelet(machine_from_json(self.machine, "machine"), config_from_json(self.config, "kubelet"))
         for number, cpus in enumerate(self.busy):
             answer = twin.admit(pod_demand(pod(f"other{number}", cpus, 0, sidecar=False)))
             assert isinstance(answer, Admitted), answer

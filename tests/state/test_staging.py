@@ -233,7 +233,7 @@ def test_a_kind_is_absent_until_its_list_is_swapped_in() -> None:
     for _ in staging.swap():
         pass
     assert Source.VMIS not in cluster.absent_kinds
-    assert cluster.guest("vmi-vm") is not None
+    assert cluster.vms.guest("vmi-vm") is not None
 
 
 @pytest.mark.parametrize(
@@ -253,6 +253,6 @@ def test_an_empty_list_leaves_nothing(source: Source, record: Record) -> None:
     cluster.replace(source, [])
     cluster.work()
     assert not cluster.nodes
-    assert not cluster.guests
+    assert not cluster.vms.guests
     assert not cluster.pods
     assert len(cluster.table) == 0

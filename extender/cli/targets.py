@@ -1,0 +1,123 @@
+"""`fastfit targets`: where a running VM could migrate to, and what would become of its guest cells on each node."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from extender.api.objects import Pod
+from extender.cli.answer_view import as_json
+from extender.cli.exits import Exit, epilog
+from extender.cli.picking import pick_pod
+from extender.cli.picture import cluster_of, open_snapshot
+from extender.cli.settings import settings_for
+from extender.cli.tables import Cell, Column, Paper, clean, paper_for, render, wrap
+from extender.errors import SnapshotError
+from extender.kubevirt.launcher_pod import controlling_vmi, is_launcher
+from extender.kubevirt.target_pod import target_pod
+from extender.placement.answers import NodeAnswer, PodAnswer
+from extender.placement.explain import explain
+from extender.placement.outcomes import Outcome
+from extender.state.canonical import page_bytes
+from extender.state.cluster import Cluster
+from extender.state.pods import is_over
+
+__all__ = ["targets"]
+
+_COLOURS = {"fits": "green", "unknown": "yellow", "refused": "red"}
+
+
+@click.command(
+    short_help="Say for every node what a live migration of a VM would come to.",
+    epilog=epilog(
+        "fastfit targets -n vms db",
+        "fastfit targets --snapshot cluster.json vms/db",
+        "fastfit targets vms/db -o json",
+    ),
+)
+@click.argument("vm")
+@click.option("-n", "--namespace", help="Namespace of the VM; left out: every namespace is searched.")
+@click.option(
+    "--snapshot", metavar="FILE", help="Answer from a snapshot, or from what kubectl printed (- for standard input)."
+)
+@click.option("--kubeconfig", metavar="FILE", help="Cluster to ask; left out: the pod's own, then kubectl's default.")
+@click.option(
+    "--config", metavar="FILE", help="FastfitConfiguration to judge by; left out: the snapshot's, or defaults."
+)
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def targets(
+    vm: str, namespace: str | None, snapshot: str | None, kubeconfig: str | None, config: str | None, output: str
+) -> None:
+    """Print for every node what a live migration of the running VM would come to there.
+
+    The target's pod is made as KubeVirt would make it now. Guest cells are fixed since the VM's boot: a node on which
+    its vCPUs would lie in more NUMA zones than it has cells is refused by libvirt, one with another split runs it slower.
+    """
+    seen = open_snapshot(snapshot, kubeconfig)
+    cluster = cluster_of(seen, settings_for(config, seen))
+    source = _running(cluster, seen.pods(), vm, namespace)
+    uid = controlling_vmi(source)
+    guest = cluster.vms.guest(uid)
+    answer = explain(cluster, target_pod(source, guest, cluster.vms.layouts.life(uid).sockets))
+    if output == "json":
+        click.echo(as_json(answer))
+    else:
+        paper = paper_for(sys.stdout)
+        click.echo(_page(answer, source, guest.pages if guest is not None else "", paper), color=paper.colour)
+    if not any(node.verdict != "refused" and not _is_source(node) for node in answer.nodes):
+        raise SystemExit(Exit.NO)
+
+
+def _running(cluster: Cluster, pods: Sequence[Pod], wanted: str, namespace: str | None) -> Pod:
+    """The launcher pod in which the VM runs; while it migrates, the one on the VMI's node."""
+    found = [pod for pod in pods if is_launcher(pod) and pod.spec.node_name and not is_over(pod)]
+    lives = [cluster.vms.layouts.life(controlling_vmi(pod)).node for pod in found]
+    found = [pod for pod, node in zip(found, lives, strict=True) if node in ("", pod.spec.node_name)]
+    if not found:
+        raise SnapshotError("no VM runs: there is nothing to migrate")
+    return pick_pod(found, wanted, namespace)
+
+
+def _is_source(node: NodeAnswer) -> bool:
+    return node.migration is not None and node.migration.outcome == Outcome.SOURCE_NODE
+
+
+def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
+    lines = [paper.paint(clean(f"Pod {answer.namespace}/{source.metadata.name} on {source.spec.node_name}"), "bold")]
+    lines += [wrap(f"its target asks for {container}", paper, "  ") for container in answer.demand]
+    lines += [wrap(f"note: {note}", paper, "  ") for note in answer.notes]
+    columns = [
+        Column("NODE"),
+        Column("VERDICT"),
+        Column("OUTCOME"),
+        Column("CELLS THEN"),
+        Column("NOW"),
+        Column("PAGES FREE"),
+        Column("LOCAL", right=True),
+        Column("SCORE", right=True),
+        Column("WHY", wraps=True),
+    ]
+    return "\n".join([*lines, "", render(columns, [_row(node, pages) for node in answer.nodes], paper)])
+
+
+def _row(node: NodeAnswer, pages: str) -> list[str | Cell]:
+    """`pages`: the guest's pages, as a resource name."""
+    size = pages.removeprefix("hugepages-")
+    move = node.migration
+    free = [
+        f"{zone.id}:{zone.memory_free[pages] // page_bytes(size)}x{size}"
+        for zone in node.per_zone
+        if move is not None and zone.id in move.zones_now and pages in zone.memory_free
+    ]
+    source = _is_source(node)
+    return [
+        node.node,
+        Cell("" if source else node.verdict, _COLOURS.get(node.verdict, "")),
+        move.outcome if move is not None else Outcome.NOT_NUMA,
+        "+".join(map(str, move.cells_then)) if move is not None else "",
+        " ".join(f"{z}:{n}" for z, n in zip(move.zones_now, move.cells_now, strict=True)) if move is not None else "",
+        " ".join(free),
+        f"{move.local:.0%}" if move is not None and move.local is not None else "",
+        "" if source or node.verdict == "refused" else str(node.score),
+        move.text if move is not None else node.text,
+    ]

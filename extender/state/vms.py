@@ -1,0 +1,67 @@
+"""The VMs of the picture, by UID of the VMI: guest, present life, cells at boot, live pods; and their migrations."""
+
+from collections.abc import Iterable
+
+from extender.api.objects import Migration
+from extender.kubevirt.launcher_pod import Guest
+from extender.state.layouts import Layouts, Life
+from extender.state.pods import PodEntry
+
+__all__ = ["Vms"]
+
+
+class Vms:
+    """What is known of each VM. Pods may come before their VMI and outlive it."""
+
+    def __init__(self) -> None:
+        #: guests of VMIs that can be read
+        self.guests: dict[str, Guest] = {}
+        #: guest cells of running VMs
+        self.layouts = Layouts()
+        #: by namespace and name of the migration
+        self.migrations: dict[tuple[str, str], Migration] = {}
+        self._pods: dict[str, tuple[PodEntry, ...]] = {}
+
+    def guest(self, vmi: str) -> Guest | None:
+        """The guest of a VMI; None when the VMI is not known."""
+        return self.guests.get(vmi)
+
+    def pods_of(self, vmi: str) -> tuple[PodEntry, ...]:
+        """The VM's live bound pods, the last bound one last."""
+        return self._pods.get(vmi, ())
+
+    def seen(self) -> Iterable[str]:
+        """UIDs of all VMIs, of those that cannot be read too."""
+        return self.layouts.lives.keys()
+
+    def put(self, vmi: str, known: tuple[Guest | None, Life] | None) -> bool:
+        """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
+        guest, life = known if known is not None else (None, None)
+        self.layouts.see(vmi, life)
+        if self.guests.get(vmi) == guest:
+            return False
+        if guest is None:
+            del self.guests[vmi]
+        else:
+            self.guests[vmi] = guest
+        return True
+
+    def put_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        """A migration was added or changed; None: it is gone."""
+        if record is None:
+            self.migrations.pop(key, None)
+        else:
+            self.migrations[key] = record
+
+    def hold(self, pod: PodEntry) -> None:
+        """A pod was bound."""
+        if pod.vmi:
+            self._pods[pod.vmi] = (*self.pods_of(pod.vmi), pod)
+
+    def end(self, pod: PodEntry) -> None:
+        """A bound pod holds nothing any more."""
+        others = tuple(one for one in self.pods_of(pod.vmi) if one.uid != pod.uid)
+        if others:
+            self._pods[pod.vmi] = others
+        else:
+            self._pods.pop(pod.vmi, None)

@@ -1,0 +1,84 @@
+"""Migration targets as kube-scheduler asks about them: replies, charges, and the winner's second look."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from extender.api.objects import Pod, Vmi
+from extender.state.cluster import Cluster
+from extender.state.events import Source
+from tests.rules import test_migration_rows as rows
+from tests.rules.test_migration_picture import BY_ID, picture
+from tests.state.builders import GI, node, vmi
+from tests.state.moves import running, target
+from tests.verbs.bodies import args
+from tests.verbs.harness import make_verbs
+
+NODES = ["split", "whole"]
+
+
+def _record(pod: Pod) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(msgspec.json.encode(pod))
+    return made
+
+
+def test_a_certain_failure_is_left_out_and_said() -> None:
+    """The node that would give two zones to one cell is left out; alone, it is failed with the reason, for good."""
+    row = BY_ID["M3"]
+    verbs = make_verbs(picture(row, split=row.target, whole=rows.idle("none")))
+    answer = json.loads(verbs.filter(args(NODES, _record(target("vm"))), 1.0).body)
+    assert answer["NodeNames"] == ["whole"]
+    answer = json.loads(verbs.filter(args(["split"], _record(target("vm"))), 1.0).body)
+    assert answer["NodeNames"] == []
+    assert answer["FailedAndUnresolvableNodes"] == {
+        "split": "the VM would touch more NUMA zones than it has guest cells"
+    }
+
+
+def test_the_charge_counts_for_the_next_target() -> None:
+    """Two large VMs leave at once: the first target is charged before its binding, so the second sees one node less."""
+    row = BY_ID["large|best-effort M1"]
+    cluster = picture(row, whole=rows.begun("best-effort"))
+    verbs = make_verbs(cluster)
+    assert json.loads(verbs.filter(args(["whole"], _record(target("vm", 25, 32))), 1.0).body)["NodeNames"] == ["whole"]
+    assert cluster.promises["uid-vm-2"].node == "whole"
+
+
+def _misread() -> dict[str, Any]:
+    """Adjacent siblings, which KubeVirt takes for cores of one thread: zone 0 has one free CPU on each of two cores."""
+
+    def zone(number: int, cores: list[tuple[int, int]]) -> dict[str, Any]:
+        return {
+            "id": number,
+            "memoryBytes": 64 * GI,
+            "hugepages": {"1Gi": 32},
+            "distances": [10, 21] if number == 0 else [21, 10],
+            "cores": [{"socket": number, "l3": None, "threads": list(threads)} for threads in cores],
+        }
+
+    return {"sockets": 2, "numa": [zone(0, [(0, 1), (2, 3)]), zone(1, [(4, 5), (6, 7), (8, 9), (10, 11), (12, 13)])]}
+
+
+@pytest.mark.parametrize("policy", ["prefer", "strict", "off"])
+def test_the_winner_is_looked_at_by_cpu_ids(policy: str) -> None:
+    """Counts say that four whole cores of zone 1 hold the VM; KubeVirt would begin with the two CPUs of zone 0."""
+    kubelet = {**rows.idle("none").config, "reservedSystemCPUs": "0,2,13"}
+    made: dict[str, Any] = msgspec.to_builtins(vmi("vm", 8, 16, 2))
+    made["spec"]["domain"] |= {"ioThreadsPolicy": "supplementalPool", "ioThreads": {"supplementalPoolThreadCount": 2}}
+    host = rows.idle("none")
+    cluster = Cluster()
+    cluster.put(Source.NODES, node("source", host.config, host.machine))
+    cluster.put(Source.VMIS, msgspec.convert(made, Vmi))
+    cluster.put(Source.PODS, running("vm", "source", 11))
+    cluster.put(Source.NODES, node("misread", kubelet, _misread()))
+    cluster.work()
+    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    verbs = make_verbs(cluster)
+    record = _record(target("vm", 11, policy=policy))
+    answer = json.loads(verbs.filter(args(["misread"], record), 1.0).body)
+    assert answer["NodeNames"] == (["misread"] if policy == "off" else [])
+    assert bool(cluster.promises) == (policy == "off")
+    if policy != "off":
+        assert "more NUMA zones" in answer["FailedAndUnresolvableNodes"]["misread"]
