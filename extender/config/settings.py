@@ -106,7 +106,10 @@ class Sources(_Part, frozen=True):
         Use, _field("guest topology of the VMs; without it the kubelet's rules alone decide")
     ] = "optional"
     virtualmachineinstancemigrations: Annotated[
-        Use, _field("tells a migration target from a first boot; without it both are judged as first boots")
+        Use, _field("the source node of a migration; without it the VM's own status names it")
+    ] = "optional"
+    kubevirts: Annotated[
+        Use, _field("KubeVirt's feature gates and hotplug ratio; without it KubeVirt's documented defaults hold")
     ] = "optional"
 
 
