@@ -103,7 +103,11 @@ class Sources(_Part, frozen=True):
         _field("zones of the nodes; optional, so that a cluster without the CRD starts and says that it sees no zones"),
     ] = "optional"
     virtualmachineinstances: Annotated[
-        Use, _field("guest topology of the VMs; without it the kubelet's rules alone decide")
+        Use,
+        _field(
+            "guest topology of the VMs; without it first boots are judged by the kubelet's rules alone, and no target of a "
+            "live migration is certain"
+        ),
     ] = "optional"
     virtualmachineinstancemigrations: Annotated[
         Use, _field("the source node of a migration; without it the VM's own status names it")
