@@ -16,14 +16,13 @@ from extender.api.objects import Migration, Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.installation import Installation
-from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
 from extender.state.attempts import Attempt, Promise, attempt_failed
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
-from extender.state.layouts import Life
+from extender.state.layouts import Seen
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over
@@ -69,6 +68,8 @@ class Cluster:
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
         self.absent_kinds: set[Source] = set()
+        #: kinds that are watched with success: an object that we have not seen is on its way
+        self.served: set[Source] = set()
         #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
         self.taught: dict[str, None] = {}
         #: UIDs of pods whose refusal has been counted, until they are gone
@@ -121,7 +122,7 @@ class Cluster:
             self._put_pod(record)
         else:
             self._keyed[source].put(record)
-        self.absent_kinds.discard(source)
+        self._heard(source)
 
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone."""
@@ -132,11 +133,11 @@ class Cluster:
             self.withdraw(uid)
         else:
             self._keyed[source].delete(record)
-        self.absent_kinds.discard(source)
+        self._heard(source)
 
     def stage(self, source: Source) -> Staging:
         """Begins a whole list of a kind; nothing changes before its swap. Rows follow at the next `work`."""
-        done = partial(self.absent_kinds.discard, source)
+        done = partial(self._heard, source)
         return PodStaging(self, done) if source is Source.PODS else self._keyed[source].stage(done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
@@ -151,6 +152,11 @@ class Cluster:
         """The API server does not serve this kind."""
         self.replace(source, ())
         self.absent_kinds.add(source)
+        self.served.discard(source)
+
+    def _heard(self, source: Source) -> None:
+        self.absent_kinds.discard(source)
+        self.served.add(source)
 
     def configure(
         self,
@@ -326,9 +332,11 @@ class Cluster:
         if promise is not None and promise.node == entry.node:
             del self.promises[entry.uid]
             entry.our_verdict = promise.verdict
+            entry.boot_seen = True
         else:
             self.withdraw(entry.uid)
             entry.our_verdict = "none" if listed else self.judge(entry)
+            entry.boot_seen = not listed
         self.pods[entry.uid] = entry
         self.vms.hold(entry)
         state = self._state(entry.node)
@@ -421,7 +429,7 @@ class Cluster:
 
     # --- inside: VMs ---------------------------------------------------------------------------------------
 
-    def _set_vm(self, uid: str, known: tuple[Guest | None, Life] | None) -> None:
+    def _set_vm(self, uid: str, known: Seen | None) -> None:
         self.changes += 1
         if self.vms.put(uid, known):
             for pod in self.vms.pods_of(uid):
