@@ -206,9 +206,8 @@ class Layouts:
         return None
 
     def give_back(self, record: CellsRecord) -> None:
-        """It could not be written: it is handed out again, unless its VMI is gone."""
-        if record.uid in self.lives:
-            self._unwritten[record.uid] = None
+        """It could not be written: it is handed out again, unless its VMI is gone by then."""
+        self._unwritten[record.uid] = None
 
     def _remember(self, uid: str) -> None:
         who, cells = self._who.get(uid), self.cells(uid)

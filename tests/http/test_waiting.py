@@ -1,10 +1,24 @@
 """Calls that wait for objects which their pods have overtaken: bounded, apart from others, and counted."""
 
 import asyncio
+import json
 
+import msgspec
 import pytest
 
+from _fastfit.codes import Code
+from extender.http.address import Address
+from extender.http.health import Health
+from extender.http.server import Server
+from extender.observe.decisions import DecisionLog
+from extender.observe.metrics import Metrics
+from extender.state.cluster import Cluster
+from extender.state.events import Source
 from tests.http.support import FakeLack, raw, running, settings
+from tests.state.builders import KUBELET_A, machine, node, vmi
+from tests.state.moves import target
+from tests.verbs.bodies import args
+from tests.verbs.harness import make_verbs
 
 pytestmark = pytest.mark.asyncio
 
@@ -71,3 +85,39 @@ async def test_a_fault_while_asking_what_to_wait_for_stops_no_call(monkeypatch):
         monkeypatch.setattr(it.verbs, "lack", fail)
         assert (await peer.post("/prioritize", b"a"))[0] == 200
         assert len(it.verbs.asked) == 1
+
+
+async def test_a_target_that_overtook_its_vmi_is_judged_with_it():
+    """From socket to table: the call comes, then the VMI, then the answer, which knows the VM; a later call is not held."""
+    cluster, metrics = Cluster(), Metrics("0", "python")
+    cluster.replace(Source.NODES, [node("n", KUBELET_A, machine())])
+    cluster.replace(Source.VMIS, [])
+    given = settings(wait_for_vm_milliseconds=20_000, server={"drain_seconds": 0})
+    health, address = Health(list, metrics.pulse), Address("127.0.0.1", 0)
+    server = Server(
+        given,
+        make_verbs(cluster),
+        metrics=metrics,
+        decisions=DecisionLog(10),
+        health=health,
+        bind=address,
+        ops_bind=address,
+    )
+    await server.start()
+    make_verbs.summaries.clear()
+    try:
+        async with raw(int(server.url.rpartition(":")[2])) as peer:
+            body = args(["n"], json.loads(msgspec.json.encode(target("vm"))))
+            call = asyncio.create_task(peer.post("/filter", body))
+            await _until(lambda: cluster.vms._waiting)
+            assert make_verbs.summaries == []
+            cluster.put(Source.VMIS, vmi("vm"))
+            assert (await call)[0] == 200
+            assert make_verbs.summaries[-1].counts == {Code.Fits: 1}
+            assert not cluster.vms._waiting
+            cluster.delete(Source.VMIS, vmi("vm"))
+            assert (await peer.post("/filter", body))[0] == 200
+            assert make_verbs.summaries[-1].counts == {Code.MoverNotKnown: 1}
+    finally:
+        await server.close()
+        make_verbs.summaries.clear()
