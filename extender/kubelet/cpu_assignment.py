@@ -5,7 +5,7 @@ Best fit at every level: units are visited by how few CPUs they have left, then 
 when it starts, whatever it takes meanwhile. The distribution across zones is in cpu_distribution.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -102,15 +102,12 @@ class _Taking:
         inner = topology.sockets_of_zone
         return [s for z in self.zones() for s in _by_fit(inner[z], self.free, topology.zones[z])]
 
-    def _cores(self) -> Iterator[int]:
-        """Yield the cores with free CPUs as things stand now, unit by unit of the outer level."""
-        topology, free = self.topology, self.free
+    def _outer_units(self) -> list[tuple[Units, int]]:
+        """Return the units that cores are visited in, each as its cores and its CPUs."""
+        topology = self.topology
         if topology.zones_first:
-            inner, outer, order = topology.cores_of_socket, topology.sockets, self._sockets()
-        else:
-            inner, outer, order = topology.cores_of_zone, topology.zones, self.zones()
-        for unit in order:
-            yield from _by_fit(inner[unit], free, outer[unit])
+            return [(topology.cores_of_socket[unit], topology.sockets[unit]) for unit in self._sockets()]
+        return [(topology.cores_of_zone[unit], topology.zones[unit]) for unit in self.zones()]
 
     def _caches(self) -> list[int]:
         topology = self.topology
@@ -132,13 +129,15 @@ class _Taking:
         """Take cores with as many free CPUs as cores have on average."""
         size = self.topology.cpus_per_core
         free = self.free
-        units = (self.topology.cores[core] for core in self._cores())
-        self._take_units(own for own in units if (own & free).bit_count() == size)
+        # Equally free cores go by id, and that is how they are listed.
+        cores = ((own, inside) for cores, inside in self._outer_units() for own in cores.values())
+        self._take_units(own for own, inside in cores if own & free & inside and (own & free).bit_count() == size)
 
     def packed_cpus(self) -> None:
         """Take single CPUs, core by core: cores already broken go first."""
         free = self.free
-        self._take_singly(cpu for core in self._cores() for cpu in bits(self.topology.cores[core] & free))
+        cores = (cores[core] for cores, inside in self._outer_units() for core in _by_fit(cores, free, inside))
+        self._take_singly(cpu for own in cores for cpu in bits(own & free))
 
     def spread_cpus(self) -> None:
         """Take single CPUs by ascending id, socket by socket."""

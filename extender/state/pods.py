@@ -61,10 +61,13 @@ def holds_something(demand: PodDemand) -> bool:
     )
 
 
-def entry_of(pod: Pod) -> PodEntry | None:
-    """The entry of a bound or pending pod; None when it can hold nothing, or its requests cannot be read."""
+def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
+    """The entry of a bound or pending pod; None when it can hold nothing, or its requests cannot be read.
+
+    `demand`: the pod's, where it has been read already.
+    """
     try:
-        demand = pod_demand(pod)
+        demand = demand or pod_demand(pod)
     except BadObject:
         return None
     if not holds_something(demand):
