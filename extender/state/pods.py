@@ -9,7 +9,7 @@ from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher
 from extender.state.sharing import shared_text
 
-__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over"]
+__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over", "is_refusal"]
 
 
 class PodPhase:
@@ -59,6 +59,18 @@ def holds_something(demand: PodDemand) -> bool:
         c.exclusive_cpus or c.memory or any(not name.startswith(names.KUBEVIRT_DEVICE_PREFIX) for name, _ in c.devices)
         for c in demand.containers
     )
+
+
+#: Reasons of a refusal that the kubelet's resource managers give (lifecycle, cm/admission/errors.go).
+_REFUSALS = frozenset(
+    {"TopologyAffinityError", "UnexpectedAdmissionError", "SMTAlignmentError", "EmptyPodSharedPoolError"}
+)
+_OUT_OF = "OutOf"
+
+
+def is_refusal(reason: str) -> bool:
+    """Whether a failed pod's reason is that its kubelet had no room for it as it was to be placed."""
+    return reason in _REFUSALS or reason.startswith(_OUT_OF)
 
 
 def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
