@@ -13,8 +13,9 @@ from _fastfit.explain import explain as explain_counts
 from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
+from extender.kubevirt.cpu_request import pinned_cpus
 from extender.kubevirt.hotplug import hotplug_words
-from extender.kubevirt.launcher_pod import Guest, PodRole
+from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
 from extender.kubevirt.moving import Move
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import Decider, Subject, subject_of
@@ -106,6 +107,9 @@ def _notes(subject: Subject) -> tuple[str, ...]:
         notes.append(subject.move.problem)
     if subject.question.problem:
         notes.append(subject.question.problem)
+    if subject.guest is not None and subject.question.ask.ask_code is Code.LauncherCpusShort:
+        pinned = pinned_cpus(subject.guest.size)
+        notes.append(f"virt-launcher pins {pinned} CPUs, and `{COMPUTE}` asks for fewer: the VM never starts")
     return tuple(notes)
 
 
