@@ -105,6 +105,12 @@ REASONS: Final[dict[Code, Reason]] = {
         "A quantity of the pod is malformed or out of range.",
         "pod",
     ),
+    Code.MoverNotKnown: Reason(
+        "the virtual machine that migrates is not known",
+        "Its VirtualMachineInstance has not been seen or cannot be read, so neither its guest cells nor its size are known. "
+        "It should appear within a second; check the source virtualmachineinstances and its rights.",
+        "pod",
+    ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
         "KubeVirt marks the node unschedulable",

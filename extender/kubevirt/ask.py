@@ -1,6 +1,6 @@
 """From a launcher pod to the kernel's question: what its containers need of a node's zones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from _fastfit.codes import Code
 from _fastfit.model import Ask, CellsAsk, ContainerAsk
@@ -33,7 +33,8 @@ def question_of(
 ) -> Question:
     """The question of a pod; `move` of a live-migration target.
 
-    Amounts that cannot be read give an ask that is unknown on every node.
+    Amounts that cannot be read, and a target of a guest that is not known, give an ask that is unknown on every node:
+    whether the guest survives there is not the kubelet's to say. With the policy `off` nobody asks about the guest.
     """
     try:
         demand = pod_demand(pod)
@@ -41,7 +42,10 @@ def question_of(
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
     ask = ask_of(demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest), move=move)
-    return Question(demand, ask, is_ordinary(ask))
+    ordinary = is_ordinary(ask)
+    if guest is None and move is not None and move.policy is not MigrationPolicy.OFF and not ordinary:
+        ask = ask if ask.ask_code is not Code.Fits else replace(ask, ask_code=Code.MoverNotKnown)
+    return Question(demand, ask, ordinary)
 
 
 def devices_of(pod: Pod) -> frozenset[str]:

@@ -16,7 +16,7 @@ from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.cpu_request import pinned_cpus
 from extender.kubevirt.hotplug import hotplug_words
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
-from extender.kubevirt.moving import Move
+from extender.kubevirt.moving import MigrationPolicy, Move
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import Decider, Subject, subject_of
 from extender.placement.outcomes import Mover, mover_of
@@ -99,7 +99,11 @@ def _demand(demand: PodDemand) -> tuple[str, ...]:
 def _notes(subject: Subject) -> tuple[str, ...]:
     notes = []
     if subject.guest is None:
-        notes.append("its VirtualMachineInstance is not known (yet): judged by the kubelet's rules alone")
+        kubelet_alone = subject.move is None or subject.move.policy is MigrationPolicy.OFF
+        how = (
+            "judged by the kubelet's rules alone" if kubelet_alone else "what moves is not known, nor where it survives"
+        )
+        notes.append(f"its VirtualMachineInstance is not known (yet): {how}")
     elif subject.move is not None:
         notes += _move_notes(subject.guest, subject.move)
         notes.append(hotplug_words(subject.guest.size, subject.move.sockets, subject.pod.metadata.annotations))

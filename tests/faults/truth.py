@@ -92,8 +92,9 @@ def views(cluster: Cluster) -> Views:
             for uid, entry in cluster.pods.items()
         },
         Source.REPORTS: {name: state.report for name, state in cluster.nodes.items() if state.report is not None},
-        Source.VMIS: dict(cluster.guests),
-        Source.MIGRATIONS: dict(cluster.migrations),
+        Source.VMIS: dict(cluster.vms.guests),
+        Source.MIGRATIONS: dict(cluster.vms.migrations),
+        Source.KUBEVIRTS: dict(cluster.vms.installations),
     }
 
 
