@@ -15,6 +15,7 @@ from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.cpu_request import pinned_cpus
 from extender.kubevirt.hotplug import hotplug_words
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
 from extender.kubevirt.moving import MigrationPolicy, Move
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
@@ -40,8 +41,9 @@ def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
     subject = subject_of(cluster, pod)
     meta = pod.metadata
     if subject.role is PodRole.OTHER or subject.question.ordinary:
-        note, nodes = _passes(subject), tuple(_passed(cluster, name) for name in cluster.table.names())
-        return PodAnswer(meta.namespace, meta.name, subject.role.value, (), (note,), nodes, cluster.generation)
+        notes = (_passes(subject), *_hotplug(subject, cluster.vms.kubevirt))
+        nodes = tuple(_passed(cluster, name) for name in cluster.table.names())
+        return PodAnswer(meta.namespace, meta.name, subject.role.value, (), notes, nodes, cluster.generation)
     mover = mover_of(cluster, subject) if subject.move is not None else None
     source = mover.source if mover is not None else ""
     fit = Decider.peek(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
@@ -55,7 +57,7 @@ def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
         name=meta.name,
         kind=subject.role.value,
         demand=_demand(subject.question.demand),
-        notes=_notes(subject),
+        notes=_notes(subject, cluster.vms.kubevirt),
         nodes=tuple(judged),
         generation=cluster.generation,
     )
@@ -96,7 +98,14 @@ def _demand(demand: PodDemand) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _notes(subject: Subject) -> tuple[str, ...]:
+def _hotplug(subject: Subject, installation: Installation) -> list[str]:
+    if subject.guest is None:
+        return []
+    sockets = subject.move.sockets if subject.move is not None else 0
+    return [hotplug_words(subject.guest.size, sockets, subject.pod.metadata.annotations, installation)]
+
+
+def _notes(subject: Subject, installation: Installation) -> tuple[str, ...]:
     notes = []
     if subject.guest is None:
         kubelet_alone = subject.move is None or subject.move.policy is MigrationPolicy.OFF
@@ -106,7 +115,7 @@ def _notes(subject: Subject) -> tuple[str, ...]:
         notes.append(f"its VirtualMachineInstance is not known (yet): {how}")
     elif subject.move is not None:
         notes += _move_notes(subject.guest, subject.move)
-        notes.append(hotplug_words(subject.guest.size, subject.move.sockets, subject.pod.metadata.annotations))
+    notes += _hotplug(subject, installation)
     if subject.move is not None and subject.move.problem:
         notes.append(subject.move.problem)
     if subject.question.problem:
