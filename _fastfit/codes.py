@@ -29,6 +29,7 @@ class Code(IntEnum):
     TooManyResources = 13
     DemandUnreadable = 14
     FactsContradict = 15
+    MoverNotKnown = 16
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33
@@ -50,6 +51,7 @@ class Code(IntEnum):
     NotSymmetric = 49
     OrderUndecided = 62
     ProbeUnderWay = 63
+    LauncherCpusShort = 65
 
 
 LAST_UNKNOWN: Final = 31

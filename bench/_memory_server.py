@@ -80,12 +80,15 @@ class Server:
             return _line(b"BOOKMARK", b'{"metadata":{"resourceVersion":"%d"}}' % self._version)
 
     def _count(self, source: Source) -> int:
-        return {Source.NODES: self._nodes, Source.REPORTS: self._nodes, Source.MIGRATIONS: 0}.get(source, self._pods)
+        return {Source.NODES: self._nodes, Source.REPORTS: self._nodes, Source.MIGRATIONS: 0, Source.KUBEVIRTS: 0}.get(
+            source, self._pods
+        )
 
     def _objects(self, source: Source, start: int, end: int) -> Iterator[bytes]:
         make: Callable[[int, int], bytes] = {
             Source.NODES: self._make.node, Source.REPORTS: self._make.report, Source.VMIS: self._make.vmi,
             Source.PODS: self._make.pod, Source.MIGRATIONS: self._make.vmi,
+            Source.KUBEVIRTS: self._make.vmi,
         }[source]  # fmt: skip
         shift = self._replaced if source in {Source.PODS, Source.VMIS} else 0
         for number in range(start, min(end, self._count(source))):

@@ -105,6 +105,12 @@ REASONS: Final[dict[Code, Reason]] = {
         "A quantity of the pod is malformed or out of range.",
         "pod",
     ),
+    Code.MoverNotKnown: Reason(
+        "the virtual machine that migrates is not known",
+        "Its VirtualMachineInstance has not been seen or cannot be read, so neither its guest cells nor its size are known. "
+        "It should appear within a second; check the source virtualmachineinstances and its rights.",
+        "pod",
+    ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
         "KubeVirt marks the node unschedulable",
@@ -189,6 +195,11 @@ REASONS: Final[dict[Code, Reason]] = {
         "the VM would touch more NUMA zones than it has guest cells",
         "Guest cells are fixed at boot; libvirt refuses a target on which the vCPUs lie in more zones. "
         "Free CPUs in one zone, or restart the VM.",
+    ),
+    Code.LauncherCpusShort: Reason(
+        "never starts: the pod asks for fewer CPUs than are pinned",
+        "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
+        "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
     ),
     Code.NotSymmetric: Reason(
         "the guest's cells would not match this node's zones",

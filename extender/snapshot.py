@@ -2,7 +2,7 @@
 
     {"apiVersion": "fastfit.dev/v1alpha1", "kind": "FastfitSnapshot",
      "extender": {"version", "takenAt", "absent", ...},
-     "items": [Node, Pod, NodeResourceTopology, VirtualMachineInstance, VirtualMachineInstanceMigration, ...]}
+     "items": [Node, Pod, NodeResourceTopology, VirtualMachineInstance, VirtualMachineInstanceMigration, KubeVirt, ...]}
 
 `read` also takes what kubectl prints (`kubectl get nodes,pods,... -A -o json`, kind List), typed lists (PodList),
 single objects, and all of these as YAML, several documents included. Kinds that we do not use are skipped.
@@ -21,14 +21,14 @@ import orjson
 import yaml
 
 from extender import names
-from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.errors import SnapshotError
 from extender.state.events import Record, Sink, Source
 
 __all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
 
 #: What to run for a file that `read` takes, when no fastfit is at hand.
-KUBECTL_GET = "kubectl get nodes,pods,noderesourcetopologies,vmi,vmim -A -o json"
+KUBECTL_GET = "kubectl get nodes,pods,noderesourcetopologies,vmi,vmim,kubevirt -A -o json"
 
 _EMPTY = f"is empty; make a snapshot with `fastfit snapshot -o FILE` or `{KUBECTL_GET}`"
 
@@ -39,6 +39,7 @@ _KINDS: dict[tuple[str, str], tuple[Source, type[Record]]] = {
     ("topology.node.k8s.io", "NodeResourceTopology"): (Source.REPORTS, NodeResourceTopology),
     ("kubevirt.io", "VirtualMachineInstance"): (Source.VMIS, Vmi),
     ("kubevirt.io", "VirtualMachineInstanceMigration"): (Source.MIGRATIONS, Migration),
+    ("kubevirt.io", "KubeVirt"): (Source.KUBEVIRTS, KubeVirt),
 }
 _DECODERS = {record: msgspec.json.Decoder(record) for _, record in _KINDS.values()}
 

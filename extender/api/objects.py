@@ -11,6 +11,7 @@ import msgspec
 __all__ = [
     "Condition",
     "Container",
+    "KubeVirt",
     "Meta",
     "Migration",
     "Node",
@@ -232,3 +233,28 @@ class Migration(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: MigrationSpec = msgspec.field(default_factory=MigrationSpec)
     status: MigrationStatus = msgspec.field(default_factory=MigrationStatus)
+
+
+class DeveloperConfiguration(_Record, frozen=True):
+    feature_gates: list[str] | None = None
+    disabled_feature_gates: list[str] | None = None
+
+
+class LiveUpdateConfiguration(_Record, frozen=True):
+    max_hotplug_ratio: int | None = None
+    max_cpu_sockets: int | None = None
+
+
+class KubeVirtConfiguration(_Record, frozen=True):
+    developer_configuration: DeveloperConfiguration | None = None
+    live_update_configuration: LiveUpdateConfiguration | None = None
+    vm_rollout_strategy: str = ""
+
+
+class KubeVirtSpec(_Record, frozen=True):
+    configuration: KubeVirtConfiguration = msgspec.field(default_factory=KubeVirtConfiguration)
+
+
+class KubeVirt(_Record, frozen=True):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+    spec: KubeVirtSpec = msgspec.field(default_factory=KubeVirtSpec)

@@ -11,7 +11,7 @@ from extender.snapshot import type_of
 from extender.state.events import Source
 from extender.watch.credentials import find
 from extender.watch.envelopes import read_page
-from extender.watch.failures import Gone, NotFound, Unreadable
+from extender.watch.failures import Forbidden, Gone, NotFound, Unreadable
 from extender.watch.sources import KINDS, Kind
 from extender.watch.transport import KubeTransport, Transport
 
@@ -27,7 +27,7 @@ _ALWAYS = frozenset({Source.NODES, Source.PODS})
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a cluster showed: raw objects, and the kinds that it does not serve."""
+    """What a cluster showed: raw objects, and the kinds that it does not serve (to us)."""
 
     objects: list[dict[str, Any]]
     absent: list[Source]
@@ -47,7 +47,9 @@ async def _take(kubeconfig: str | None) -> Taken:
 
 
 async def take_from(transport: Transport) -> Taken:
-    """Read everything over `transport`. An optional kind that is not served is absent, not an error."""
+    """Read everything over `transport`. An optional kind that is not served is absent, not an error; so is KubeVirt's
+    configuration where it is forbidden: few people may read it, and its defaults are known.
+    """
     objects: list[dict[str, Any]] = []
     absent: list[Source] = []
     for source, kind in KINDS.items():
@@ -55,6 +57,10 @@ async def take_from(transport: Transport) -> Taken:
             objects += await _whole_list(transport, source, kind)
         except NotFound:
             if source in _ALWAYS:
+                raise
+            absent.append(source)
+        except Forbidden:
+            if source is not Source.KUBEVIRTS:
                 raise
             absent.append(source)
     return Taken(objects, absent)

@@ -107,6 +107,7 @@ async def _serve_cluster(
             Source.REPORTS: Need(settings.sources.noderesourcetopologies),
             Source.VMIS: Need(settings.sources.virtualmachineinstances),
             Source.MIGRATIONS: Need(settings.sources.virtualmachineinstancemigrations),
+            Source.KUBEVIRTS: Need(settings.sources.kubevirts),
         },
         stale_after_s=float(settings.stale_after_seconds),
         clock=time.monotonic,

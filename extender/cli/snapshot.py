@@ -23,7 +23,7 @@ __all__ = ["snapshot"]
 @click.option("--kubeconfig", metavar="FILE", help="Cluster to read; left out: the pod's own, then kubectl's default.")
 @click.option("--config", metavar="FILE", help="FastfitConfiguration that is in force there; it is saved as well.")
 def snapshot(output: str, kubeconfig: str | None, config: str | None) -> None:
-    """Save nodes, pods, NUMA reports, VMs and migrations into FILE, which every other command reads.
+    """Save nodes, pods, NUMA reports, VMs, migrations and KubeVirt's configuration into FILE, which every other command reads.
 
     Managed fields, environment variables, command lines and first-boot data of VMs are left out; names, labels and
     annotations are not.
@@ -34,6 +34,6 @@ def snapshot(output: str, kubeconfig: str | None, config: str | None) -> None:
     taken = take(kubeconfig)
     count = write(output, taken.objects, {**about(list(taken.absent)), **extender})
     for source in taken.absent:
-        click.echo(f"fastfit: the cluster does not serve {source}", err=True)
+        click.echo(f"fastfit: the cluster does not serve {source} to us", err=True)
     if output != "-":
         click.echo(clean(f"{output}: {count} objects"))

@@ -103,10 +103,17 @@ class Sources(_Part, frozen=True):
         _field("zones of the nodes; optional, so that a cluster without the CRD starts and says that it sees no zones"),
     ] = "optional"
     virtualmachineinstances: Annotated[
-        Use, _field("guest topology of the VMs; without it the kubelet's rules alone decide")
+        Use,
+        _field(
+            "guest topology of the VMs; without it first boots are judged by the kubelet's rules alone, and no target of a "
+            "live migration is certain"
+        ),
     ] = "optional"
     virtualmachineinstancemigrations: Annotated[
-        Use, _field("tells a migration target from a first boot; without it both are judged as first boots")
+        Use, _field("the source node of a migration; without it the VM's own status names it")
+    ] = "optional"
+    kubevirts: Annotated[
+        Use, _field("KubeVirt's feature gates and hotplug ratio; without it KubeVirt's documented defaults hold")
     ] = "optional"
 
 

@@ -1,6 +1,6 @@
 """From a launcher pod to the kernel's question: what its containers need of a node's zones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from _fastfit.codes import Code
 from _fastfit.model import Ask, CellsAsk, ContainerAsk
@@ -8,6 +8,7 @@ from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
+from extender.kubevirt.cpu_request import lacks_cpus
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
 from extender.kubevirt.moving import MigrationPolicy, Move
 
@@ -32,7 +33,8 @@ def question_of(
 ) -> Question:
     """The question of a pod; `move` of a live-migration target.
 
-    Amounts that cannot be read give an ask that is unknown on every node.
+    Amounts that cannot be read, and a target of a guest that is not known, give an ask that is unknown on every node:
+    whether the guest survives there is not the kubelet's to say. With the policy `off` nobody asks about the guest.
     """
     try:
         demand = pod_demand(pod)
@@ -40,7 +42,10 @@ def question_of(
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
     ask = ask_of(demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest), move=move)
-    return Question(demand, ask, is_ordinary(ask))
+    ordinary = is_ordinary(ask)
+    if guest is None and move is not None and move.policy is not MigrationPolicy.OFF and not ordinary:
+        ask = ask if ask.ask_code is not Code.Fits else replace(ask, ask_code=Code.MoverNotKnown)
+    return Question(demand, ask, ordinary)
 
 
 def devices_of(pod: Pod) -> frozenset[str]:
@@ -76,7 +81,7 @@ def ask_of(
         guaranteed=demand.guaranteed,
         dedicated=dedicated,
         cells=_cells(demand, role, guest, move),
-        ask_code=Code.PodLevelResources if demand.pod_level and dedicated else Code.Fits,
+        ask_code=Code.PodLevelResources if demand.pod_level and dedicated else _launcher_code(demand, guest, move),
     )
 
 
@@ -88,6 +93,14 @@ def is_ordinary(ask: Ask) -> bool:
         container.cpus or container.devices or any(name.startswith(_HUGE) for name, _ in container.memory)
         for container in ask.containers
     )
+
+
+def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) -> Code:
+    """Whether virt-launcher gets the CPUs that it pins; a migration's target is prepared as if the VM booted there."""
+    if guest is None or not guest.dedicated or (move is not None and move.policy is MigrationPolicy.OFF):
+        return Code.Fits
+    given = (container.exclusive_cpus for container in demand.containers if container.name == COMPUTE)
+    return Code.LauncherCpusShort if any(cpus and lacks_cpus(guest.size, cpus) for cpus in given) else Code.Fits
 
 
 def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None) -> CellsAsk | None:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from _fastfit import Table
 from _fastfit.codes import Code
 from extender.api.objects import Migration, Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
@@ -27,7 +29,7 @@ from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over, is_refusal
 from extender.state.pools import Pools
 from extender.state.report import Report
-from extender.state.staging import KeyedStaging, PodStaging, migration_in, report_in, statement_in, vm_in
+from extender.state.staging import Keyed, PodStaging, kubevirt_in, migration_in, report_in, statement_in, vm_in
 from extender.state.vms import Vms
 
 __all__ = ["Cluster"]
@@ -70,6 +72,15 @@ class Cluster:
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
         self._dirty: dict[str, None] = {}
+        nodes = self.nodes
+        #: every kind but pods
+        self._keyed: Mapping[Source, Keyed[Any, Any]] = {
+            Source.NODES: Keyed(statement_in, lambda: [n for n, s in nodes.items() if s.known], self._set_statement),
+            Source.REPORTS: Keyed(report_in, lambda: [n for n, s in nodes.items() if s.report], self._set_report),
+            Source.VMIS: Keyed(vm_in, self.vms.seen, self._set_vm),
+            Source.MIGRATIONS: Keyed(migration_in, self.vms.migrations.keys, self._set_migration),
+            Source.KUBEVIRTS: Keyed(kubevirt_in, self.vms.installations.keys, self._set_installation),
+        }
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -102,55 +113,28 @@ class Cluster:
 
     def put(self, source: Source, record: Record) -> None:
         """An object was added or changed."""
-        match source:
-            case Source.NODES:
-                self._set_statement(*statement_in(record))
-            case Source.PODS:
-                assert isinstance(record, Pod)
-                self._put_pod(record)
-            case Source.REPORTS:
-                self._set_report(*report_in(record))
-            case Source.VMIS:
-                self._set_vm(*vm_in(record))
-            case Source.MIGRATIONS:
-                self._set_migration(*migration_in(record))
+        if source is Source.PODS:
+            assert isinstance(record, Pod)
+            self._put_pod(record)
+        else:
+            self._keyed[source].put(record)
         self.absent_kinds.discard(source)
 
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone."""
-        meta = record.metadata
-        match source:
-            case Source.NODES:
-                self._set_statement(meta.name, None)
-            case Source.PODS:
-                self._refused.discard(meta.uid)
-                self._end_pods([meta.uid])
-                self.withdraw(meta.uid)
-            case Source.REPORTS:
-                self._set_report(meta.name, None)
-            case Source.VMIS:
-                self._set_vm(meta.uid, None)
-            case Source.MIGRATIONS:
-                self._set_migration((meta.namespace, meta.name), None)
+        if source is Source.PODS:
+            uid = record.metadata.uid
+            self._refused.discard(uid)
+            self._end_pods([uid])
+            self.withdraw(uid)
+        else:
+            self._keyed[source].delete(record)
         self.absent_kinds.discard(source)
 
     def stage(self, source: Source) -> Staging:
         """Begins a whole list of a kind; nothing changes before its swap. Rows follow at the next `work`."""
         done = partial(self.absent_kinds.discard, source)
-        nodes = self.nodes
-        match source:
-            case Source.NODES:
-                known = lambda: [name for name, state in nodes.items() if state.known]  # noqa: E731
-                return KeyedStaging(statement_in, known, self._set_statement, done)
-            case Source.PODS:
-                return PodStaging(self, done)
-            case Source.REPORTS:
-                reported = lambda: [name for name, state in nodes.items() if state.report is not None]  # noqa: E731
-                return KeyedStaging(report_in, reported, self._set_report, done)
-            case Source.VMIS:
-                return KeyedStaging(vm_in, self.vms.seen, self._set_vm, done)
-            case Source.MIGRATIONS:
-                return KeyedStaging(migration_in, self.vms.migrations.keys, self._set_migration, done)
+        return PodStaging(self, done) if source is Source.PODS else self._keyed[source].stage(done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
         """The whole list of a kind at once: what is not in it is gone."""
@@ -462,3 +446,7 @@ class Cluster:
     def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
         self.changes += 1
         self.vms.put_migration(key, record)
+
+    def _set_installation(self, key: tuple[str, str], known: Installation | None) -> None:
+        self.changes += 1
+        self.vms.put_installation(key, known)

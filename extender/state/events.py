@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Protocol
 
-from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
 
 __all__ = ["Record", "Sink", "Source", "Staging"]
 
-Record = Node | Pod | NodeResourceTopology | Vmi | Migration
+Record = Node | Pod | NodeResourceTopology | Vmi | Migration | KubeVirt
 
 
 class Source(StrEnum):
@@ -19,6 +19,7 @@ class Source(StrEnum):
     REPORTS = "noderesourcetopologies"
     VMIS = "virtualmachineinstances"
     MIGRATIONS = "virtualmachineinstancemigrations"
+    KUBEVIRTS = "kubevirts"
 
 
 class Staging(Protocol):

@@ -7,10 +7,12 @@ nothing new costs a comparison per object.
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.errors import BadObject
+from extender.kubevirt.installation import Installation, installation_of
 from extender.kubevirt.launcher_pod import Guest, guest_of
 from extender.state.events import Record
 from extender.state.facts import NodeStatement, statement_of
@@ -19,7 +21,17 @@ from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.report import Report, read_report
 from extender.state.sharing import Shared
 
-__all__ = ["KeyedStaging", "PodStaging", "PodTable", "migration_in", "report_in", "statement_in", "vm_in"]
+__all__ = [
+    "Keyed",
+    "KeyedStaging",
+    "PodStaging",
+    "PodTable",
+    "kubevirt_in",
+    "migration_in",
+    "report_in",
+    "statement_in",
+    "vm_in",
+]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,45 +67,63 @@ def migration_in(record: Record) -> tuple[tuple[str, str], Migration]:
     return (record.metadata.namespace, record.metadata.name), record
 
 
-class KeyedStaging(Generic[K, V]):
+def kubevirt_in(record: Record) -> tuple[tuple[str, str], Installation]:
+    """What is kept of a KubeVirt object, by its namespace and name."""
+    assert isinstance(record, KubeVirt)
+    return (record.metadata.namespace, record.metadata.name), installation_of(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed(Generic[K, V]):
     """A kind whose objects stand alone: each is narrowed to a key and a value.
 
-    `current` lists the keys in the picture when the swap begins; `change` sets one, or drops it (None); `done` is called
-    when the swap has ended.
+    `current` lists the keys in the picture; `change` sets one, or drops it (None).
     """
 
-    def __init__(
-        self,
-        narrow: Callable[[Record], tuple[K, V]],
-        current: Callable[[], Iterable[K]],
-        change: Callable[[K, V | None], None],
-        done: Callable[[], None],
-    ) -> None:
-        self._narrow = narrow
-        self._current = current
-        self._change = change
+    narrow: Callable[[Record], tuple[K, V]]
+    current: Callable[[], Iterable[K]]
+    change: Callable[[K, V | None], None]
+
+    def put(self, record: Record) -> None:
+        """An object was added or changed."""
+        self.change(*self.narrow(record))
+
+    def delete(self, record: Record) -> None:
+        """An object is gone."""
+        self.change(self.narrow(record)[0], None)
+
+    def stage(self, done: Callable[[], None]) -> "KeyedStaging[K, V]":
+        """Begins a whole list; `done` is called when its swap has ended."""
+        return KeyedStaging(self, done)
+
+
+class KeyedStaging(Generic[K, V]):
+    """A whole list of a kind whose objects stand alone."""
+
+    def __init__(self, keyed: Keyed[K, V], done: Callable[[], None]) -> None:
+        self._keyed = keyed
         self._done = done
         self._staged: dict[K, V] = {}
 
     def put(self, record: Record) -> None:
         """See Staging."""
-        key, value = self._narrow(record)
+        key, value = self._keyed.narrow(record)
         self._staged[key] = value
 
     def delete(self, record: Record) -> None:
         """See Staging."""
-        self._staged.pop(self._narrow(record)[0], None)
+        self._staged.pop(self._keyed.narrow(record)[0], None)
 
     def swap(self) -> Iterator[None]:
         """See Staging."""
-        staged = self._staged
-        for key in list(self._current()):
+        staged, change = self._staged, self._keyed.change
+        for key in list(self._keyed.current()):
             if key not in staged:
-                self._change(key, None)
+                change(key, None)
             yield
         # Emptied as it goes: freeing 50,000 values at once would be one long step.
         while staged:
-            self._change(*staged.popitem())
+            change(*staged.popitem())
             yield
         self._done()
 

@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 
 from extender.api.objects import Migration
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest
 from extender.state.layouts import Layouts, Life
 from extender.state.pods import PodEntry
 
 __all__ = ["Vms"]
+
+#: Of an installation that was not seen.
+_DEFAULTS = Installation()
 
 
 class Vms:
@@ -20,7 +24,14 @@ class Vms:
         self.layouts = Layouts()
         #: by namespace and name of the migration
         self.migrations: dict[tuple[str, str], Migration] = {}
+        #: what the KubeVirt objects say, by namespace and name; KubeVirt itself runs with one
+        self.installations: dict[tuple[str, str], Installation] = {}
         self._pods: dict[str, tuple[PodEntry, ...]] = {}
+
+    @property
+    def kubevirt(self) -> Installation:
+        """How KubeVirt is configured; its defaults while that is not known."""
+        return self.installations[min(self.installations)] if self.installations else _DEFAULTS
 
     def guest(self, vmi: str) -> Guest | None:
         """The guest of a VMI; None when the VMI is not known."""
@@ -52,6 +63,13 @@ class Vms:
             self.migrations.pop(key, None)
         else:
             self.migrations[key] = record
+
+    def put_installation(self, key: tuple[str, str], known: Installation | None) -> None:
+        """A KubeVirt object was added or changed; None: it is gone."""
+        if known is None:
+            self.installations.pop(key, None)
+        else:
+            self.installations[key] = known
 
     def hold(self, pod: PodEntry) -> None:
         """A pod was bound."""

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from extender.api.objects import Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.state.events import Record, Source
 from extender.watch.resource import Resource
 
@@ -46,6 +46,7 @@ class Kind:
         | msgspec.json.Decoder[NodeResourceTopology]
         | msgspec.json.Decoder[Vmi]
         | msgspec.json.Decoder[Migration]
+        | msgspec.json.Decoder[KubeVirt]
     )
     field_selector: str = ""
 
@@ -70,5 +71,6 @@ KINDS: Final[Mapping[Source, Kind]] = {
             Resource("kubevirt.io", "v1", "virtualmachineinstancemigrations"),
             msgspec.json.Decoder(Migration),
         ),
+        Kind(Source.KUBEVIRTS, Resource("kubevirt.io", "v1", "kubevirts"), msgspec.json.Decoder(KubeVirt)),
     )
 }

@@ -93,13 +93,15 @@ async def test_a_snapshot_of_a_cluster_answers_like_the_cluster(tmp_path: Path) 
 
 
 async def test_a_cluster_without_kubevirt_and_reports_is_read(tmp_path: Path) -> None:
-    """Kinds that are not served are noted as absent in the file, and said."""
+    """Kinds that are not served, and a forbidden KubeVirt object, are noted as absent in the file, and said."""
     async with _cluster() as api:
         api.not_served = {Source.VMIS, Source.MIGRATIONS, Source.REPORTS}
+        api.forbidden = {("list", "kubevirts")}
         file = tmp_path / "cluster.json"
         code, _, err = await _run("snapshot", "-o", str(file), "--kubeconfig", kubeconfig(tmp_path, api.url))
         assert code == 0
         assert "does not serve virtualmachineinstances" in err
+        assert "does not serve kubevirts" in err
         assert set(read(file).records) == {Source.NODES, Source.PODS}
 
 

@@ -33,7 +33,8 @@ VMIM: dict[str, Any] = {
     "kind": "VirtualMachineInstanceMigration",
     "metadata": {"name": "m"},
 }
-ALL = [NODE, POD, REPORT, VMI, VMIM]
+KUBEVIRT: dict[str, Any] = {"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": {"name": "kv"}}
+ALL = [NODE, POD, REPORT, VMI, VMIM, KUBEVIRT]
 
 
 def _names(snapshot: Snapshot) -> dict[Source, list[str]]:
@@ -46,6 +47,7 @@ EVERYTHING = {
     Source.REPORTS: ["n1"],
     Source.VMIS: ["vm"],
     Source.MIGRATIONS: ["m"],
+    Source.KUBEVIRTS: ["kv"],
 }
 
 
@@ -56,9 +58,9 @@ def _file(tmp_path: Path, content: str | bytes) -> Path:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    """All five kinds and our own object survive; the file is private and no temporary file stays."""
+    """All six kinds and our own object survive; the file is private and no temporary file stays."""
     path = tmp_path / "s.json"
-    assert write(path, ALL, {"version": "0.1.0"}) == 5
+    assert write(path, ALL, {"version": "0.1.0"}) == 6
     snapshot = read(path)
     assert _names(snapshot) == EVERYTHING
     assert snapshot.extender == {"version": "0.1.0"}
@@ -158,6 +160,7 @@ def test_a_snapshot_feeds_a_sink_as_a_first_sync_does(tmp_path: Path) -> None:
         ("replace", Source.REPORTS, 0),
         ("absent", Source.VMIS, 0),
         ("replace", Source.MIGRATIONS, 0),
+        ("replace", Source.KUBEVIRTS, 0),
     ]
 
 

@@ -11,6 +11,7 @@ WATCHED = {
     ("topology.node.k8s.io", "noderesourcetopologies"),
     ("kubevirt.io", "virtualmachineinstances"),
     ("kubevirt.io", "virtualmachineinstancemigrations"),
+    ("kubevirt.io", "kubevirts"),
 }
 
 SUBJECT = [{"kind": "ServiceAccount", "name": "fastfit", "namespace": "fastfit"}]
@@ -28,7 +29,7 @@ def granted(role: Object) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("directory", ["base", "overlays/emulation", "overlays/default-scheduler"])
-def test_extender_reads_five_kinds(directory: str) -> None:
+def test_extender_reads_six_kinds(directory: str) -> None:
     """list and watch on what it watches, cluster-wide, and nothing else."""
     role = named(render(directory), "ClusterRole", "fastfit-extender")
     assert granted(role) == {(*kind, verb) for kind in WATCHED for verb in ("list", "watch")}

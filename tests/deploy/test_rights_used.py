@@ -59,7 +59,7 @@ def _events(cluster: ControlPlane, directory: Path) -> list[Object]:
         assert _status(f"{address}/readyz") == 200
         assert _status(f"{address}/livez") == 200
         # A fallback goes on to watch what it has listed.
-        wait_for(lambda: len({_resource(e) for e in cluster.audit(ACCOUNT) if e["verb"] == "watch"}) == 5, "watches")
+        wait_for(lambda: len({_resource(e) for e in cluster.audit(ACCOUNT) if e["verb"] == "watch"}) == 6, "watches")
     return list(cluster.audit(ACCOUNT))
 
 

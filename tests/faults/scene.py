@@ -121,7 +121,7 @@ async def scene(
         async with filled(FakeApi(token=token, watch_list=watch_list)) as api:
             transport = KubeTransport(Kubeconfig(kubeconfig(Path(name), api.url, token)), line_bytes=_LINE_BYTES)
             service, hooks = Service(Settings(), clock=clock), Hooks()
-            optional = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS), Need.OPTIONAL)
+            optional = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
             watcher = Watcher(
                 transport, service.cluster, optional, tuning=_TUNING, clock=clock, observer=hooks, lag_every_s=0.0
             )

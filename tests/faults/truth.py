@@ -94,6 +94,7 @@ def views(cluster: Cluster) -> Views:
         Source.REPORTS: {name: state.report for name, state in cluster.nodes.items() if state.report is not None},
         Source.VMIS: {uid: (cluster.vms.guest(uid), cluster.vms.layouts.life(uid)) for uid in cluster.vms.seen()},
         Source.MIGRATIONS: dict(cluster.vms.migrations),
+        Source.KUBEVIRTS: dict(cluster.vms.installations),
     }
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from _fastfit.codes import Code
 from extender.api.objects import Pod, Vmi
 from extender.state.cluster import Cluster
 from extender.state.events import Source
 from tests.rules import test_migration_rows as rows
 from tests.rules.test_migration_picture import BY_ID, picture
-from tests.state.builders import GI, node, vmi
+from tests.state.builders import GI, node, pod, vmi
 from tests.state.moves import running, target
 from tests.verbs.bodies import args
 from tests.verbs.harness import make_verbs
@@ -44,6 +45,43 @@ def test_the_charge_counts_for_the_next_target() -> None:
     verbs = make_verbs(cluster)
     assert json.loads(verbs.filter(args(["whole"], _record(target("vm", 25, 32))), 1.0).body)["NodeNames"] == ["whole"]
     assert cluster.promises["uid-vm-2"].node == "whole"
+
+
+def _unseen() -> Cluster:
+    """Two nodes, one of them full; the VM runs somewhere, and its VMI has not been seen."""
+    cluster = Cluster()
+    for name in ("free", "full"):
+        host = rows.idle("single-numa-node")
+        cluster.put(Source.NODES, node(name, host.config, host.machine))
+    for number in range(2):
+        cluster.put(Source.PODS, running(f"other{number}", "full", 25, 0, sidecar=False))
+    cluster.work()
+    return cluster
+
+
+def test_a_target_whose_vm_is_not_known_is_certain_nowhere() -> None:
+    """Unknown on every node, and kept; once the VMI is seen, it is judged."""
+    cluster = _unseen()
+    verbs = make_verbs(cluster)
+    answer = json.loads(verbs.filter(args(["free", "full"], _record(target("vm"))), 1.0).body)
+    assert answer["NodeNames"] == ["free", "full"]
+    assert make_verbs.summaries[-1].counts == {Code.MoverNotKnown: 2}
+    cluster.put(Source.VMIS, vmi("vm"))
+    answer = json.loads(verbs.filter(args(["free", "full"], _record(target("vm"))), 2.0).body)
+    assert answer["NodeNames"] == ["free"]
+
+
+def test_without_its_vmi_a_first_boot_is_judged_by_the_kubelet() -> None:
+    """And so is a target whose VM leaves its cells out of it (policy off); an ordinary VM's target passes."""
+    verbs = make_verbs(_unseen())
+    for record in (pod("vm"), target("vm", policy="off")):
+        answer = json.loads(verbs.filter(args(["free", "full"], _record(record)), 1.0).body)
+        assert answer["NodeNames"] == ["free"]
+    ordinary = _record(target("vm", 1, 0))
+    ordinary["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m"}}
+    ordinary["status"]["qosClass"] = "Burstable"
+    answer = json.loads(verbs.filter(args(["free", "full"], ordinary), 1.0).body)
+    assert answer["NodeNames"] == ["free", "full"]
 
 
 def _misread() -> dict[str, Any]:

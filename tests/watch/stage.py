@@ -21,7 +21,7 @@ from extender.watch.trimming import trimmed
 from extender.watch.watcher import Watcher
 from tests.fakeapi import FakeApi
 
-ONLY_PODS = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS), Need.OFF)
+ONLY_PODS = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OFF)
 
 
 def pod(name: str, phase: str = "Running", **meta: Any) -> dict[str, Any]:

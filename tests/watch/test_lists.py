@@ -346,7 +346,7 @@ def test_reading_a_long_burst_lets_others_run() -> None:
 
 
 def test_every_kind_is_read() -> None:
-    """All five kinds at their own paths arrive as their records."""
+    """All six kinds at their own paths arrive as their records."""
 
     async def main() -> None:
         api = FakeApi()
@@ -356,6 +356,8 @@ def test_every_kind_is_read() -> None:
         api.put("noderesourcetopologies", {"metadata": {"name": "n1"}, "zones": [zone], "topologyPolicies": []})
         api.put("virtualmachineinstances", {"metadata": {"name": "vm", "namespace": "vms"}, "spec": {"domain": {}}})
         api.put("virtualmachineinstancemigrations", {"metadata": {"name": "m", "namespace": "vms"}, "spec": {}})
+        gates = {"developerConfiguration": {"featureGates": ["CPUManager"]}}
+        api.put("kubevirts", {"metadata": {"name": "kv", "namespace": "kubevirt"}, "spec": {"configuration": gates}})
         async with watching(api, needs={}) as stage:
             for source in Source:
                 await stage.settled(source)

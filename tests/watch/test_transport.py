@@ -32,6 +32,7 @@ def test_paths() -> None:
         "noderesourcetopologies.topology.node.k8s.io": "/apis/topology.node.k8s.io/v1alpha2/noderesourcetopologies",
         "virtualmachineinstances.kubevirt.io": "/apis/kubevirt.io/v1/virtualmachineinstances",
         "virtualmachineinstancemigrations.kubevirt.io": "/apis/kubevirt.io/v1/virtualmachineinstancemigrations",
+        "kubevirts.kubevirt.io": "/apis/kubevirt.io/v1/kubevirts",
     }
 
 
@@ -272,7 +273,7 @@ def test_changed_certificate_on_disk_builds_a_new_client(tmp_path: Path, monkeyp
 
 
 def test_rights_used_are_list_and_watch() -> None:
-    """With the list on the watch and with pages, the verbs are watch and list on the five kinds, and no others."""
+    """With the list on the watch and with pages, the verbs are watch and list on the six kinds, and no others."""
 
     async def main(*, watch_list: bool) -> set[tuple[str, str, str]]:
         api = FakeApi(watch_list=watch_list)

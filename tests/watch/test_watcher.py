@@ -10,7 +10,7 @@ from extender.watch.status import SourceStatus, State
 from tests.fakeapi import FakeApi, Refuse, run
 from tests.watch.stage import node, pod, watching
 
-OPTIONAL = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS), Need.OPTIONAL)
+OPTIONAL = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
 
 
 def test_absent_optional_kind_is_said_once_and_does_not_hold_us_up() -> None:
@@ -138,9 +138,9 @@ def test_kind_that_is_off_is_never_asked_for() -> None:
             await stage.until(lambda: stage.watcher.ready)
             await stage.settled(Source.NODES)
             assert {request.resource.plural for request in api.requests} == {"nodes", "pods"}
-            assert sorted(stage.ledger.absences) == sorted([Source.REPORTS, Source.VMIS, Source.MIGRATIONS])
-            assert [status.state for status in stage.watcher.status()] == [State.LIVE] * 2 + [State.OFF] * 3
-            assert [status.need for status in stage.watcher.status()] == [Need.REQUIRED] * 2 + [Need.OFF] * 3
+            assert sorted(stage.ledger.absences) == sorted(OPTIONAL)
+            assert [status.state for status in stage.watcher.status()] == [State.LIVE] * 2 + [State.OFF] * 4
+            assert [status.need for status in stage.watcher.status()] == [Need.REQUIRED] * 2 + [Need.OFF] * 4
 
     run(main())
 

@@ -1,0 +1,55 @@
+"""What the KubeVirt object says of the installation: its feature gates, and how far CPU hotplug may go.
+
+Without the object (no KubeVirt, or RBAC keeps it from us) KubeVirt's documented defaults hold, and `known` is False.
+"""
+
+from dataclasses import dataclass
+
+from extender.api.objects import KubeVirt
+
+__all__ = ["Installation", "installation_of"]
+
+#: KubeVirt's default of maxHotplugRatio (pkg/virt-config, DefaultMaxHotplugRatio).
+_RATIO = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The configuration of KubeVirt, as far as it bears on NUMA."""
+
+    #: gates named in featureGates and disabledFeatureGates
+    enabled: frozenset[str] = frozenset()
+    disabled: frozenset[str] = frozenset()
+    #: sockets a VM may grow to, as a multiple of those it has, where it states no maxSockets; 1: no CPU hotplug
+    max_hotplug_ratio: int = _RATIO
+    #: cluster-wide maxSockets, before the ratio; None: not set
+    max_cpu_sockets: int | None = None
+    #: vmRolloutStrategy: with Stage nothing is hot-plugged, and VMs get no maxSockets
+    live_update: bool = True
+    #: False: no KubeVirt object was seen, and everything here is a default
+    known: bool = False
+
+    def gate(self, name: str, *, otherwise: bool) -> bool:
+        """Whether a gate is on (feature-gates.go): enabled by name, else disabled by name, else as its stage says.
+
+        `otherwise`: on for Beta, off for Alpha. A gate that is GA has no switch and is not to be asked for.
+        """
+        if name in self.enabled:
+            return True
+        return name not in self.disabled and otherwise
+
+
+def installation_of(record: KubeVirt) -> Installation:
+    """Reads the object; a ratio or a maximum below 1 counts as not set, as KubeVirt's own zero does."""
+    configuration = record.spec.configuration
+    developer, live = configuration.developer_configuration, configuration.live_update_configuration
+    ratio = live.max_hotplug_ratio if live is not None else None
+    most = live.max_cpu_sockets if live is not None else None
+    return Installation(
+        enabled=frozenset((developer.feature_gates if developer is not None else None) or ()),
+        disabled=frozenset((developer.disabled_feature_gates if developer is not None else None) or ()),
+        max_hotplug_ratio=ratio if ratio is not None and ratio > 0 else _RATIO,
+        max_cpu_sockets=most if most is not None and most > 0 else None,
+        live_update=configuration.vm_rollout_strategy in ("", "LiveUpdate"),
+        known=True,
+    )
