@@ -51,6 +51,7 @@ class Code(IntEnum):
     NotSymmetric = 49
     OrderUndecided = 62
     ProbeUnderWay = 63
+    LauncherCpusShort = 65
 
 
 LAST_UNKNOWN: Final = 31

@@ -116,5 +116,5 @@ class Ask:
     #: the VM needs dedicated CPUs: a node without CPU Manager static refuses it
     dedicated: bool = False
     cells: CellsAsk | None = None
-    #: Fits, or the unknown code that holds on every node (pod-level resources, unreadable demand)
+    #: Fits, or the code that holds on every node (pod-level resources, unreadable demand, a VM that never starts)
     ask_code: Code = Code.Fits

@@ -196,6 +196,11 @@ REASONS: Final[dict[Code, Reason]] = {
         "Guest cells are fixed at boot; libvirt refuses a target on which the vCPUs lie in more zones. "
         "Free CPUs in one zone, or restart the VM.",
     ),
+    Code.LauncherCpusShort: Reason(
+        "never starts: the pod asks for fewer CPUs than are pinned",
+        "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
+        "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
+    ),
     Code.NotSymmetric: Reason(
         "the guest's cells would not match this node's zones",
         "The VM or the configuration asks for symmetric targets only (fastfit.dev/migration, `migration`): "

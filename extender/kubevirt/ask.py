@@ -8,6 +8,7 @@ from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
+from extender.kubevirt.cpu_request import lacks_cpus
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
 from extender.kubevirt.moving import MigrationPolicy, Move
 
@@ -81,7 +82,7 @@ def ask_of(
         guaranteed=demand.guaranteed,
         dedicated=dedicated,
         cells=_cells(demand, role, guest, move),
-        ask_code=Code.PodLevelResources if demand.pod_level and dedicated else Code.Fits,
+        ask_code=Code.PodLevelResources if demand.pod_level and dedicated else _launcher_code(demand, guest, move),
     )
 
 
@@ -93,6 +94,14 @@ def is_ordinary(ask: Ask) -> bool:
         container.cpus or container.devices or any(name.startswith(_HUGE) for name, _ in container.memory)
         for container in ask.containers
     )
+
+
+def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) -> Code:
+    """Whether virt-launcher gets the CPUs that it pins; a migration's target is prepared as if the VM booted there."""
+    if guest is None or not guest.dedicated or (move is not None and move.policy is MigrationPolicy.OFF):
+        return Code.Fits
+    given = (container.exclusive_cpus for container in demand.containers if container.name == COMPUTE)
+    return Code.LauncherCpusShort if any(cpus and lacks_cpus(guest.size, cpus) for cpus in given) else Code.Fits
 
 
 def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None) -> CellsAsk | None:

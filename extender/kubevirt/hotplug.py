@@ -1,25 +1,45 @@
 """CPU hotplug of a VM, in words. `maxSockets` reserves nothing: it is never a demand for CPUs.
 
-Hotplug is off where maxSockets equals sockets, however that came about (defaults.go of KubeVirt): the instance type's
-or the VM's own maxSockets, or the cluster-wide maxHotplugRatio 1; or where no maximum is set at all.
+Hotplug is off where maxSockets equals sockets, however that came about: the instance type's or the VM's own maxSockets
+(instancetype/apply/cpu.go), or the cluster-wide configuration for VMs that state none (pkg/defaults/defaults.go); where
+no maximum is set at all; and where changes wait for a restart (vmRolloutStrategy Stage).
 """
 
 from collections.abc import Mapping
 
 from extender.kubevirt.guest_size import GuestSize
+from extender.kubevirt.installation import Installation
 
-__all__ = ["hotplug_words"]
+__all__ = ["default_max_sockets", "hotplug_words"]
 
 _TYPES = ("kubevirt.io/cluster-instancetype-name", "kubevirt.io/instancetype-name")
+#: vCPUs beyond which a maximum by ratio is cut (defaults.go, setupCPUHotplug).
+_MOST_VCPUS = 512
 
 
-def hotplug_words(size: GuestSize, sockets: int, annotations: Mapping[str, str] | None) -> str:
-    """One sentence; `sockets`: those that run now, 0 as many as the spec says."""
+def default_max_sockets(size: GuestSize, installation: Installation) -> int | None:
+    """The maxSockets that KubeVirt gives a VM of this size which states none; None: it gives none."""
+    if not installation.live_update:
+        return None
+    if installation.max_cpu_sockets is not None:
+        return max(installation.max_cpu_sockets, size.sockets)
+    sockets = size.sockets * installation.max_hotplug_ratio
+    if sockets * size.socket_vcpus > _MOST_VCPUS:
+        return max(_MOST_VCPUS // size.socket_vcpus, size.sockets)
+    return sockets
+
+
+def hotplug_words(
+    size: GuestSize, sockets: int, annotations: Mapping[str, str] | None, installation: Installation
+) -> str:
+    """One sentence; `sockets`: those that run now, 0 as many as the spec says. `annotations` are the VMI's or its pod's."""
     if sockets and sockets < size.sockets:
         return (
             f"CPU hotplug in progress: {sockets * size.socket_vcpus} vCPUs run, the target is made for {size.vcpus}; "
             "cells are judged by those that run, room by all"
         )
+    if not installation.live_update:
+        return "CPU hotplug is off: vmRolloutStrategy of the cluster is Stage, changes wait for a restart"
     if size.max_sockets is None:
         return "CPU hotplug is off: no maxSockets is set"
     if size.max_sockets > size.sockets:
@@ -28,5 +48,18 @@ def hotplug_words(size: GuestSize, sockets: int, annotations: Mapping[str, str] 
             "type or the VM, or with the cluster-wide maxHotplugRatio 1"
         )
     kind = next((found for key in _TYPES if (found := (annotations or {}).get(key))), "")
-    by = f"its instance type {kind}, the VM" if kind else "the VM"
-    return f"CPU hotplug is off: maxSockets equals sockets (by {by} or the cluster-wide maxHotplugRatio 1)"
+    return f"CPU hotplug is off: maxSockets equals sockets (by {_by(size, kind, installation)})"
+
+
+def _by(size: GuestSize, kind: str, installation: Installation) -> str:
+    """Who made maxSockets equal to sockets, as far as the objects tell."""
+    if default_max_sockets(size, installation) == size.sockets:
+        if installation.max_cpu_sockets is not None:
+            return f"the cluster-wide maxCpuSockets {installation.max_cpu_sockets}"
+        if installation.max_hotplug_ratio == 1:
+            return "the cluster-wide maxHotplugRatio 1"
+        return f"the limit of {_MOST_VCPUS} vCPUs"
+    own = [f"its instance type {kind}", "the VM"] if kind else ["the VM"]
+    if not installation.known:
+        own.append("the cluster-wide maxHotplugRatio 1")
+    return ", ".join(own[:-1]) + " or " + own[-1] if len(own) > 1 else own[0]

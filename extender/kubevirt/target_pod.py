@@ -4,11 +4,15 @@ Source: virt-controller/watch/migration/migration.go. Only what decides about zo
 requests; after a hotplug `compute` asks for the new size (renderresources.go, hypervisorbackend.go: 8Mi per vCPU).
 """
 
-from msgspec.structs import replace
+from collections.abc import Mapping
+from dataclasses import replace
+
+from msgspec.structs import replace as renewed
 
 from extender import names
 from extender.api.objects import Container, Pod, PodStatus, Quantity, Resources
 from extender.api.quantity import whole
+from extender.kubevirt.cpu_request import requested_cpus
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 
 __all__ = ["target_pod"]
@@ -19,9 +23,11 @@ _PER_VCPU = 8 * 2**20
 def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     """The waiting target of the VM that runs in `source`; `sockets`: those that run, 0 as many as the spec says."""
     meta = source.metadata
-    more = 0
+    more: dict[str, int] = {}
     if guest is not None and 0 < sockets < guest.size.sockets:
-        more = (guest.size.sockets - sockets) * guest.size.socket_vcpus
+        ran = replace(guest.size, sockets=sockets)
+        more["cpu"] = requested_cpus(guest.size) - requested_cpus(ran)
+        more["memory"] = (guest.size.vcpus - ran.vcpus) * _PER_VCPU
     labels = {
         **(meta.labels or {}),
         names.NODE_NAME_LABEL: source.spec.node_name,
@@ -29,28 +35,27 @@ def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     }
     annotations = {k: text for k, text in (meta.annotations or {}).items() if k != names.MIGRATION_NAME_ANNOTATION}
     containers = [_grown(container, more) for container in source.spec.containers or ()]
-    return replace(
+    return renewed(
         source,
-        metadata=replace(
+        metadata=renewed(
             meta, name=f"{meta.name}-target", uid=f"{meta.uid}-target", labels=labels, annotations=annotations
         ),
-        spec=replace(source.spec, node_name="", containers=containers),
+        spec=renewed(source.spec, node_name="", containers=containers),
         status=PodStatus(phase="Pending", qos_class=source.status.qos_class),
     )
 
 
-def _grown(container: Container, vcpus: int) -> Container:
+def _grown(container: Container, more: Mapping[str, int]) -> Container:
     resources = container.resources
-    if not vcpus or container.name != COMPUTE or resources is None:
+    if not more or container.name != COMPUTE or resources is None:
         return container
-    return replace(
+    return renewed(
         container,
-        resources=Resources(requests=_with(resources.requests, vcpus), limits=_with(resources.limits, vcpus)),
+        resources=Resources(requests=_with(resources.requests, more), limits=_with(resources.limits, more)),
     )
 
 
-def _with(amounts: dict[str, Quantity] | None, vcpus: int) -> dict[str, Quantity] | None:
+def _with(amounts: dict[str, Quantity] | None, more: Mapping[str, int]) -> dict[str, Quantity] | None:
     if amounts is None:
         return None
-    more = {"cpu": vcpus, "memory": vcpus * _PER_VCPU}
     return {name: str(whole(amount) + more[name]) if name in more else amount for name, amount in amounts.items()}

@@ -13,8 +13,10 @@ from _fastfit.explain import explain as explain_counts
 from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
+from extender.kubevirt.cpu_request import pinned_cpus
 from extender.kubevirt.hotplug import hotplug_words
-from extender.kubevirt.launcher_pod import Guest, PodRole
+from extender.kubevirt.installation import Installation
+from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
 from extender.kubevirt.moving import MigrationPolicy, Move
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import Decider, Subject, subject_of
@@ -39,8 +41,9 @@ def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
     subject = subject_of(cluster, pod)
     meta = pod.metadata
     if subject.role is PodRole.OTHER or subject.question.ordinary:
-        note, nodes = _passes(subject), tuple(_passed(cluster, name) for name in cluster.table.names())
-        return PodAnswer(meta.namespace, meta.name, subject.role.value, (), (note,), nodes, cluster.generation)
+        notes = (_passes(subject), *_hotplug(subject, cluster.vms.kubevirt))
+        nodes = tuple(_passed(cluster, name) for name in cluster.table.names())
+        return PodAnswer(meta.namespace, meta.name, subject.role.value, (), notes, nodes, cluster.generation)
     mover = mover_of(cluster, subject) if subject.move is not None else None
     source = mover.source if mover is not None else ""
     fit = Decider.peek(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
@@ -54,7 +57,7 @@ def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
         name=meta.name,
         kind=subject.role.value,
         demand=_demand(subject.question.demand),
-        notes=_notes(subject),
+        notes=_notes(subject, cluster.vms.kubevirt),
         nodes=tuple(judged),
         generation=cluster.generation,
     )
@@ -95,7 +98,14 @@ def _demand(demand: PodDemand) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _notes(subject: Subject) -> tuple[str, ...]:
+def _hotplug(subject: Subject, installation: Installation) -> list[str]:
+    if subject.guest is None:
+        return []
+    sockets = subject.move.sockets if subject.move is not None else 0
+    return [hotplug_words(subject.guest.size, sockets, subject.pod.metadata.annotations, installation)]
+
+
+def _notes(subject: Subject, installation: Installation) -> tuple[str, ...]:
     notes = []
     if subject.guest is None:
         kubelet_alone = subject.move is None or subject.move.policy is MigrationPolicy.OFF
@@ -105,11 +115,14 @@ def _notes(subject: Subject) -> tuple[str, ...]:
         notes.append(f"its VirtualMachineInstance is not known (yet): {how}")
     elif subject.move is not None:
         notes += _move_notes(subject.guest, subject.move)
-        notes.append(hotplug_words(subject.guest.size, subject.move.sockets, subject.pod.metadata.annotations))
+    notes += _hotplug(subject, installation)
     if subject.move is not None and subject.move.problem:
         notes.append(subject.move.problem)
     if subject.question.problem:
         notes.append(subject.question.problem)
+    if subject.guest is not None and subject.question.ask.ask_code is Code.LauncherCpusShort:
+        pinned = pinned_cpus(subject.guest.size)
+        notes.append(f"virt-launcher pins {pinned} CPUs, and `{COMPUTE}` asks for fewer: the VM never starts")
     return tuple(notes)
 
 
@@ -121,7 +134,10 @@ def _move_notes(guest: Guest, move: Move) -> list[str]:
         cells = ", ".join(f"{vcpus} vCPUs with {amount_words('memory', amount)}" for vcpus, amount in move.boot)
         known = f"guest cells since its boot: {cells} ({move.origin})"
     else:
-        known = "the guest's cells are not known (its boot was not seen, or a later move disproves it): fewer zones rank first, none is refused for them"
+        known = (
+            "the guest's cells are not known (its boot was not seen, or a later move disproves it): "
+            "fewer zones rank first, none is refused for them"
+        )
     return [known, f"migration policy: {move.policy.value}"]
 
 

@@ -54,6 +54,7 @@ _BY_CODE = {
     Code.ZonePagesShort: Outcome.PAGES_SHORT,
     Code.CoreSplit: Outcome.NO_FIT,
     Code.GuestMemoryPages: Outcome.NO_FIT,
+    Code.LauncherCpusShort: Outcome.NO_FIT,
     Code.NotSchedulable: Outcome.NOT_NUMA,
 }
 

@@ -12,20 +12,19 @@ from typing import Any
 
 from _fastfit import Table
 from _fastfit.codes import Code
-from extender.api.objects import Migration, Pod
+from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
-from extender.kubevirt.installation import Installation
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
-from extender.state.attempts import Attempt, Promise, attempt_failed
+from extender.state.attempts import Attempt, Nomination, Promise, attempt_failed, attempt_of
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
 from extender.state.layouts import Seen
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
-from extender.state.pods import PodEntry, entry_of, is_over
+from extender.state.pods import PodEntry, entry_of, is_over, is_refusal
 from extender.state.pools import Pools
 from extender.state.report import Report
 from extender.state.staging import Keyed, PodStaging, kubevirt_in, migration_in, report_in, statement_in, vm_in
@@ -33,11 +32,6 @@ from extender.state.vms import Vms
 
 __all__ = ["Cluster"]
 
-#: Reasons of a kubelet's refusal that its resource managers give (lifecycle, cm/admission/errors.go).
-_REFUSALS = frozenset(
-    {"TopologyAffinityError", "UnexpectedAdmissionError", "SMTAlignmentError", "EmptyPodSharedPoolError"}
-)
-_OUT_OF = "OutOf"
 #: Pods of one node that are played in one step of `work`.
 _PODS_AT_ONCE = 8
 
@@ -63,11 +57,12 @@ class Cluster:
         self.pods: dict[str, PodEntry] = {}
         self.vms = Vms()
         self.promises: dict[str, Promise] = {}
+        #: pods that kube-scheduler has nominated for a node which has no row yet, by UID
+        self._nominations: dict[str, Nomination] = {}
         #: what the guest's cells may do to migration targets whose VM does not say
         self.migration = MigrationPolicy.PREFER
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
-        self.absent_kinds: set[Source] = set()
         #: kinds that are watched with success: an object that we have not seen is on its way
         self.served: set[Source] = set()
         #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
@@ -76,14 +71,14 @@ class Cluster:
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
         self._dirty: dict[str, None] = {}
-        nodes = self.nodes
+        nodes, vms = self.nodes, self.vms
         #: every kind but pods
         self._keyed: Mapping[Source, Keyed[Any, Any]] = {
             Source.NODES: Keyed(statement_in, lambda: [n for n, s in nodes.items() if s.known], self._set_statement),
             Source.REPORTS: Keyed(report_in, lambda: [n for n, s in nodes.items() if s.report], self._set_report),
-            Source.VMIS: Keyed(vm_in, self.vms.seen, self._set_vm),
-            Source.MIGRATIONS: Keyed(migration_in, self.vms.migrations.keys, self._set_migration),
-            Source.KUBEVIRTS: Keyed(kubevirt_in, self.vms.installations.keys, self._set_installation),
+            Source.VMIS: Keyed(vm_in, vms.seen, self._set_vm),
+            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, partial(self._note, vms.put_migration)),
+            Source.KUBEVIRTS: Keyed(kubevirt_in, vms.installations.keys, partial(self._note, vms.put_installation)),
         }
 
     # --- reading ---------------------------------------------------------------------------------------
@@ -122,7 +117,7 @@ class Cluster:
             self._put_pod(record)
         else:
             self._keyed[source].put(record)
-        self._heard(source)
+        self.served.add(source)
 
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone."""
@@ -133,11 +128,11 @@ class Cluster:
             self.withdraw(uid)
         else:
             self._keyed[source].delete(record)
-        self._heard(source)
+        self.served.add(source)
 
     def stage(self, source: Source) -> Staging:
         """Begins a whole list of a kind; nothing changes before its swap. Rows follow at the next `work`."""
-        done = partial(self._heard, source)
+        done = partial(self.served.add, source)
         return PodStaging(self, done) if source is Source.PODS else self._keyed[source].stage(done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
@@ -151,12 +146,7 @@ class Cluster:
     def absent(self, source: Source) -> None:
         """The API server does not serve this kind."""
         self.replace(source, ())
-        self.absent_kinds.add(source)
         self.served.discard(source)
-
-    def _heard(self, source: Source) -> None:
-        self.absent_kinds.discard(source)
-        self.served.add(source)
 
     def configure(
         self,
@@ -177,10 +167,15 @@ class Cluster:
             self._mark(name)
         self.table.unseen_mode = pools.rest.mode
 
-    def tick(self, now: float) -> None:
-        """Brings the time: promises run out, reports grow old."""
+    def tick(self, now: float, pods_known_until: float | None = None) -> None:
+        """Brings the time: promises run out, reports grow old.
+
+        `pods_known_until`: up to when bindings would have been seen; now, where that is not said. While the watch of pods
+        is broken nothing runs out: what was promised may be bound by now.
+        """
         self.now = now
-        for uid in [uid for uid, one in self.promises.items() if one.until is not None and one.until < now]:
+        known = now if pods_known_until is None else min(now, pods_known_until)
+        for uid in [uid for uid, one in self.promises.items() if one.until is not None and one.until < known]:
             self.withdraw(uid)
         if self.report_stale_after:
             for name, state in self.nodes.items():
@@ -245,6 +240,7 @@ class Cluster:
 
     def withdraw(self, uid: str) -> None:
         """Ends the pod's promise, if it has one."""
+        self._nominations.pop(uid, None)
         promise = self.promises.pop(uid, None)
         if promise is not None and promise.node in self.nodes and self.nodes[promise.node].ledger.withdraw(uid):
             self._mark(promise.node)
@@ -298,9 +294,16 @@ class Cluster:
         if state.facts.devices != old_devices:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
+            self._charge_nominated(state)
             self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.guest))
             self.vms.layouts.learn(state, self.vms.guest)
         return ready
+
+    def _charge_nominated(self, state: NodeState) -> None:
+        for uid in [uid for uid, one in self._nominations.items() if one.node == state.name]:
+            one = self._nominations.pop(uid)
+            if isinstance(state.ledger.promise(replace(one.pod, node=state.name)), Admitted):
+                self.promises[uid] = Promise(state.name, one.attempt, None, "none")
 
     # --- inside: pods --------------------------------------------------------------------------------------
 
@@ -362,9 +365,15 @@ class Cluster:
     def _put_unbound(self, record: Pod) -> None:
         uid = record.metadata.uid
         promise = self.promises.get(uid)
-        if promise is None:
-            return
         nominated = record.status.nominated_node_name or ""
+        if promise is None:
+            self._nominations.pop(uid, None)
+            entry = entry_of(record) if nominated else None
+            if entry is not None and entry.launcher:
+                # Decided before our time, or by another replica, and not bound yet: perhaps its volumes are.
+                self._nominations[uid] = Nomination(nominated, entry, attempt_of(record))
+                self._mark(nominated)
+            return
         if nominated == promise.node:
             if promise.until is not None:
                 self.promises[uid] = replace(promise, until=None)
@@ -378,7 +387,7 @@ class Cluster:
         """The entry of a pod that its kubelet has just refused; None for all others."""
         reason = record.status.reason or ""
         entry = self.pods.get(record.metadata.uid)
-        if entry is None or entry.uid in self._refused or not (reason in _REFUSALS or reason.startswith(_OUT_OF)):
+        if entry is None or entry.uid in self._refused or not is_refusal(reason):
             return None
         self._refused.add(entry.uid)
         self.observer.kubelet_refused(reason, entry.our_verdict, entry, record.status.message or "")
@@ -435,10 +444,6 @@ class Cluster:
             for pod in self.vms.pods_of(uid):
                 self._mark(pod.node)
 
-    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+    def _note(self, put: Callable[[Any, Any], None], key: Any, known: Any) -> None:
         self.changes += 1
-        self.vms.put_migration(key, record)
-
-    def _set_installation(self, key: tuple[str, str], known: Installation | None) -> None:
-        self.changes += 1
-        self.vms.put_installation(key, known)
+        put(key, known)

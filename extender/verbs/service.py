@@ -42,19 +42,20 @@ class Verbs:
         if context.not_ready():
             return None
         try:
-            args = read(context, body)
+            found = context.filtered
+            args = read(context, body, found.names_in(body) if found is not None else b"")
         except (BadRequest, ScanError):
             return None
         context.parsed = body, args
         uid = args.pod.metadata.uid
         if uid in context.waited:
             return None
-        found = lack_of(context.decider.cluster, args.pod)
-        if found is not None:
+        lack = lack_of(context.decider.cluster, args.pod)
+        if lack is not None:
             context.waited[uid] = None
             if len(context.waited) > _REMEMBERED:
                 context.waited.popitem(last=False)
-        return found
+        return lack
 
     def configure(self, settings: Settings) -> None:
         """Takes over settings: pools, modes and doubts at once for every node."""

@@ -151,7 +151,7 @@ ROWS = [
         pod("vm", 20, 20),
         Code.CoreSplit,
         (),
-        vmi("vm", 20, 20, threads=2),
+        vmi("vm", 20, 20, threads=2, isolate=False),
     ),
     # S18: guest memory below one page per cell.
     Row("S18", _node("best-effort"), pod("vm", 49, 1), Code.GuestMemoryPages, (), vmi("vm", 48, 1)),

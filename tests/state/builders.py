@@ -162,7 +162,7 @@ def pod(
     )
 
 
-def vmi(name: str, vcpus: int = 8, memory_gi: int = 16, threads: int = 1) -> Vmi:
+def vmi(name: str, vcpus: int = 8, memory_gi: int = 16, threads: int = 1, *, isolate: bool = True) -> Vmi:
     """A VMI with passthrough and 1Gi pages; its UID is `vmi-<name>`."""
     return msgspec.convert(
         {
@@ -174,7 +174,7 @@ def vmi(name: str, vcpus: int = 8, memory_gi: int = 16, threads: int = 1) -> Vmi
                         "cores": 1,
                         "threads": threads,
                         "dedicatedCpuPlacement": True,
-                        "isolateEmulatorThread": True,
+                        "isolateEmulatorThread": isolate,
                         "numa": {"guestMappingPassthrough": {}},
                     },
                     "memory": {"guest": f"{memory_gi}Gi", "hugepages": {"pageSize": "1Gi"}},
