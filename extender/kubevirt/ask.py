@@ -9,7 +9,7 @@ from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
-from extender.kubevirt.moving import MigrationPolicy, Move
+from extender.kubevirt.moving import BootCells, MigrationPolicy, Move
 
 __all__ = ["Question", "ask_of", "devices_of", "question_of"]
 
@@ -28,9 +28,14 @@ class Question:
 
 
 def question_of(
-    pod: Pod, role: PodRole, guest: Guest | None, zoned_devices: frozenset[str], move: Move | None = None
+    pod: Pod,
+    role: PodRole,
+    guest: Guest | None,
+    zoned_devices: frozenset[str],
+    move: Move | None = None,
+    former: BootCells = (),
 ) -> Question:
-    """The question of a pod; `move` of a live-migration target.
+    """The question of a pod; `move` of a live-migration target, `former` the cells of the run before a boot.
 
     Amounts that cannot be read give an ask that is unknown on every node.
     """
@@ -39,7 +44,8 @@ def question_of(
     except BadObject as error:
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
-    ask = ask_of(demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest), move=move)
+    dedicated = wants_dedicated(pod, guest)
+    ask = ask_of(demand, role, guest, zoned_devices, dedicated=dedicated, move=move, former=former)
     return Question(demand, ask, is_ordinary(ask))
 
 
@@ -60,6 +66,7 @@ def ask_of(
     *,
     dedicated: bool,
     move: Move | None = None,
+    former: BootCells = (),
 ) -> Ask:
     """The ask of a demand. Devices without zones, and KubeVirt's own, never constrain a zone."""
     containers = tuple(
@@ -75,7 +82,7 @@ def ask_of(
         containers=containers,
         guaranteed=demand.guaranteed,
         dedicated=dedicated,
-        cells=_cells(demand, role, guest, move),
+        cells=_cells(demand, role, guest, move, former),
         ask_code=Code.PodLevelResources if demand.pod_level and dedicated else Code.Fits,
     )
 
@@ -90,7 +97,9 @@ def is_ordinary(ask: Ask) -> bool:
     )
 
 
-def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None) -> CellsAsk | None:
+def _cells(
+    demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None, former: BootCells
+) -> CellsAsk | None:
     """What guests that see the host's NUMA ask of its zones: cells made by a boot, or kept from it in a migration."""
     if guest is None or not guest.size.passthrough or not guest.pages:
         return None
@@ -99,6 +108,10 @@ def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | N
         if move is None or move.policy is MigrationPolicy.OFF:
             return None
         moving = min(move.sockets or guest.size.sockets, guest.size.sockets) * guest.size.cores
+        cells = move.boot
+    else:
+        # Cells of another size cannot be met again; without them the VM shares the answers of its equals.
+        cells = former if sum(vcpus for vcpus, _ in former) == guest.size.vcpus else ()
     for position, container in enumerate(demand.containers):
         if container.name == COMPUTE and container.exclusive_cpus:
             return CellsAsk(
@@ -109,7 +122,7 @@ def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | N
                 page_bytes=guest.size.page_bytes or 1,
                 memory_bytes=guest.size.memory_bytes,
                 moving=moving,
-                boot=move.boot if moving and move is not None else (),
+                boot=cells,
                 symmetric_only=moving > 0 and move is not None and move.policy is MigrationPolicy.STRICT,
             )
     return None
