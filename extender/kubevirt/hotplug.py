@@ -6,11 +6,10 @@ or the VM's own maxSockets, or the cluster-wide maxHotplugRatio 1; or where no m
 
 from collections.abc import Mapping
 
+from extender import names
 from extender.kubevirt.guest_size import GuestSize
 
 __all__ = ["hotplug_words"]
-
-_TYPES = ("kubevirt.io/cluster-instancetype-name", "kubevirt.io/instancetype-name")
 
 
 def hotplug_words(size: GuestSize, sockets: int, annotations: Mapping[str, str] | None) -> str:
@@ -27,6 +26,6 @@ def hotplug_words(size: GuestSize, sockets: int, annotations: Mapping[str, str] 
             f"CPU hotplug is on: up to {size.max_vcpus} vCPUs; switch it off with maxSockets = sockets in the instance "
             "type or the VM, or with the cluster-wide maxHotplugRatio 1"
         )
-    kind = next((found for key in _TYPES if (found := (annotations or {}).get(key))), "")
+    kind = next((found for key in names.INSTANCETYPE_ANNOTATIONS if (found := (annotations or {}).get(key))), "")
     by = f"its instance type {kind}, the VM" if kind else "the VM"
     return f"CPU hotplug is off: maxSockets equals sockets (by {by} or the cluster-wide maxHotplugRatio 1)"

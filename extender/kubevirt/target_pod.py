@@ -4,24 +4,24 @@ Source: virt-controller/watch/migration/migration.go. Only what decides about zo
 requests; after a hotplug `compute` asks for the new size (renderresources.go, hypervisorbackend.go: 8Mi per vCPU).
 """
 
+import dataclasses
+
 from msgspec.structs import replace
 
 from extender import names
 from extender.api.objects import Container, Pod, PodStatus, Quantity, Resources
 from extender.api.quantity import whole
+from extender.kubelet.pod import ContainerDemand, PodDemand
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 
-__all__ = ["target_pod"]
+__all__ = ["target_demand", "target_pod"]
 
 _PER_VCPU = 8 * 2**20
 
 
 def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     """The waiting target of the VM that runs in `source`; `sockets`: those that run, 0 as many as the spec says."""
-    meta = source.metadata
-    more = 0
-    if guest is not None and 0 < sockets < guest.size.sockets:
-        more = (guest.size.sockets - sockets) * guest.size.socket_vcpus
+    meta, more = source.metadata, _plugged(guest, sockets)
     labels = {
         **(meta.labels or {}),
         names.NODE_NAME_LABEL: source.spec.node_name,
@@ -37,6 +37,27 @@ def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
         spec=replace(source.spec, node_name="", containers=containers),
         status=PodStatus(phase="Pending", qos_class=source.status.qos_class),
     )
+
+
+def target_demand(source: PodDemand, guest: Guest | None, sockets: int) -> PodDemand:
+    """What `target_pod` asks for, from what the running pod asks for."""
+    more = _plugged(guest, sockets)
+    containers = source.containers
+    if more:
+        containers = tuple(_more(part, more) if part.name == COMPUTE else part for part in containers)
+    return PodDemand(f"{source.uid}-target", source.guaranteed, source.pod_level, containers)
+
+
+def _plugged(guest: Guest | None, sockets: int) -> int:
+    """vCPUs of the spec that do not run yet."""
+    if guest is None or not 0 < sockets < guest.size.sockets:
+        return 0
+    return (guest.size.sockets - sockets) * guest.size.socket_vcpus
+
+
+def _more(part: ContainerDemand, vcpus: int) -> ContainerDemand:
+    memory = tuple((name, amount + (vcpus * _PER_VCPU if name == "memory" else 0)) for name, amount in part.memory)
+    return dataclasses.replace(part, exclusive_cpus=part.exclusive_cpus and part.exclusive_cpus + vcpus, memory=memory)
 
 
 def _grown(container: Container, vcpus: int) -> Container:
