@@ -7,7 +7,7 @@ object.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._judge cimport judge
@@ -25,7 +25,7 @@ import json
 from _fastfit.codes import Code
 from _fastfit.values import Block, Cell, Entry, Placement, ScanError
 
-__all__ = ["Fit", "fitting"]
+__all__ = ["Fit"]
 
 cdef enum:
     MAX_NAME = 253
@@ -437,14 +437,15 @@ cdef class Fit:
 
 def fitting(Table table not None, Query query not None, int32_t start, int32_t limit):
     """Judge rows where they lie; see the twin. What fits know of names is not touched: requests go on as fast."""
-    cdef int32_t number, end, found = 0
+    cdef int64_t number, end, found = 0
     cdef Slot *slot
     cdef Answer *answer
     if query.table is not table:
         raise ValueError("the query is of another table")
     query.extend(table)
-    end = min(max(start, 0) + max(limit, 1), table.slots.capacity)
-    for number in range(max(start, 0), end):
+    number = max(start, 0)
+    end = min(number + max(limit, 1), <int64_t>table.slots.capacity)
+    for number in range(number, end):
         slot = &table.slots.slot[number]
         if slot.row == NULL:
             continue

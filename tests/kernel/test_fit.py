@@ -359,5 +359,7 @@ def test_counting_all_rows_in_steps(backend: Backend) -> None:
     assert table.fitting(query, 0, 1000) == (found - 1, 0)
     assert table.fit(query, names(*table.names())).fits == found - 1
     assert table.fitting(query, 1000, 5) == (0, 0)
+    assert table.fitting(query, -3, 2**31 - 1) == (found - 1, 0)
+    assert table.fitting(query, 2**31 - 1, 2**31 - 1) == (0, 0)
     with pytest.raises(ValueError, match="another table"):
         backend.table(*rows).fitting(query, 0, 1)
