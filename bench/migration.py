@@ -6,7 +6,7 @@ default scheduler (sums of a node, least allocated first), our filter and score 
 share/<policy>/<zones>x<load>/<contestant>/<outcome>: percent of the migrations, median over the seeds, `all` over the
 settings of a policy too; outcomes are symmetric, degraded, refused (bound, and failed) and waits (no node chosen).
 missed/...: percent that were not symmetric though some node would have made it so; in_vain/...: percent that wait though
-some node would have taken them.
+some node would have taken them. most/...: the largest value of any seed in place of the median.
 latency/*, evacuable/*: see _migration_latency.py.
 """
 
@@ -29,6 +29,9 @@ from bench.report import Row, progress, show, spread, write
 
 __all__ = ["main"]
 
+#: What must not happen at all: of these the most of any seed is told beside the median.
+_MOST = ("missed/{}", "in_vain/{}", f"share/{{}}/{Outcome.REFUSED}")
+
 #: Tallies of one contestant by seed, for one policy and one pair of zones and load.
 _Tallies = dict[tuple[str, int, int, str], list[Tally]]
 
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.draw:
         rows = [Row(**each) for each in json.loads(options.draw.read_text())]
     else:
-        rows = list(_rows(_measure(options)))
+        rows = [] if options.latency else list(_rows(_measure(options)))
         rows += latency_rows(500 if options.quick else 5000, 10 if options.quick else 60)
         write(rows, options.json)
     show([row for row in rows if "/all/" in row.name or row.name.startswith(("latency/", "evacuable/"))])
@@ -111,7 +114,10 @@ def _shares(policy: str, setting: str, found: dict[str, list[Tally]]) -> Iterato
             ratio = median / first if first else 1.0
             wide = spread(values) if median else 0.0
             row = name.format(f"{policy}/{setting}/{who}")
-            yield Row(row, median, "%", "" if who == CONTESTANTS[0] else CONTESTANTS[0], ratio, wide)
+            against = "" if who == CONTESTANTS[0] else CONTESTANTS[0]
+            yield Row(row, median, "%", against, ratio, wide)
+            if name in _MOST:
+                yield Row(f"most/{row}", max(values), "%", "", 1.0, 0.0)
 
 
 def _markdown(rows: Sequence[Row]) -> str:
@@ -138,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="F", help="write the rows there")
     parser.add_argument("--svg", type=Path, metavar="F", help="draw the chart there")
     parser.add_argument("--markdown", type=Path, metavar="F", help="write the table of all settings there")
+    parser.add_argument("--latency", action="store_true", help="the latencies alone")
     parser.add_argument("--draw", type=Path, metavar="F", help="run nothing: take the rows of an earlier --json")
     return parser
 

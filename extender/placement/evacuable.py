@@ -110,7 +110,7 @@ class Evacuability:
         """One round over all VMs; every step of the iteration is a small piece of work."""
         began = self._cluster.now
         classes: dict[_Key, _Class] = {}
-        for number, pod in enumerate(list(self._cluster.pods.values())):
+        for number, pod in enumerate(self._pods()):
             if number % _VMS_AT_ONCE == 0:
                 yield
             if not pod.launcher or not pod.vmi or not is_at_home(self._cluster, pod):
@@ -127,15 +127,24 @@ class Evacuability:
             yield from self._count(one)
             self._known[key] = one
             unknown += one.homes.total() if one.doubtful else 0
-            for node, vms in one.homes.items():
+            for number, (node, vms) in enumerate(one.homes.items()):
+                if number % _VMS_AT_ONCE == 0:
+                    yield
                 for found, counts in ((one.found, possible), (one.found_symmetric, symmetric)):
                     if found is not None:
                         counts[_bucket(found.seen_from(node))] += vms
-            yield
         self._known = classes
         self.summary = Evacuable(began, symmetric, possible, unknown)
 
     # --- inside ------------------------------------------------------------------------------------------
+
+    def _pods(self) -> Iterator[PodEntry]:
+        """Bound pods node by node: a list of them all would be one long step. Some may come or go meanwhile."""
+        for state in list(self._cluster.nodes.values()):
+            for uid in list(state.bound()):
+                pod = self._cluster.pods.get(uid)
+                if pod is not None:
+                    yield pod
 
     def _key(self, pod: PodEntry) -> _Key:
         guest, life = self._cluster.vms.guest(pod.vmi), self._cluster.vms.layouts.life(pod.vmi)

@@ -199,8 +199,8 @@ def test_steps_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     pods = cluster.pods
 
     class Counting(dict[str, Any]):
-        def values(self) -> Any:
-            return [_Seen(pod, looked) for pod in pods.values()]
+        def get(self, uid: str, _default: Any = None) -> Any:
+            return _Seen(pods[uid], looked)
 
     cluster.pods = Counting()
     steps = 0
