@@ -84,7 +84,12 @@ def change_everything(api: FakeApi, placed: dict[str, str]) -> None:
 
     `placed` is where we put w1 and w2: w1 is bound there now, and another VM comes, straight to its node.
     """
+    # Each with a last form that a disorderly server sends after the deletion.
+    api.put("pods", vm("a2", 1, "n1"))
     api.delete("pods", "a2", "vms")
+    api.put("pods", vm("y1", 7, "n1"))
+    api.delete("pods", "y1", "vms")
+    api.put("virtualmachineinstances", vmi("a2"))
     api.delete("virtualmachineinstances", "a2", "vms")
     api.put("pods", vm("b2", 3, "n2", phase="Succeeded"))
     api.put("pods", vm("d1", 5, "unseen", phase="Failed", reason="Evicted"))

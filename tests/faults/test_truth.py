@@ -46,7 +46,7 @@ def miss_a_report(cluster: Cluster, _: Lists) -> None:
 
 
 def miss_a_vm(cluster: Cluster, _: Lists) -> None:
-    cluster._set_guest("vmi-a1", None)
+    cluster._set_vm("vmi-a1", None)
 
 
 def miss_a_migration(_: Cluster, lists: Lists) -> None:
