@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -15,7 +16,8 @@ from extender.cli.tables import Cell, Column, Paper, clean, paper_for, render, w
 from extender.errors import SnapshotError
 from extender.kubevirt.launcher_pod import controlling_vmi, is_launcher
 from extender.kubevirt.target_pod import target_pod
-from extender.placement.answers import NodeAnswer, PodAnswer
+from extender.placement.answers import EvacuableAnswer, NodeAnswer, PodAnswer
+from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from extender.state.canonical import page_bytes
@@ -59,6 +61,9 @@ def targets(
     uid = controlling_vmi(source)
     guest = cluster.vms.guest(uid)
     answer = explain(cluster, target_pod(source, guest, cluster.vms.layouts.life(uid).sockets))
+    entry = cluster.pods.get(source.metadata.uid)
+    if entry is not None:
+        answer = replace(answer, evacuable=Evacuability(cluster).count(entry))
     if output == "json":
         click.echo(as_json(answer))
     else:
@@ -86,6 +91,8 @@ def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
     lines = [paper.paint(clean(f"Pod {answer.namespace}/{source.metadata.name} on {source.spec.node_name}"), "bold")]
     lines += [wrap(f"its target asks for {container}", paper, "  ") for container in answer.demand]
     lines += [wrap(f"note: {note}", paper, "  ") for note in answer.notes]
+    if answer.evacuable is not None:
+        lines.append(f"  evacuable targets now: {_numbers(answer.evacuable)}")
     columns = [
         Column("NODE"),
         Column("VERDICT"),
@@ -98,6 +105,11 @@ def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
         Column("WHY", wraps=True),
     ]
     return "\n".join([*lines, "", render(columns, [_row(node, pages) for node in answer.nodes], paper)])
+
+
+def _numbers(found: EvacuableAnswer) -> str:
+    symmetric = f"{found.symmetric} symmetric, " if found.symmetric is not None else ""
+    return f"{symmetric}{found.possible} possible (counted {found.age_seconds:g} s ago)"
 
 
 def _row(node: NodeAnswer, pages: str) -> list[str | Cell]:

@@ -4,30 +4,26 @@ Source: virt-controller/watch/migration/migration.go. Only what decides about zo
 requests; after a hotplug `compute` asks for the new size (renderresources.go, hypervisorbackend.go: 8Mi per vCPU).
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import replace
 
-from msgspec.structs import replace as renewed
+from msgspec.structs import replace
 
 from extender import names
 from extender.api.objects import Container, Pod, PodStatus, Quantity, Resources
 from extender.api.quantity import whole
+from extender.kubelet.pod import ContainerDemand, PodDemand
 from extender.kubevirt.cpu_request import requested_cpus
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 
-__all__ = ["target_pod"]
+__all__ = ["target_demand", "target_pod"]
 
 _PER_VCPU = 8 * 2**20
 
 
 def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     """The waiting target of the VM that runs in `source`; `sockets`: those that run, 0 as many as the spec says."""
-    meta = source.metadata
-    more: dict[str, int] = {}
-    if guest is not None and 0 < sockets < guest.size.sockets:
-        ran = replace(guest.size, sockets=sockets)
-        more["cpu"] = requested_cpus(guest.size) - requested_cpus(ran)
-        more["memory"] = (guest.size.vcpus - ran.vcpus) * _PER_VCPU
+    meta, more = source.metadata, _plugged(guest, sockets)
     labels = {
         **(meta.labels or {}),
         names.NODE_NAME_LABEL: source.spec.node_name,
@@ -35,21 +31,47 @@ def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     }
     annotations = {k: text for k, text in (meta.annotations or {}).items() if k != names.MIGRATION_NAME_ANNOTATION}
     containers = [_grown(container, more) for container in source.spec.containers or ()]
-    return renewed(
+    return replace(
         source,
-        metadata=renewed(
+        metadata=replace(
             meta, name=f"{meta.name}-target", uid=f"{meta.uid}-target", labels=labels, annotations=annotations
         ),
-        spec=renewed(source.spec, node_name="", containers=containers),
+        spec=replace(source.spec, node_name="", containers=containers),
         status=PodStatus(phase="Pending", qos_class=source.status.qos_class),
     )
+
+
+def target_demand(source: PodDemand, guest: Guest | None, sockets: int) -> PodDemand:
+    """What `target_pod` asks for, from what the running pod asks for."""
+    more = _plugged(guest, sockets)
+    containers = source.containers
+    if more:
+        containers = tuple(_more(part, more) if part.name == COMPUTE else part for part in containers)
+    return PodDemand(f"{source.uid}-target", source.guaranteed, source.pod_level, containers)
+
+
+def _plugged(guest: Guest | None, sockets: int) -> Mapping[str, int]:
+    """What sockets of the spec that do not run yet add to the request; empty if all run."""
+    if guest is None or not 0 < sockets < guest.size.sockets:
+        return {}
+    ran = dataclasses.replace(guest.size, sockets=sockets)
+    return {
+        "cpu": requested_cpus(guest.size) - requested_cpus(ran),
+        "memory": (guest.size.vcpus - ran.vcpus) * _PER_VCPU,
+    }
+
+
+def _more(part: ContainerDemand, more: Mapping[str, int]) -> ContainerDemand:
+    memory = tuple((name, amount + (more["memory"] if name == "memory" else 0)) for name, amount in part.memory)
+    cpus = part.exclusive_cpus and part.exclusive_cpus + more["cpu"]
+    return dataclasses.replace(part, exclusive_cpus=cpus, memory=memory)
 
 
 def _grown(container: Container, more: Mapping[str, int]) -> Container:
     resources = container.resources
     if not more or container.name != COMPUTE or resources is None:
         return container
-    return renewed(
+    return replace(
         container,
         resources=Resources(requests=_with(resources.requests, more), limits=_with(resources.limits, more)),
     )

@@ -56,9 +56,10 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     role = role_of(pod)
     vmi = controlling_vmi(pod)
     guest = cluster.vms.guest(vmi)
-    move = None
-    if role is PodRole.MIGRATION_TARGET:
-        move = _move(cluster, vmi, pod, guest)
+    if role is not PodRole.MIGRATION_TARGET:
+        former = cluster.vms.layouts.former(vmi)
+        return Subject(pod, role, guest, question_of(pod, role, guest, zoned, former=former))
+    move = _move(cluster, vmi, pod, guest)
     return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move), move)
 
 

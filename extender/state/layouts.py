@@ -4,6 +4,7 @@ Later moves change pins, never cells, so what was so at the boot stands while th
 was predicted here when the VM booted; what the VMI's annotation states (kubevirt/cells_record.py), which outlives us; what
 the pods that run now would give, where the boot itself was not seen. A move that succeeded overrules each of them that
 has fewer cells than it had zones. Of a VM without any of these the cells are not known, and that is said.
+The last cells of each VM are kept by the UID of the VM itself as well: a restart makes a new VMI, and shall meet them again.
 """
 
 from collections import OrderedDict
@@ -29,8 +30,8 @@ from extender.state.sharing import Shared, shared_text
 
 __all__ = ["Belief", "CellsRecord", "Identity", "Layouts", "Life", "Origin", "Seen", "boot_domain", "seen_in"]
 
-#: VMs whose last layout is remembered for their next start; 20,000 of them take about 3 MB.
-_LAST = 50_000
+#: VMs whose last cells are remembered: VMs themselves are not watched, so nobody says when one is gone.
+_MAX_FORMER = 50_000
 
 
 class Origin(StrEnum):
@@ -122,8 +123,8 @@ class Layouts:
         self._replayed: set[str] = set()
         self.lives: dict[str, Life] = {}
         self._who: dict[str, Identity] = {}
-        #: by UID of the owning VM, the one that ran last at the end
-        self._last: OrderedDict[str, BootCells] = OrderedDict()
+        #: by UID of the VM, the one that ran last at the end
+        self._former: OrderedDict[str, BootCells] = OrderedDict()
         #: VMIs whose annotation is to be written, and those for which that has been handed out
         self._unwritten: dict[str, None] = {}
         self._written: set[str] = set()
@@ -166,14 +167,14 @@ class Layouts:
         """The cells alone."""
         return self.belief(uid).cells
 
-    def last(self, uid: str) -> BootCells:
-        """The cells that the owner of this VMI had when it ran last, to be given again; empty: not known.
+    def former(self, uid: str) -> BootCells:
+        """The cells that the VM of this VMI had when it ran last, in this run or an earlier one; empty: not known.
 
-        Remembered in this process, from VMIs that it has seen: of a VM that stood still since before our start there is
-        no record. The VM may have another size now.
+        Remembered in this process, from VMIs that it has seen: of a VM that has stood still since before our start there
+        is no record. The VM may have another size now.
         """
         who = self._who.get(uid)
-        return self._last.get(who.owner, ()) if who is not None and who.owner else ()
+        return self._former.get(who.owner, ()) if who is not None and who.owner else ()
 
     def learn(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
         """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
@@ -213,10 +214,10 @@ class Layouts:
         who, cells = self._who.get(uid), self.cells(uid)
         if who is None or not who.owner or not cells:
             return
-        self._last[who.owner] = cells
-        self._last.move_to_end(who.owner)
-        if len(self._last) > _LAST:
-            self._last.popitem(last=False)
+        self._former[who.owner] = cells
+        self._former.move_to_end(who.owner)
+        if len(self._former) > _MAX_FORMER:
+            self._former.popitem(last=False)
 
 
 def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:

@@ -15,6 +15,8 @@ Awaited = str | tuple[str, str]
 
 #: Of an installation that was not seen.
 _DEFAULTS = Installation()
+#: VMIs that are remembered as gone.
+_ENDED = 4096
 
 
 class Vms:
@@ -29,6 +31,8 @@ class Vms:
         self.migrations: dict[tuple[str, str], Migration] = {}
         #: what the KubeVirt objects say, by namespace and name; KubeVirt itself runs with one
         self.installations: dict[tuple[str, str], Installation] = {}
+        #: VMIs that are gone, the last one at the end: pods may outlive them, and nobody shall wait for them
+        self.ended: dict[str, None] = {}
         #: whom to tell when an object comes or changes
         self._waiting: dict[Awaited, list[Callable[[], None]]] = {}
         self._pods: dict[str, tuple[PodEntry, ...]] = {}
@@ -54,6 +58,10 @@ class Vms:
         """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
         guest, life, who = known if known is not None else (None, None, None)
         self.layouts.see(vmi, life, who)
+        if known is None:
+            self.ended[vmi] = None
+            if len(self.ended) > _ENDED:
+                del self.ended[next(iter(self.ended))]
         self._tell(vmi)
         if self.guests.get(vmi) == guest:
             return False

@@ -63,6 +63,9 @@ def _missing(cluster: Cluster, pod: Pod) -> tuple[Awaited, ...]:
     missing: list[Awaited] = []
     vmi = controlling_vmi(pod)
     if vmi and Source.VMIS in cluster.served and vmi not in cluster.vms.layouts.lives:
+        if vmi in cluster.vms.ended:
+            # Its pods follow it, and the migration is void: nothing will come.
+            return ()
         missing.append(vmi)
     if role is PodRole.MIGRATION_TARGET and Source.MIGRATIONS in cluster.served:
         meta = pod.metadata

@@ -293,7 +293,7 @@ def test_the_last_layout_is_kept_for_the_next_start() -> None:
     for name, owner in (("again", "owner"), ("stranger", "another"), ("alone", "")):
         cluster.put(Source.VMIS, _stating(name, owner=owner))
     layouts = cluster.vms.layouts
-    assert [layouts.last(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [TWO, (), (), ()]
+    assert [layouts.former(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [TWO, (), (), ()]
     assert layouts.cells("vmi-again") == ()
 
 
@@ -302,7 +302,7 @@ def test_annotations_bring_the_last_layout_back_after_our_restart() -> None:
     cluster = _cluster()
     cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner")])
     cluster.replace(Source.VMIS, [_stating("again", owner="owner")])
-    assert cluster.vms.layouts.last("vmi-again") == TWO
+    assert cluster.vms.layouts.former("vmi-again") == TWO
 
 
 # --- what is to be written -----------------------------------------------------------------------------------

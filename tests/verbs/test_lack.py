@@ -103,6 +103,17 @@ def test_kinds_that_are_not_watched_are_not_waited_for(kind: Source) -> None:
         assert make_verbs(cluster).lack(_body(_moving())) is None
 
 
+def test_a_vmi_that_is_gone_is_not_waited_for() -> None:
+    """A VM is deleted while its pod waits: the pod's next call is not held, whichever way the VMI went."""
+    cluster, verbs = _verbs()
+    cluster.put(Source.VMIS, vmi("vm"))
+    cluster.delete(Source.VMIS, vmi("vm"))
+    assert verbs.lack(_body(_moving())) is None
+    cluster.put(Source.VMIS, vmi("vm2"))
+    cluster.replace(Source.VMIS, [])
+    assert verbs.lack(_body(pod("vm2"))) is None
+
+
 def test_nothing_is_lacking() -> None:
     """Pods that are no VMs, VMs of no zone, VMs that are known, calls that cannot be read, and before we are ready."""
     cluster, verbs = _verbs()
