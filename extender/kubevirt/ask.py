@@ -12,7 +12,7 @@ from extender.kubevirt.cpu_request import lacks_cpus
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
 from extender.kubevirt.moving import BootCells, MigrationPolicy, Move
 
-__all__ = ["Question", "ask_of", "devices_of", "question_of"]
+__all__ = ["Question", "ask_of", "devices_of", "question_for", "question_of"]
 
 _KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
 _HUGE = "hugepages-"
@@ -46,7 +46,19 @@ def question_of(
     except BadObject as error:
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
-    dedicated = wants_dedicated(pod, guest)
+    return question_for(demand, role, guest, zoned_devices, wants_dedicated(pod, guest), move, former)
+
+
+def question_for(
+    demand: PodDemand,
+    role: PodRole,
+    guest: Guest | None,
+    zoned_devices: frozenset[str],
+    dedicated: bool,
+    move: Move | None = None,
+    former: BootCells = (),
+) -> Question:
+    """The question of a demand that could be read."""
     ask = ask_of(demand, role, guest, zoned_devices, dedicated=dedicated, move=move, former=former)
     ordinary = is_ordinary(ask)
     unknown = guest is None and move is not None and move.policy is not MigrationPolicy.OFF
