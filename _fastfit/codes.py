@@ -52,6 +52,7 @@ class Code(IntEnum):
     OrderUndecided = 62
     ProbeUnderWay = 63
     LauncherCpusShort = 65
+    MigrationFailedBefore = 66
 
 
 LAST_UNKNOWN: Final = 31

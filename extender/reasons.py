@@ -201,6 +201,11 @@ REASONS: Final[dict[Code, Reason]] = {
         "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
         "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
     ),
+    Code.MigrationFailedBefore: Reason(
+        "an equal migration failed on the node and nothing changed since",
+        "libvirt, QEMU or the target's launcher gave up there: see failureReason of the VirtualMachineInstanceMigration. "
+        "It is tried again when a pod comes to the node or leaves it, or its kubelet restarts.",
+    ),
     Code.NotSymmetric: Reason(
         "the guest's cells would not match this node's zones",
         "The VM or the configuration asks for symmetric targets only (fastfit.dev/migration, `migration`): "

@@ -192,8 +192,12 @@ class MigrationState(_Record, frozen=True):
     source_node: str = ""
     target_node: str = ""
     source_pod: str = ""
+    target_pod: str = ""
     completed: bool = False
     failed: bool = False
+    abort_requested: bool = False
+    abort_status: str = ""
+    failure_reason: str = ""
     target_cpu_set: list[int] | None = msgspec.field(default=None, name="targetCPUSet")
     target_node_topology: str = ""
 

@@ -79,9 +79,9 @@ class Decider:
         """The kernel's answer as the picture stands, the pod's own charge included; nothing is changed."""
         cluster.work()
         fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
-        for name in cluster.refusers(subject.question.demand):
+        for name, code in cluster.lessons.refusers(subject.question.demand, subject.move):
             with contextlib.suppress(KeyError):  # not among the names of this call
-                fit.overrule(name, Code.RefusedBefore)
+                fit.overrule(name, code)
         return fit
 
     def charge(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:

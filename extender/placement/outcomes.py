@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     PAGES_SHORT = "pages short"
     NO_FIT = "strict fit impossible"
     KUBELET_REFUSES = "kubelet refuses"
+    FAILED_BEFORE = "failed before"
     SOURCE_NODE = "source node"
     NOT_NUMA = "not NUMA's business"
     NOT_KNOWN = "not known"
@@ -55,6 +56,7 @@ _BY_CODE = {
     Code.CoreSplit: Outcome.NO_FIT,
     Code.GuestMemoryPages: Outcome.NO_FIT,
     Code.LauncherCpusShort: Outcome.NO_FIT,
+    Code.MigrationFailedBefore: Outcome.FAILED_BEFORE,
     Code.NotSchedulable: Outcome.NOT_NUMA,
 }
 
