@@ -6,7 +6,8 @@ Most significant part first:
     8     live-migration targets only: the guest's cells are met again, else the share of vCPUs that stay at their
           memory (_cells_py.locality); 0 for all others
     5     fewer cells: the zones that the pod touches, 1 where it touches none
-    8     nearer: the largest distance between two touched zones (0 for one zone, 255 where distances are not known)
+    8     nearer: the largest distance between two zones that are touched or give a device (0 for one zone, 255 where
+          distances are not known)
     14    tighter: CPUs left free in the touched zones
     28    tighter: what is left of the asked pages there, in pages of that size (in MiB of plain memory where no pages
           are asked for); by Memory Manager's books where it keeps them, else by the pages no VM holds

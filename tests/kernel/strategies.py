@@ -159,4 +159,7 @@ def asks(draw: Any) -> Ask:
                 boot=draw(_boots(guest)),
                 symmetric_only=draw(_rarely),
             )
+        if draw(st.booleans()):
+            parts[-1] = replace(parts[-1], devices=((GPU, draw(st.integers(1, 3))),))
+            cells = replace(cells, strict=(GPU,))
     return Ask(tuple(parts), dedicated=draw(st.booleans()), cells=cells)
