@@ -131,11 +131,9 @@ cdef inline int strict_code(const Books *books, uint32_t cells) noexcept nogil:
 # Zones that gave a device.
 cdef inline uint32_t device_zones(const Books *books) noexcept nogil:
     cdef uint32_t mask = 0
-    cdef int32_t item, zone
+    cdef int32_t item, zone, zones = books.row.zones
     for item in range(books.ask.devices):
-        if not books.has_device[item]:
-            continue
-        for zone in range(books.row.zones):
-            if books.row.device_free[books.columns.device[item] * books.row.zones + zone] > books.device_free[item][zone]:
+        for zone in range(zones if books.has_device[item] else 0):
+            if books.row.device_free[books.columns.device[item] * zones + zone] > books.device_free[item][zone]:
                 mask |= <uint32_t>1 << zone
     return mask

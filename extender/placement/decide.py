@@ -8,6 +8,7 @@ from _fastfit.codes import Code
 from extender.api.objects import Pod
 from extender.kubelet.results import Refused
 from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
 from extender.placement.winner import move_refusal
@@ -59,7 +60,7 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
         policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
         layouts = cluster.vms.layouts
         move = Move(layouts.cells(vmi), layouts.life(vmi).sockets, policy, problem)
-    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move), move)
+    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, cluster.vms.kubevirt), move)
 
 
 class Decider:
@@ -106,7 +107,16 @@ class Decider:
         self.cluster.freshen(pod.node)
         guest = self.cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
-        ask = ask_of(pod.demand, PodRole.FIRST_BOOT, guest, self.cluster.zoned_devices, dedicated=dedicated)
+        # A target is converted without its devices; that it is one, its VM's status no longer tells.
+        installation = self.cluster.vms.kubevirt if pod.boots else Installation()
+        ask = ask_of(
+            pod.demand,
+            PodRole.FIRST_BOOT,
+            guest,
+            self.cluster.zoned_devices,
+            dedicated=dedicated,
+            installation=installation,
+        )
         fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
         return verdict_of(next(iter(fit.counts())))
 

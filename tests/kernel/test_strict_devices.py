@@ -73,6 +73,10 @@ def test_a_device_of_no_known_zone(backend: Backend) -> None:
     assert Code(answer(backend, short, with_gpus()).code) is Code.ZonePagesShort
     unknown = replace(short, zones=tuple(replace(zone, pages_free=None) for zone in short.zones))
     assert Code(answer(backend, unknown, with_gpus()).code) is Code.PagesNotReported
+    far = tuple(
+        replace(zone, device_total={GPU: 1}, device_free={GPU: position}) for position, zone in enumerate(unknown.zones)
+    )
+    assert Code(answer(backend, replace(unknown, zones=far), with_gpus()).code) is Code.DeviceOutsideCells
 
 
 def test_a_near_device_ranks_first(backend: Backend) -> None:
