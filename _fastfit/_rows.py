@@ -59,6 +59,20 @@ def _zone(zone: ZoneRow, threads: int, everything: int) -> ZoneRow:
     )
 
 
+def _needs_no_mending(row: Row, threads: int) -> bool:
+    zones = len(row.zones)
+    everything = (1 << zones) - 1
+    return (
+        row.node_code is Code.Fits
+        and zones <= MAX_ZONES
+        and row.threads_per_core == threads
+        and 0 <= row.physical_free <= MAX_CPUS * MAX_ZONES
+        and len(row.distances) in {0, zones}
+        and all(len(line) == zones and 0 <= min(line) <= max(line) <= MAX_DISTANCE for line in row.distances)
+        and all(_sound(zone, threads, everything) for zone in row.zones)
+    )
+
+
 def trusted(row: Row) -> Row:
     """The row with its amounts inside the bounds (an overdrawn zone has nothing free).
 
@@ -69,6 +83,8 @@ def trusted(row: Row) -> Row:
         raise ValueError(f"row {row.name[:40]!r}: a node name has 1 to 253 bytes")
     zones = len(row.zones)
     threads = min(max(row.threads_per_core, 1), MAX_CPUS)
+    if _needs_no_mending(row, threads):
+        return row
     row = replace(
         row,
         threads_per_core=threads,

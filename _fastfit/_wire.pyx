@@ -17,6 +17,8 @@ __all__ = ["MAX_DEPTH", "scan"]
 MAX_DEPTH = 256
 
 _CACHE_HINT = "set nodeCacheCapable: true for this extender"
+#: What Go writes, decoded.
+_KEYS = {b'"Pod"': "Pod", b'"Nodes"': "Nodes", b'"NodeNames"': "NodeNames"}
 _PROBLEMS = {
     NO_STRING: "a string was expected",
     UNFINISHED: "unfinished string",
@@ -150,12 +152,12 @@ cdef bint _is_ascii(const uint8_t *text, Py_ssize_t length) noexcept nogil:
     return not seen & 0x8080808080808080ULL
 
 
-def scan(body, Py_ssize_t max_names=20000, int max_depth=64, tuple known=()):
+def scan(body, Py_ssize_t max_names=20000, int max_depth=64, bytes known not None=b""):
     """Cut the body of a scheduler call into the pod and the node names, both raw; see the twin."""
     cdef Cursor cursor
     cdef Py_ssize_t start, tail
     cdef bint found_any = False
-    cdef bytes same
+    cdef bint repeats
     if not isinstance(body, bytes):
         raise TypeError("the body is bytes")
     if max_depth > MAX_DEPTH:
@@ -164,8 +166,8 @@ def scan(body, Py_ssize_t max_names=20000, int max_depth=64, tuple known=()):
     cursor.length = PyBytes_GET_SIZE(body)
     cursor.at = 0
     cursor.problem = NO_PROBLEM
-    same = _at_the_end(body, known)
-    tail = cursor.length - 1 - len(same) if same is not None else cursor.length
+    repeats = _ends_with(body, known)
+    tail = cursor.length - 1 - PyBytes_GET_SIZE(known) if repeats else cursor.length
     if not _is_ascii(cursor.text, tail):
         _check_utf8(body)
     skip_space(&cursor)
@@ -182,14 +184,15 @@ def scan(body, Py_ssize_t max_names=20000, int max_depth=64, tuple known=()):
         found_any = True
         start = cursor.at
         _string(&cursor)
-        key = json.loads(body[start:cursor.at])
+        literal = body[start:cursor.at]
+        key = _KEYS.get(literal) or json.loads(literal)
         _colon(&cursor)
         if key in found:
             raise _error(f"{key} is given twice", start)
         start = cursor.at
-        if same is not None and start == tail and key == "NodeNames":
-            cursor.at += len(same)
-            found[key] = same
+        if repeats and start == tail and key == "NodeNames":
+            cursor.at += PyBytes_GET_SIZE(known)
+            found[key] = known
             skip_space(&cursor)
             continue
         _member(&cursor, key, max_names, max_depth)
@@ -203,18 +206,13 @@ def scan(body, Py_ssize_t max_names=20000, int max_depth=64, tuple known=()):
     return _parts(found)
 
 
-cdef bytes _at_the_end(bytes body, tuple known):
-    """Which of the known arrays of names stands before the last brace, where Go writes it; None if none does."""
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(body), size
+cdef bint _ends_with(bytes body, bytes names):
+    """Whether the names stand before the last brace, where Go writes them."""
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(body), size = PyBytes_GET_SIZE(names)
     cdef const char *text = PyBytes_AS_STRING(body)
-    cdef bytes names
-    for names in known:
-        size = PyBytes_GET_SIZE(names)
-        if 1 < size < length - 1 and text[length - 1] == 0x7D and not memcmp(
-            text + length - 1 - size, PyBytes_AS_STRING(names), size
-        ):
-            return names
-    return None
+    return 1 < size < length - 1 and text[length - 1] == 0x7D and not memcmp(
+        text + length - 1 - size, PyBytes_AS_STRING(names), size
+    )
 
 
 def _check_utf8(body):

@@ -131,13 +131,13 @@ class _Reader:
         return self.space(at + 1)
 
 
-def scan(body: bytes, max_names: int = 20000, max_depth: int = 64, known: tuple[bytes, ...] = ()) -> Scan:
+def scan(body: bytes, max_names: int = 20000, max_depth: int = 64, known: bytes = b"") -> Scan:
     """Cuts the body of a scheduler call into the pod and the node names, both raw.
 
     The whole body is checked: one JSON object of valid UTF-8 with nothing behind it, nesting at most `max_depth`
     (itself at most MAX_DEPTH). Pod is an object, NodeNames an array of at most `max_names` members, Nodes null or
     absent, each at most once; other keys are checked and ignored. Raises ScanError.
-    `known`: NodeNames of earlier scans with the same limits; where the body has the same ones, that object is returned.
+    `known`: NodeNames of an earlier scan with the same limits; if the body has the same, that object is returned.
     """
     if not isinstance(body, bytes):
         raise TypeError("the body is bytes")
@@ -190,13 +190,13 @@ def _member(reader: _Reader, key: str, at: int, max_names: int) -> int:
     return reader.value(at, 2)
 
 
-def _parts(found: dict[str, bytes], known: tuple[bytes, ...]) -> Scan:
+def _parts(found: dict[str, bytes], known: bytes) -> Scan:
     pod, names = found.get("Pod", b"null"), found.get("NodeNames", b"null")
     if pod == b"null":
         raise ScanError("Pod is missing")
     if names == b"null":
         raise ScanError(f"NodeNames is missing: {_CACHE_HINT}")
-    return Scan(pod, next((one for one in known if one == names), names))
+    return Scan(pod, known if known == names else names)
 
 
 def names_in(array: bytes) -> Iterator[tuple[bytes, bytes]]:

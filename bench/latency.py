@@ -91,15 +91,17 @@ def _pairs(port: int, nodes: int, zones: int, rounds: int, shortlist: int) -> Ro
     client.call(_request(f"/shortlist/{shortlist}", b""))
     pairs, baselines = [], []
     first = 1_000_000 if shortlist else 0
+    template = _request("/filter", body(nodes, _UID.format(0)))
     for number in range(first, first + rounds + _WARM_UP):
-        payload = body(nodes, _UID.format(number))
-        filtered = _request("/filter", payload)
+        filtered = template.replace(_UID.format(0).encode(), _UID.format(number).encode(), 1)
         began = time.perf_counter()
         size = client.call(filtered)
         pair = time.perf_counter() - began
         if shortlist:
-            payload = payload[: payload.rindex(b"[")] + _array(client.body(size)) + b"}"
-        prioritized = _request("/prioritize", payload)
+            payload = filtered[filtered.index(b"{") : filtered.rindex(b"[")] + _array(client.body(size)) + b"}"
+            prioritized = _request("/prioritize", payload)
+        else:
+            prioritized = filtered.replace(b"/filter", b"/prioritize", 1)
         began = time.perf_counter()
         scores = client.call(prioritized)
         pair += time.perf_counter() - began

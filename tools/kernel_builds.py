@@ -77,7 +77,9 @@ def main() -> None:
     """Builds and runs; the first failure ends it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=sorted(SWITCHES))
-    parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="then also N bodies of python -m tests.fuzz")
+    parser.add_argument(
+        "--fuzz", type=float, default=0, metavar="S", help="then also python -m tests.fuzz for S seconds"
+    )
     options = parser.parse_args()
     lacking = missing(options.kind)
     if lacking:
@@ -108,7 +110,7 @@ def main() -> None:
         ]
         _run(suite, tree, environment)
         if options.fuzz:
-            _run(["-m", "tests.fuzz", "--bodies", str(options.fuzz), "--seed", "2"], tree, environment)
+            _run(["-m", "tests.fuzz", "--seconds", str(options.fuzz), "--seed", "2"], tree, environment)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class Service:
         self.cluster = Cluster()
         self.cluster.observer = _Outcomes(self.metrics, self.decisions)
         self.sources: Callable[[], Sequence[str]] = tuple
+        self._statuses: Callable[[], Iterable[SourceStatus]] = tuple
         self._clock = clock
         self._rows_made = False
         self._collector = _Collector(clock())
@@ -68,6 +69,7 @@ class Service:
     def watched(self, sources: Callable[[], Sequence[str]], statuses: Callable[[], Iterable[SourceStatus]]) -> None:
         """Where to ask about the sources of the picture."""
         self.sources = sources
+        self._statuses = statuses
         self.metrics.ask_sources(statuses)
 
     def not_ready(self) -> list[str]:
@@ -94,7 +96,7 @@ class Service:
         while True:
             now = self._clock()
             if now >= next_tick:
-                self.cluster.tick(now)
+                self.cluster.tick(now, self._pods_known_until(now))
                 next_tick = now + _TICK_S
                 self._collector.look(now)
             if self._rows_made:
@@ -105,6 +107,13 @@ class Service:
                 self._rows_made = True
                 _log.info("picture complete", nodes=len(self.cluster.nodes), charged=self.cluster.charged())
             await asyncio.sleep(_EVERY_S)
+
+    def _pods_known_until(self, now: float) -> float:
+        """When the watch of pods last brought something; now, where nothing is watched."""
+        for status in self._statuses():
+            if status.source is Source.PODS:
+                return now - status.age_seconds if status.age_seconds is not None else 0.0
+        return now
 
     async def _make_rows(self, pace: Pace) -> None:
         while self.cluster.work(1):

@@ -2,9 +2,10 @@
 
 aiohttp has no such limit, and closes a connection that never sends a request only after the keep-alive
 time. Here, when the port is full, one gives way to the new one: the oldest that has never sent a whole
-request, else the one that has sent fewest, unless it has sent one just now and its reply may be on its way.
-So neither half-open connections nor slow bodies, unread replies or idle strangers can lock out a
-kube-scheduler that starts anew, and one that has called for long is the last to be cut.
+request, else one that leaves its reply unread, else the one that has sent fewest. One that has sent a
+request just now is spared, for its reply may be on its way. So neither half-open connections nor slow
+bodies, unread replies or idle strangers can lock out a kube-scheduler that starts anew, and one that has
+called for long is the last to be cut.
 
 TLS handshakes do not count before they are done: strangers without a certificate must not fill the port.
 """
@@ -104,10 +105,7 @@ class Connections:
 
     def _make_room(self) -> bool:
         now = self._now()
-        chosen = next(iter(self._silent), None)
-        if chosen is None:
-            least = min(self._used, key=self._used.__getitem__)
-            chosen = least if now - self._used[least][1] >= _REST_S else None
+        chosen = next(iter(self._silent), None) or self._dispensable(now)
         if chosen is not None:
             transport = chosen.transport
             self.lost(chosen)
@@ -120,6 +118,15 @@ class Connections:
             self._warned_at = now
             _log.warning("connection refused: the port has as many as it may keep", port=self._port, limit=self._limit)
         return False
+
+    def _dispensable(self, now: float) -> web.RequestHandler | None:
+        """The first whose reply is not read, else the one with fewest requests, if it rests; None if it does not."""
+        resting = [handler for handler, (_, last) in self._used.items() if now - last >= _REST_S]
+        for handler in resting:
+            if handler.transport is not None and handler.transport.get_write_buffer_size():
+                return handler
+        least = min(self._used, key=self._used.__getitem__)
+        return least if least in resting else None
 
     @staticmethod
     def _now() -> float:

@@ -313,7 +313,6 @@ class Kubelet:
         for position, zone in enumerate(self.machine.zones):
             own = topology.zones.get(position, 0)
             memory = self._now.memory.zones[position] if self._now.memory.static else None
-            cores = topology.cores_of_zone.get(position, {}).values()
             zones.append(
                 ZoneCounts(
                     id=zone.id,
@@ -321,7 +320,7 @@ class Kubelet:
                     cpu_total=own.bit_count(),
                     cpu_reserved=(own & reserved).bit_count(),
                     cpu_free=(own & available).bit_count(),
-                    cores_free=sum(1 for core in cores if core & available == core),
+                    cores_free=topology.free_cores(position, available),
                     memory={r: Amount(a, memory.free[r]) for r, a in memory.allocatable.items()} if memory else {},
                     blocks=memory.blocks if memory else 0,
                     group=memory.group if memory else 1 << position,

@@ -1,12 +1,13 @@
 """Which CPUs the CPU Manager takes from a pool: packed, spread, or aligned to last-level caches.
 
 Source of the rules: cpumanager/cpu_assignment.go (takeByTopologyNUMAPacked), KEP-3570, KEP-4176, KEP-4800.
-Best fit at every level: units are visited by how few CPUs they have left, then by id. A list is drawn up once,
-when its step starts. The distribution across zones is in cpu_distribution.py.
+Best fit at every level: units are visited by how few CPUs they have left, then by id. What a step visits is settled
+when it starts, whatever it takes meanwhile. The distribution across zones is in cpu_distribution.py.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from extender.kubelet.cpu_topology import CpuTopology, Units
 from extender.kubelet.cpuset import bits
@@ -81,6 +82,8 @@ class _Taking:
 
     def _take_units(self, units: Iterable[int]) -> None:
         for cpus in units:
+            if self.need < 1:
+                return
             if self.need >= cpus.bit_count():
                 self._take(cpus)
 
@@ -99,13 +102,12 @@ class _Taking:
         inner = topology.sockets_of_zone
         return [s for z in self.zones() for s in _by_fit(inner[z], self.free, topology.zones[z])]
 
-    def _cores(self) -> list[int]:
-        topology, free = self.topology, self.free
+    def _outer_units(self) -> list[tuple[Units, int]]:
+        """Return the units that cores are visited in, each as its cores and its CPUs."""
+        topology = self.topology
         if topology.zones_first:
-            inner, outer = topology.cores_of_socket, topology.sockets
-            return [core for s in self._sockets() for core in _by_fit(inner[s], free, outer[s])]
-        inner, outer = topology.cores_of_zone, topology.zones
-        return [core for z in self.zones() for core in _by_fit(inner[z], free, outer[z])]
+            return [(topology.cores_of_socket[unit], topology.sockets[unit]) for unit in self._sockets()]
+        return [(topology.cores_of_zone[unit], topology.zones[unit]) for unit in self.zones()]
 
     def _caches(self) -> list[int]:
         topology = self.topology
@@ -126,19 +128,24 @@ class _Taking:
     def whole_cores(self) -> None:
         """Take cores with as many free CPUs as cores have on average."""
         size = self.topology.cpus_per_core
-        units = [self.topology.cores[core] for core in self._cores()]
-        self._take_units([own for own in units if (own & self.free).bit_count() == size])
+        free = self.free
+        # Equally free cores go by id, and that is how they are listed.
+        cores = ((own, inside) for cores, inside in self._outer_units() for own in cores.values())
+        self._take_units(own for own, inside in cores if own & free & inside and (own & free).bit_count() == size)
 
     def packed_cpus(self) -> None:
         """Take single CPUs, core by core: cores already broken go first."""
-        self._take_singly([cpu for core in self._cores() for cpu in bits(self.topology.cores[core] & self.free)])
+        free = self.free
+        cores = (cores[core] for cores, inside in self._outer_units() for core in _by_fit(cores, free, inside))
+        self._take_singly(cpu for own in cores for cpu in bits(own & free))
 
     def spread_cpus(self) -> None:
         """Take single CPUs by ascending id, socket by socket."""
-        self._take_singly([cpu for s in self._sockets() for cpu in bits(self.topology.sockets[s] & self.free)])
+        free = self.free
+        self._take_singly(cpu for s in self._sockets() for cpu in bits(self.topology.sockets[s] & free))
 
-    def _take_singly(self, cpus: list[int]) -> None:
-        for cpu in cpus[: self.need]:
+    def _take_singly(self, cpus: Iterable[int]) -> None:
+        for cpu in islice(cpus, self.need):
             self._take(1 << cpu)
 
     def caches(self) -> None:

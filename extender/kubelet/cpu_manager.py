@@ -135,16 +135,13 @@ class CpuManager:
         width = self._width(need)
         must = topology.zones_of(reusable)
         free = topology.per_zone(available)
-        start = reusable.bit_count()
-        sums = {0: 0}
-        masks = []
+        sets, sums = [0], [reusable.bit_count()]
         # Every set of CPU-bearing zones, each built from the set without its highest zone.
         for position in sorted(topology.zones):
-            for mask, count in list(sums.items()):
-                sums[mask | 1 << position] = count + free[position]
-        for mask, count in sums.items():
-            if mask and must & ~mask == 0 and start + count >= need:
-                masks.append(mask)
+            bit, count = 1 << position, free[position]
+            sets += [mask | bit for mask in sets]
+            sums += [total + count for total in sums]
+        masks = [mask for mask, total in zip(sets, sums, strict=True) if total >= need and mask and not must & ~mask]
         preferred = [mask for mask in masks if mask.bit_count() == width]
         if self.by_socket and topology.zones_per_socket:
             sockets = -(-width // topology.zones_per_socket)

@@ -52,10 +52,19 @@ class CpuTopology:
         self.sockets_of_zone = {position: _inside(self.sockets, cpus) for position, cpus in zones.items()}
         self.caches_of_zone = {position: _inside(self.caches, cpus) for position, cpus in zones.items()}
         self.zones_per_socket = len(zones) // machine.sockets
+        self._step = _step(cores)
+        self._first = from_ids(cores)
         #: Averages measure some core or socket wrongly.
         self.uneven = len(_sizes(cores)) > 1 or len(_sizes(sockets)) > 1
         #: A zone's CPUs are of several sockets, or of unequal cores: what it gives is not told by how many it has.
         self.cut_zones = len(_sizes(cores)) > 1 or any(len(own) > 1 for own in self.sockets_of_zone.values())
+
+    def free_cores(self, position: int, available: int) -> int:
+        """Return how many cores of a zone have all of their CPUs in `available`."""
+        own = self.zones.get(position, 0) & available
+        if self._step:
+            return (own & own >> self._step & self._first).bit_count()
+        return sum(1 for core in self.cores_of_zone.get(position, {}).values() if core & own == core)
 
     def per_zone(self, cpus: int) -> dict[int, int]:
         """Return zone position -> how many of `cpus` it has."""
@@ -102,6 +111,12 @@ def shared_topology(machine: Machine) -> CpuTopology:
     topology = CpuTopology(machine)
     _shared[id(machine)] = machine, topology
     return topology
+
+
+def _step(cores: Units) -> int:
+    """The distance of the two CPUs of every core; 0 where cores are not all pairs of one distance."""
+    steps = {core.bit_length() - (core & -core).bit_length() if core.bit_count() == 2 else 0 for core in cores.values()}
+    return steps.pop() if len(steps) == 1 else 0
 
 
 def _sizes(units: Units) -> set[int]:

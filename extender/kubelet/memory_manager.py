@@ -7,6 +7,7 @@ policy, none included, a request that finds no zones is refused.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from extender.kubelet.cpuset import bits, from_ids
 from extender.kubelet.explain import amount_text
@@ -148,19 +149,22 @@ class MemoryManager:
     def _feasible(self, need: Mapping[str, int], uid: str) -> tuple[int, list[int]]:
         """Return the fewest zones whose capacity holds all of `need` at once, and the masks that can give it now.
 
-        Capacity is what the zones have after reservation, whatever is in use; types are never judged apart.
+        Capacity is what the zones have after reservation, whatever is in use; types are never judged apart. The masks
+        come narrowest first, equals by value: the first is the one that the kubelet prefers.
         """
-        masks: Sequence[int] = range(1, 1 << len(self.zones))
+        masks = _narrow_first(len(self.zones))
         for resource, amount in need.items():
             capacity = self._capacity_of(resource)
             masks = [mask for mask in masks if capacity[mask] >= amount]
-        width = min((mask.bit_count() for mask in masks), default=len(self.zones))
+        width = masks[0].bit_count() if masks else len(self.zones)
         for resource, amount in need.items():
             free = _sums([zone.free.get(resource, 0) for zone in self.zones])
             self._reusable.add_to(free, uid, resource)
             masks = [mask for mask in masks if free[mask] >= amount]
         used = self._used()
-        return width, [mask for mask in masks if not mask & used or not self._violates(mask, used)]
+        # Every other mask that touches a zone in use violates its group.
+        groups = {zone.group for zone in self.zones if zone.blocks}
+        return width, [mask for mask in masks if not mask & used or (mask in groups and not self._violates(mask, used))]
 
     def _capacity_of(self, resource: str) -> list[int]:
         known = self._capacity.get(resource)
@@ -214,7 +218,7 @@ class MemoryManager:
                     "failed to get the default NUMA affinity, no NUMA nodes with enough memory is available",
                     f"no set of zones can give {_text(need)}: {self._free_text(need)}",
                 )
-            mask = _narrowest(masks, width)
+            mask = masks[0]
             if mask.bit_count() != width and preferred:
                 return _failure("failed to find the default preferred hint", self._width_text(need, width, mask))
             preferred = mask.bit_count() == width
@@ -226,7 +230,7 @@ class MemoryManager:
                     "failed to find NUMA nodes to extend the current topology hint",
                     f"the chosen zones cannot give {_text(need)} and no wider set can: {self._free_text(need)}",
                 )
-            mask = _narrowest(wider, width)
+            mask = wider[0]
             if mask.bit_count() != width and preferred:
                 return _failure("failed to find the extended preferred hint", self._width_text(need, width, mask))
         if mask & (mask - 1) and self._violates(mask, self._used()):
@@ -360,6 +364,12 @@ class MemoryManager:
         )
 
 
+@cache
+def _narrow_first(zones: int) -> list[int]:
+    """Return every mask but the empty one, the narrowest first, equals by value."""
+    return sorted(range(1, 1 << zones), key=lambda mask: (mask.bit_count(), mask))
+
+
 def _sums(amounts: Iterable[int]) -> list[int]:
     """Return the sum of every subset, by mask."""
     sums = [0]
@@ -375,10 +385,6 @@ def _free_in(zones: Sequence[ZoneMemory], group: int) -> dict[str, int]:
         for resource, amount in zones[position].free.items():
             free[resource] = free.get(resource, 0) + amount
     return free
-
-
-def _narrowest(masks: Iterable[int], width: int) -> int:
-    return min(masks, key=lambda mask: (mask.bit_count() != width, mask.bit_count(), mask))
 
 
 def _failure(message: str, rule: str) -> Failure:

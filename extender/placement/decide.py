@@ -124,7 +124,7 @@ class Decider:
         """Charges; returns why the node cannot take the pod, though counts say so: the kubelet model refuses it, or the
         CPUs that it would get do not carry the moving guest.
         """
-        entry = entry_of(subject.pod)
+        entry = entry_of(subject.pod, subject.question.demand)
         if entry is None:
             return None
         nominated = subject.pod.status.nominated_node_name == node

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from extender.api.objects import Condition, Pod
+from extender.state.pods import PodEntry
 
-__all__ = ["Attempt", "Promise", "attempt_failed", "attempt_of"]
+__all__ = ["Attempt", "Nomination", "Promise", "attempt_failed", "attempt_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,15 @@ class Promise:
     attempt: Attempt
     until: float | None
     verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nomination:
+    """A pod that status.nominatedNodeName sends to a node, and that nobody here has promised to it."""
+
+    node: str
+    pod: PodEntry
+    attempt: Attempt
 
 
 def scheduled_condition(record: Pod) -> Condition | None:

@@ -18,7 +18,7 @@ from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
-from extender.state.attempts import Attempt, Promise, attempt_failed
+from extender.state.attempts import Attempt, Nomination, Promise, attempt_failed, attempt_of
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
@@ -26,7 +26,7 @@ from extender.state.layouts import Life
 from extender.state.lessons import Lessons
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
-from extender.state.pods import PodEntry, entry_of, is_over
+from extender.state.pods import PodEntry, entry_of, is_over, is_refusal
 from extender.state.pools import Pools
 from extender.state.report import Report
 from extender.state.staging import Keyed, PodStaging, kubevirt_in, migration_in, report_in, statement_in, vm_in
@@ -34,11 +34,6 @@ from extender.state.vms import Vms
 
 __all__ = ["Cluster"]
 
-#: Reasons of a kubelet's refusal that its resource managers give (lifecycle, cm/admission/errors.go).
-_REFUSALS = frozenset(
-    {"TopologyAffinityError", "UnexpectedAdmissionError", "SMTAlignmentError", "EmptyPodSharedPoolError"}
-)
-_OUT_OF = "OutOf"
 #: Pods of one node that are played in one step of `work`.
 _PODS_AT_ONCE = 8
 
@@ -64,6 +59,8 @@ class Cluster:
         self.pods: dict[str, PodEntry] = {}
         self.vms = Vms()
         self.promises: dict[str, Promise] = {}
+        #: pods that kube-scheduler has nominated for a node which has no row yet, by UID
+        self._nominations: dict[str, Nomination] = {}
         #: what the guest's cells may do to migration targets whose VM does not say
         self.migration = MigrationPolicy.PREFER
         #: device resources that some zone reports
@@ -159,10 +156,15 @@ class Cluster:
             self._mark(name)
         self.table.unseen_mode = pools.rest.mode
 
-    def tick(self, now: float) -> None:
-        """Brings the time: promises run out, reports grow old."""
+    def tick(self, now: float, pods_known_until: float | None = None) -> None:
+        """Brings the time: promises run out, reports grow old.
+
+        `pods_known_until`: up to when bindings would have been seen; now, where that is not said. While the watch of pods
+        is broken nothing runs out: what was promised may be bound by now.
+        """
         self.now = now
-        for uid in [uid for uid, one in self.promises.items() if one.until is not None and one.until < now]:
+        known = now if pods_known_until is None else min(now, pods_known_until)
+        for uid in [uid for uid, one in self.promises.items() if one.until is not None and one.until < known]:
             self.withdraw(uid)
         if self.report_stale_after:
             for name, state in self.nodes.items():
@@ -227,6 +229,7 @@ class Cluster:
 
     def withdraw(self, uid: str) -> None:
         """Ends the pod's promise, if it has one."""
+        self._nominations.pop(uid, None)
         promise = self.promises.pop(uid, None)
         if promise is not None and promise.node in self.nodes and self.nodes[promise.node].ledger.withdraw(uid):
             self._mark(promise.node)
@@ -280,9 +283,16 @@ class Cluster:
         if state.facts.devices != old_devices:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
+            self._charge_nominated(state)
             self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.guest))
             self.vms.layouts.learn(state, self.vms.guest)
         return ready
+
+    def _charge_nominated(self, state: NodeState) -> None:
+        for uid in [uid for uid, one in self._nominations.items() if one.node == state.name]:
+            one = self._nominations.pop(uid)
+            if isinstance(state.ledger.promise(replace(one.pod, node=state.name)), Admitted):
+                self.promises[uid] = Promise(state.name, one.attempt, None, "none")
 
     # --- inside: pods --------------------------------------------------------------------------------------
 
@@ -350,9 +360,15 @@ class Cluster:
     def _put_unbound(self, record: Pod) -> None:
         uid = record.metadata.uid
         promise = self.promises.get(uid)
-        if promise is None:
-            return
         nominated = record.status.nominated_node_name or ""
+        if promise is None:
+            self._nominations.pop(uid, None)
+            entry = entry_of(record) if nominated else None
+            if entry is not None and entry.launcher:
+                # Decided before our time, or by another replica, and not bound yet: perhaps its volumes are.
+                self._nominations[uid] = Nomination(nominated, entry, attempt_of(record))
+                self._mark(nominated)
+            return
         if nominated == promise.node:
             if promise.until is not None:
                 self.promises[uid] = replace(promise, until=None)
@@ -366,7 +382,7 @@ class Cluster:
         """The entry of a pod that its kubelet has just refused; None for all others."""
         reason = record.status.reason or ""
         entry = self.pods.get(record.metadata.uid)
-        if entry is None or entry.uid in self._refused or not (reason in _REFUSALS or reason.startswith(_OUT_OF)):
+        if entry is None or entry.uid in self._refused or not is_refusal(reason):
             return None
         self._refused.add(entry.uid)
         self.observer.kubelet_refused(reason, entry.our_verdict, entry, record.status.message or "")

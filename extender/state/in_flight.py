@@ -19,9 +19,10 @@ _OPTIONS = "cpuManagerPolicyOptions"
 def probe_under_way(state: NodeState, pod: PodEntry) -> bool:
     """Whether the node of unknown options is just being tried with another pod that full-pcpus-only would refuse."""
     threads = state.threads_per_core
-    if not is_odd(pod.demand, threads) or not _may_want_whole_cores(state):
+    if not is_odd(pod.demand, threads):
         return False
-    return any(o.uid != pod.uid and not o.admitted and is_odd(o.demand, threads) for o in state.ledger.pods())
+    under_way = any(o.uid != pod.uid and not o.admitted and is_odd(o.demand, threads) for o in state.ledger.pods())
+    return under_way and _may_want_whole_cores(state)
 
 
 def doubt_in_flight(state: NodeState, pod: PodEntry, guest_of: Callable[[str], Guest | None]) -> Code | None:

@@ -79,6 +79,11 @@ class NodeLedger:
         found = self._answers.get(uid)
         return found.admitted() if isinstance(found, Placed) else found
 
+    def placed(self, uid: str) -> Placed | None:
+        """Where the kubelet model put the pod; None where it did not."""
+        found = self._answers.get(uid)
+        return found if isinstance(found, Placed) else None
+
     def pages(self, pod: PodEntry, guest: Guest | None) -> Pages:
         """Huge pages that the pod holds physically; none where the kubelet model has not placed it."""
         found = self._answers.get(pod.uid)

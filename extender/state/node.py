@@ -5,7 +5,8 @@ from itertools import islice
 
 from _fastfit.codes import Code
 from _fastfit.model import Row
-from extender.kubelet.results import Admitted
+from extender.kubelet.cpu_topology import shared_topology
+from extender.kubelet.cpuset import bits
 from extender.kubevirt.launcher_pod import Guest
 from extender.state.facts import NodeFacts, NodeStatement, facts_of, with_code
 from extender.state.learned import Learned
@@ -13,7 +14,7 @@ from extender.state.ledger import NodeLedger
 from extender.state.pods import PodEntry, is_odd
 from extender.state.pools import Pool, Pools
 from extender.state.report import Report
-from extender.state.rows import make_row
+from extender.state.rows import Correction, make_row
 from extender.state.settle import NONE, correction, free_in_books, proof_of, shows_all_ended
 
 __all__ = ["NodeState"]
@@ -125,14 +126,14 @@ class NodeState:
 
     def zones_of(self, uid: str) -> tuple[int, ...]:
         """Ids of the zones whose CPUs the model gave the pod, or its memory where it has no CPUs of its own."""
-        answer = self.ledger.answer(uid)
-        if not isinstance(answer, Admitted) or self.facts.machine is None:
+        placed = self.ledger.placed(uid)
+        machine = self.facts.machine
+        if placed is None or machine is None:
             return ()
-        cpus = frozenset[int]().union(*(place.cpus for place in answer.containers.values()))
+        cpus = placed.cpus
         if not cpus:
-            return tuple(sorted({z for place in answer.containers.values() for b in place.memory for z in b.zones}))
-        zones = self.facts.machine.zones
-        return tuple(z.id for z in zones if any(cpu in cpus for core in z.cores for cpu in core.threads))
+            return placed.memory_zones
+        return tuple(machine.zones[position].id for position in bits(shared_topology(machine).zones_of(cpus)))
 
     def prepare(self, pools: Pools, limit: int) -> bool:
         """A step towards a row: facts that changed, and `limit` waiting pods (0: all). Returns whether it was the last.
@@ -150,17 +151,20 @@ class NodeState:
         facts = self.facts
         if self.stale and facts.code is Code.Fits:
             facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
-        held = self.ledger.held_zones()
-        if self._ended and self.report is not None:
-            fresh = [(when, freed) for when, freed in self._ended if now - when < _CREDIT_SECONDS]
-            self._ended = [] if shows_all_ended(held, self.report) else fresh
-        change = NONE
-        if self.report is not None and held:
-            pods = self.ledger.held_pods()
-            quiet = not self._ended and all(pod.admitted for pod in pods)
-            change = correction(held, self.report, self._credits(), proof_of(self.report, pods, quiet=quiet))
+        change = self._correction(self.report, now) if self.report is not None else NONE
         self.row = make_row(facts, self.ledger, change, guest_of)
         return self.row
+
+    def _correction(self, report: Report, now: float) -> Correction:
+        held = self.ledger.held_zones()
+        if self._ended:
+            fresh = [(when, freed) for when, freed in self._ended if now - when < _CREDIT_SECONDS]
+            self._ended = [] if shows_all_ended(held, report) else fresh
+        if not held:
+            return NONE
+        pods = self.ledger.held_pods()
+        quiet = not self._ended and all(pod.admitted for pod in pods)
+        return correction(held, report, self._credits(), proof_of(report, pods, quiet=quiet))
 
     def reread(self, pools: Pools) -> None:
         """Reads the facts from all sources; what is held is played again on them."""

@@ -41,6 +41,19 @@ class Placed:
         """The small form."""
         return cls(tuple(_CONTAINERS.one(_small(name, place)) for name, place in answer.containers.items()))
 
+    @property
+    def cpus(self) -> int:
+        """All exclusive CPUs of the pod, as a mask."""
+        cpus = 0
+        for container in self.containers:
+            cpus |= container[1]
+        return cpus
+
+    @property
+    def memory_zones(self) -> tuple[int, ...]:
+        """Ids of the zones that its memory is pinned to, ascending."""
+        return tuple(sorted({zone for container in self.containers for block in container[2] for zone in block.zones}))
+
     def admitted(self) -> Admitted:
         """The answer as the kubelet model gave it."""
         return Admitted(

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
@@ -11,7 +9,7 @@ from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher
 from extender.state.sharing import shared_text
 
-__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over"]
+__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over", "is_refusal"]
 
 
 class PodPhase:
@@ -63,10 +61,28 @@ def holds_something(demand: PodDemand) -> bool:
     )
 
 
-def entry_of(pod: Pod) -> PodEntry | None:
-    """The entry of a bound or pending pod; None when it can hold nothing, or its requests cannot be read."""
-    demand = _demand_of(pod)
-    if demand is None:
+#: Reasons of a refusal that the kubelet's resource managers give (lifecycle, cm/admission/errors.go).
+_REFUSALS = frozenset(
+    {"TopologyAffinityError", "UnexpectedAdmissionError", "SMTAlignmentError", "EmptyPodSharedPoolError"}
+)
+_OUT_OF = "OutOf"
+
+
+def is_refusal(reason: str) -> bool:
+    """Whether a failed pod's reason is that its kubelet had no room for it as it was to be placed."""
+    return reason in _REFUSALS or reason.startswith(_OUT_OF)
+
+
+def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
+    """The entry of a bound or pending pod; None when it can hold nothing, or its requests cannot be read.
+
+    `demand`: the pod's, where it has been read already.
+    """
+    try:
+        demand = demand or pod_demand(pod)
+    except BadObject:
+        return None
+    if not holds_something(demand):
         return None
     meta = pod.metadata
     return PodEntry(
@@ -82,31 +98,6 @@ def entry_of(pod: Pod) -> PodEntry | None:
         admitted=bool(pod.status.start_time),
         running=pod.status.phase == "Running",
     )
-
-
-_encode = msgspec.json.Encoder().encode
-#: The demand of the first pod of each shape; None for shapes that hold nothing. Bounded: shapes are few.
-_SHAPES: dict[bytes, PodDemand | None] = {}
-_MAX_SHAPES = 4096
-
-
-def _demand_of(pod: Pod) -> PodDemand | None:
-    """The pod's demand, with containers shared by all pods of its shape: reading quantities is half of all ingest."""
-    spec = pod.spec
-    shape = _encode((spec.containers, spec.init_containers, spec.resources, pod.status.qos_class))
-    first = _SHAPES.get(shape, ...)
-    if first is ...:
-        try:
-            demand = pod_demand(pod)
-        except BadObject:
-            return None
-        first = demand if holds_something(demand) else None
-        if len(_SHAPES) >= _MAX_SHAPES:
-            _SHAPES.clear()
-        _SHAPES[shape] = first
-    if first is None:
-        return None
-    return PodDemand(pod.metadata.uid, first.guaranteed, first.pod_level, first.containers)
 
 
 def _since(pod: Pod) -> int:

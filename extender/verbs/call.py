@@ -12,6 +12,7 @@ from extender.kubelet.pod import PodDemand
 from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.decide import Decider, Subject, subject_of
 from extender.wire.args import Args, read_args
+from extender.wire.replies import names_left
 
 __all__ = ["Call", "Context", "Filtered", "Recorder", "Summary", "call_of", "demand_words", "read"]
 
@@ -74,34 +75,40 @@ class Call:
         return self.subject.role is PodRole.OTHER or self.subject.question.ordinary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Filtered:
     """What filter found. kube-scheduler mostly asks prioritize about the same pod next, and about the survivors."""
 
-    call: Call
+    args: Args
+    subject: Subject
     fit: Fit
     best: tuple[str, int] | None
-    #: the survivors, as the reply lists them
-    left: bytes
+    reply: bytes
     #: whether a shortlist left fitting nodes out
     cut: bool
     #: Cluster.changes after the pod was charged
     changes: int
+    #: the survivors as the reply lists them, once somebody wants to know
+    left: bytes = b""
+
+    def names_in(self, body: bytes) -> bytes:
+        """The names that this body may repeat: all that filter was asked about, or those that it left."""
+        if body.endswith(self.args.names, 0, -1):
+            return self.args.names
+        self.left = self.left or names_left(self.reply)
+        return self.left
 
     def answers(self, args: Args, changes: int) -> bool:
         """Whether the same pod, the same nodes (all of them, or those left) and the same picture are asked about."""
-        if args.text is not self.call.args.text or changes != self.changes:
+        if args.text is not self.args.text or changes != self.changes:
             return False
-        return args.names is self.left or (args.names is self.call.args.names and not self.cut)
+        return args.names is self.left or (args.names is self.args.names and not self.cut)
 
 
-def read(context: Context, body: bytes) -> Args:
-    """Reads a body. Raises BadRequest."""
-    last = context.filtered
-    if last is None:
-        return read_args(body, context.max_names, context.max_depth)
-    known = (last.left, last.call.args.names)
-    return read_args(body, context.max_names, context.max_depth, last.call.args, known)
+def read(context: Context, body: bytes, known: bytes = b"") -> Args:
+    """Reads a body; `known` names are those of a call before. Raises BadRequest."""
+    last = context.filtered.args if context.filtered is not None else None
+    return read_args(body, context.max_names, context.max_depth, last, known)
 
 
 def call_of(context: Context, args: Args, *, complete: bool) -> Call:

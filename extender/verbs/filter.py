@@ -10,7 +10,7 @@ from extender.errors import BadRequest
 from extender.verbs.call import Call, Context, Filtered, Summary, call_of, read
 from extender.verbs.record import record_later
 from extender.verbs.reply import Reply
-from extender.wire.replies import echo, filter_error, names_left
+from extender.wire.replies import echo, filter_error
 
 __all__ = ["filter_nodes"]
 
@@ -22,7 +22,9 @@ def filter_nodes(context: Context, body: bytes) -> Reply:
     """Answers one filter call. Never raises for what a caller sends."""
     missing = context.not_ready()
     try:
-        call = call_of(context, read(context, body), complete=not missing)
+        last = context.filtered
+        args = read(context, body, last.args.names if last is not None else b"")
+        call = call_of(context, args, complete=not missing)
         if call.passes:
             context.recorder.decided(Summary("filter", call.args.pod, "passed"))
             return Reply(200, echo(call.args.names), "passed")
@@ -44,7 +46,7 @@ def _judge(context: Context, call: Call) -> Reply:
     best = context.decider.charge(call.subject, fit)
     cut = _shorten(context, call, fit)
     reply = fit.filter_reply(context.always_send_failures)
-    context.filtered = Filtered(call, fit, best, names_left(reply), cut, context.decider.cluster.changes)
+    context.filtered = Filtered(call.args, call.subject, fit, best, reply, cut, context.decider.cluster.changes)
     record_later(context, "filter", call.subject, fit, best)
     return Reply(200, reply, "ok")
 

@@ -19,8 +19,8 @@ def prioritize_nodes(context: Context, body: bytes) -> Reply:
     """Answers one prioritize call. Never raises for what a caller sends."""
     missing = context.not_ready()
     try:
-        args = read(context, body)
         found = context.filtered
+        args = read(context, body, found.names_in(body) if found is not None else b"")
         if found is not None and not missing and found.answers(args, context.decider.cluster.changes):
             return _again(context, found, left_only=args.names is found.left)
         call = call_of(context, args, complete=not missing)
@@ -40,7 +40,7 @@ def prioritize_nodes(context: Context, body: bytes) -> Reply:
 
 def _again(context: Context, found: Filtered, *, left_only: bool) -> Reply:
     """What filter found and charged stands: only the scores are new."""
-    context.decider.cluster.renew(found.call.args.pod.metadata.uid)
+    context.decider.cluster.renew(found.args.pod.metadata.uid)
     reply = found.fit.score_reply(context.score_top)
-    record_later(context, "prioritize", found.call.subject, found.fit, found.best, left_only=left_only)
+    record_later(context, "prioritize", found.subject, found.fit, found.best, left_only=left_only)
     return Reply(200, reply, "ok")

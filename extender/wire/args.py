@@ -22,9 +22,7 @@ class Args:
     text: bytes
 
 
-def read_args(
-    body: bytes, max_names: int, max_depth: int, last: Args | None = None, known: tuple[bytes, ...] = ()
-) -> Args:
+def read_args(body: bytes, max_names: int, max_depth: int, last: Args | None = None, known: bytes = b"") -> Args:
     """Cuts and decodes a request body. Raises BadRequest with a text for the pod's event.
 
     kube-scheduler repeats itself: a pod that reads as in the `last` call, and names that are `known` from calls with

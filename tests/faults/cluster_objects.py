@@ -63,6 +63,15 @@ def migration(name: str) -> Object:
     return {"metadata": {"name": name, "namespace": "vms"}, "spec": {"vmiName": name}}
 
 
+def kubevirt(name: str, *gates: str) -> Object:
+    """An installation's own object, with feature gates."""
+    developer = {"featureGates": list(gates)}
+    return {
+        "metadata": {"name": name, "namespace": "kubevirt"},
+        "spec": {"configuration": {"developerConfiguration": developer}},
+    }
+
+
 def filled(api: FakeApi) -> FakeApi:
     """Two VMs on each of `n1` and `n2`, one on `r1`, one on a node that nobody has seen, two that wait; `n0` is idle."""
     for name in ("n1", "n2"):
@@ -76,6 +85,8 @@ def filled(api: FakeApi) -> FakeApi:
         api.put("virtualmachineinstances", vmi(name))
         api.put("pods", vm(name, second, home))
     api.put("virtualmachineinstancemigrations", migration("a1"))
+    for name in ("kubevirt", "second"):  # so that a list of one object a page has a second page
+        api.put("kubevirts", kubevirt(name))
     return api
 
 
@@ -84,7 +95,12 @@ def change_everything(api: FakeApi, placed: dict[str, str]) -> None:
 
     `placed` is where we put w1 and w2: w1 is bound there now, and another VM comes, straight to its node.
     """
+    # Each with a last form that a disorderly server sends after the deletion.
+    api.put("pods", vm("a2", 1, "n1"))
     api.delete("pods", "a2", "vms")
+    api.put("pods", vm("y1", 7, "n1"))
+    api.delete("pods", "y1", "vms")
+    api.put("virtualmachineinstances", vmi("a2"))
     api.delete("virtualmachineinstances", "a2", "vms")
     api.put("pods", vm("b2", 3, "n2", phase="Succeeded"))
     api.put("pods", vm("d1", 5, "unseen", phase="Failed", reason="Evicted"))
@@ -101,6 +117,7 @@ def change_everything(api: FakeApi, placed: dict[str, str]) -> None:
     api.delete("virtualmachineinstancemigrations", "a1", "vms")
     for name in ("b1", "c1"):
         api.put("virtualmachineinstancemigrations", migration(name))
+    api.put("kubevirts", kubevirt("kubevirt", "CPUManager"))
 
 
 def body(pod: Object, names: list[str]) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 
 from extender import names
 from extender.watch.pace import Backoff
+from extender.watch.sources import KINDS
 from extender.watch.status import State
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.pki import write_kubeconfig
@@ -101,12 +102,12 @@ def test_killed_among_bindings_nothing_is_lost_or_charged_twice(
         it.recovered(control_plane.api)
         with down(control_plane):
             wait_for(lambda: it.states() == {State.STALE}, "every source to say that it is stale")
-            assert len(it.errors()) == 5
+            assert len(it.errors()) == len(KINDS)
             assert it.not_ready() == []
             promised = [(pod, place(it, pod)) for pod in pods[6:9]]
             late = stack.enter_context(beside(kubeconfig))
-            wait_for(lambda: len(late.errors()) == 5, "the late one to have failed")
-            assert len(late.not_ready()) == 5
+            wait_for(lambda: len(late.errors()) == len(KINDS), "the late one to have failed")
+            assert len(late.not_ready()) == len(KINDS)
             assert late.states() == {State.EMPTY}
             assert late.call(pods[9], NODES) == ("not_ready", "")
             rotate(control_plane)

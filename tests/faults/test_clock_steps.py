@@ -64,6 +64,8 @@ def test_a_step_of_our_clock_changes_nothing(step: int, monkeypatch: pytest.Monk
             await asyncio.sleep(28)
             assert set(it.service.cluster.promises) == {"uid-w1", "uid-w2"}
             await asyncio.sleep(4)
+            it.api.put("pods", vm("a1", 0, "n1"))
+            await asyncio.sleep(2)
             assert not it.service.cluster.promises
             it.api.fault("watch", "pods", Refuse(429, retry_after=17))
             it.api.reset_connections()

@@ -92,7 +92,7 @@ def views(cluster: Cluster) -> Views:
             for uid, entry in cluster.pods.items()
         },
         Source.REPORTS: {name: state.report for name, state in cluster.nodes.items() if state.report is not None},
-        Source.VMIS: dict(cluster.vms.guests),
+        Source.VMIS: {uid: (cluster.vms.guest(uid), cluster.vms.layouts.life(uid)) for uid in cluster.vms.seen()},
         Source.MIGRATIONS: dict(cluster.vms.migrations),
         Source.KUBEVIRTS: dict(cluster.vms.installations),
     }
@@ -163,6 +163,10 @@ def _rows(cluster: Cluster, listed: Cluster) -> Iterator[str]:
         expected = listed.nodes[name].row
         if state.row != expected:
             yield f"row of {name}: {state.row}, of the list: {expected}"
+    for uid in listed.vms.seen():
+        ours, theirs = cluster.vms.layouts.cells(uid), listed.vms.layouts.cells(uid)
+        if theirs and ours != theirs:
+            yield f"guest cells of {uid}: {ours}, of the list: {theirs}"
     if sorted(cluster.table.names()) != sorted(listed.table.names()):
         yield f"the table has {cluster.table.names()}, of the list: {listed.table.names()}"
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from extender.http import connections
 from tests.http.support import Raw, head, raw, running, settings
 
 pytestmark = pytest.mark.asyncio
@@ -173,8 +174,8 @@ async def test_half_a_head_counts_as_silent():
             await peer.close()
 
 
-async def test_used_connections_are_never_cut_for_new_ones():
-    """At the limit a new connection is refused; the old ones go on working."""
+async def test_connections_in_use_are_not_cut_for_new_ones():
+    """At the limit a new connection is refused while all others have made calls just now; these go on working."""
     async with running(settings(limits={"connections": 4}, server={"drain_seconds": 0})) as it:
         peers = [await Raw.open(it.port) for _ in range(4)]
         for peer in peers:
@@ -189,6 +190,42 @@ async def test_used_connections_are_never_cut_for_new_ones():
         async with raw(it.port) as next_one:
             assert (await next_one.post("/filter", b"{}"))[0] == 200
         for peer in [*peers[1:], extra]:
+            await peer.close()
+
+
+async def test_of_idle_connections_the_least_used_gives_way(monkeypatch):
+    """Whoever has called most stays, though others came later: that is the scheduler."""
+    monkeypatch.setattr(connections, "_REST_S", 0.0)
+    async with running(settings(limits={"connections": 4}, server={"drain_seconds": 0})) as it:
+        peers = [await Raw.open(it.port) for _ in range(4)]
+        for calls, peer in zip((5, 2, 1, 3), peers, strict=True):
+            for _ in range(calls):
+                await peer.post("/filter", b"{}")
+        async with raw(it.port) as fifth:
+            assert await peers[2].closed()
+            assert (await fifth.post("/filter", b"{}"))[0] == 200
+            for peer in (peers[0], peers[1], peers[3]):
+                assert (await peer.post("/filter", b"{}"))[0] == 200
+        for peer in peers:
+            await peer.close()
+
+
+async def test_what_is_refused_earns_a_connection_no_place():
+    """Unknown paths and bodies that never end give way like silence does."""
+    async with running(settings(limits={"connections": 4}, server={"drain_seconds": 0})) as it:
+        strangers = [await Raw.open(it.port) for _ in range(4)]
+        for peer in strangers[:2]:
+            await peer.send(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await peer.reply())[0] == 404
+        for peer in strangers[2:]:
+            await peer.send(head("/filter", 900) + b"x")
+        await asyncio.sleep(0.05)
+        schedulers = []
+        for stranger in strangers:
+            schedulers.append(await Raw.open(it.port))
+            assert (await schedulers[-1].post("/filter", b"{}"))[0] == 200
+            assert await stranger.closed()
+        for peer in strangers + schedulers:
             await peer.close()
 
 

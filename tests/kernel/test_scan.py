@@ -97,19 +97,16 @@ def test_limits(backend: Backend) -> None:
         backend.scan(body, max_depth=257)
 
 
-KNOWN = (b'["c"]', b'["a","b"]', '["ä"]'.encode())
-
-
-@pytest.mark.parametrize("names", KNOWN)
+@pytest.mark.parametrize("names", [b'["a","b"]', '["ä"]'.encode()])
 def test_known_names_come_back_as_themselves(backend: Backend, names: bytes) -> None:
     """Go writes NodeNames last; names of an earlier scan there are recognised, so nobody need read them again."""
     for pod in (b"{}", '{"a":"ä"}'.encode()):
-        assert backend.scan(b'{"Pod":' + pod + b',"Nodes":null,"NodeNames":' + names + b"}", known=KNOWN).names is names
+        assert backend.scan(b'{"Pod":' + pod + b',"Nodes":null,"NodeNames":' + names + b"}", known=names).names is names
 
 
 def test_known_names_elsewhere_are_text_like_any_other(backend: Backend) -> None:
     """Bytes that look like known names but stand in a string, or behind another key, or twice, are judged as ever."""
-    known = (b'["a"]', b"[]", b"")
+    known = b'["a"]'
     assert backend.scan(b'{"NodeNames":["b"],"Pod":{},"More":["a"]}', known=known).names == b'["b"]'
     assert backend.scan(b'{"NodeNames":["b"],"Pod":{"x":[]}}', known=known).names == b'["b"]'
     for body in (b'{"Pod":{},"NodeNames":["a"],"NodeNames":["a"]}', b'{"Pod":{},"x":"NodeNames:["a"]}', b'["a"]}'):
@@ -129,7 +126,7 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
-def outcome(backend: Backend, body: bytes, known: tuple[bytes, ...] = ()) -> Scan | str:
+def outcome(backend: Backend, body: bytes, known: bytes = b"") -> Scan | str:
     """The scan or the text of its error."""
     try:
         return backend.scan(body, known=known)
@@ -143,7 +140,8 @@ def test_same_about_any_bytes(kernel: Backend, body: bytes) -> None:
     """Both scanners agree about anything, and accept nothing that is not JSON."""
     found = outcome(kernel, body)
     assert found == outcome(PYTHON, body)
-    assert found == outcome(kernel, body, (b"[]", b'["a"]', b'["a","a"]'))
+    for known in (b"[]", b'["a"]', b'["a","a"]'):
+        assert found == outcome(kernel, body, known)
     if isinstance(found, Scan):
         assert json.loads(body)["Pod"] == orjson.loads(found.pod)
         assert orjson.loads(found.names) == json.loads(body)["NodeNames"]

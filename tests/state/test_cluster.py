@@ -113,6 +113,37 @@ def test_a_nominated_pod_has_no_time_limit() -> None:
     assert cluster.charged() == 0
 
 
+def test_nominations_from_before_our_time_are_charged() -> None:
+    """A restarted extender finds pods nominated and not bound yet, in a list that comes before the nodes."""
+    cluster = Cluster()
+    waiting = [pod(f"vm{number}", 12, 4, nominatedNodeName="a") for number in range(3)]
+    cluster.replace(Source.PODS, waiting)
+    cluster.work()
+    assert not cluster.promises
+    cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
+    decider = Decider(cluster)
+    assert _place(cluster, decider, pod("next", 12, 4), b'["a"]') is None
+    assert len(cluster.promises) == 2  # the third has no room there
+    cluster.tick(10_000.0)
+    first, second = (uid.removeprefix("uid-") for uid in cluster.promises)
+    cluster.put(Source.PODS, pod(first, 12, 4))
+    cluster.delete(Source.PODS, pod(second, 12, 4, nominatedNodeName="a"))
+    assert list(cluster.promises) == [f"uid-{first}"]
+    cluster.tick(20_000.0)
+    assert not cluster.promises
+
+
+def test_a_nomination_is_forgotten_with_its_pod() -> None:
+    """Nothing is charged for a pod that is gone, or no longer nominated, before its node is known."""
+    cluster = Cluster()
+    cluster.replace(Source.PODS, [pod(name, 12, 4, nominatedNodeName="a") for name in ("gone", "free")])
+    cluster.delete(Source.PODS, pod("gone", 12, 4, nominatedNodeName="a"))
+    cluster.put(Source.PODS, pod("free", 12, 4))
+    cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
+    cluster.work()
+    assert not cluster.promises
+
+
 def test_a_failed_attempt_ends_the_promise() -> None:
     """A PodScheduled condition that changed since the attempt began means that it failed."""
     cluster, decider = _cluster()
