@@ -13,6 +13,7 @@ from extender import names
 from extender.api.objects import Container, Pod, PodStatus, Quantity, Resources
 from extender.api.quantity import whole
 from extender.kubevirt.cpu_request import requested_cpus
+from extender.kubevirt.guest_size import GuestSize
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 
 __all__ = ["target_pod"]
@@ -23,11 +24,7 @@ _PER_VCPU = 8 * 2**20
 def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     """The waiting target of the VM that runs in `source`; `sockets`: those that run, 0 as many as the spec says."""
     meta = source.metadata
-    more: dict[str, int] = {}
-    if guest is not None and 0 < sockets < guest.size.sockets:
-        ran = replace(guest.size, sockets=sockets)
-        more["cpu"] = requested_cpus(guest.size) - requested_cpus(ran)
-        more["memory"] = (guest.size.vcpus - ran.vcpus) * _PER_VCPU
+    more = _growth(source, guest.size, sockets) if guest is not None and 0 < sockets < guest.size.sockets else {}
     labels = {
         **(meta.labels or {}),
         names.NODE_NAME_LABEL: source.spec.node_name,
@@ -43,6 +40,17 @@ def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
         spec=renewed(source.spec, node_name="", containers=containers),
         status=PodStatus(phase="Pending", qos_class=source.status.qos_class),
     )
+
+
+def _growth(source: Pod, size: GuestSize, sockets: int) -> dict[str, int]:
+    """What the new size adds to `compute`; nothing where the pod is of that size already, and vCPUs are yet to be plugged."""
+    ran = replace(size, sockets=sockets)
+    for container in source.spec.containers or ():
+        if container.name == COMPUTE and container.resources is not None:
+            cpus = (container.resources.requests or {}).get("cpu")
+            if cpus is not None and whole(cpus) != requested_cpus(ran):
+                return {}
+    return {"cpu": requested_cpus(size) - requested_cpus(ran), "memory": (size.vcpus - ran.vcpus) * _PER_VCPU}
 
 
 def _grown(container: Container, more: Mapping[str, int]) -> Container:
