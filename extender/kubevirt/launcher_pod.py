@@ -168,5 +168,6 @@ def _bound_to_host(vmi: Vmi) -> str:
 def _movable(vmi: Vmi) -> str | None:
     for condition in vmi.status.conditions or ():
         if condition.type == "LiveMigratable":
-            return "" if condition.status == "True" else condition.message or condition.reason or "KubeVirt says so"
+            # The reason, not the message: that names disks, and equal guests share one record.
+            return "" if condition.status == "True" else f"KubeVirt says {condition.reason or 'so'}"
     return None

@@ -83,9 +83,9 @@ def test_only_with_cells_of_its_own() -> None:
     assert strict_devices(guest_of(msgspec.convert(raw, Vmi)), [GPU], STRICT) == frozenset()
 
 
-def said(status: str, message: str = "") -> dict[str, Any]:
+def said(status: str, reason: str = "") -> dict[str, Any]:
     """A status with virt-handler's condition."""
-    return {"conditions": [{"type": "LiveMigratable", "status": status, "reason": "Some", "message": message}]}
+    return {"conditions": [{"type": "LiveMigratable", "status": status, "reason": reason, "message": "about disk r"}]}
 
 
 CLAIM = {"persistentVolumeClaim": {"claimName": "root"}, "name": "root"}
@@ -116,8 +116,8 @@ def disk(*modes: str) -> dict[str, Any]:
         (made(volumes=[{"name": "d", "hostDisk": {"path": "/d"}}]), STRICT, "a host disk is not shared"),
         (made(volumes=[{"name": "d", "hostDisk": {"path": "/d", "shared": True}}]), STRICT, ""),
         (made((GPU,), status=said("True")), STRICT, ""),
-        (made(status=said("False", "cannot migrate VMI: PVC r is not shared")), STRICT, "cannot migrate VMI: PVC r is not shared"),
-        (made(status=said("False")), STRICT, "Some"),
+        (made(status=said("False", "DisksNotLiveMigratable")), STRICT, "KubeVirt says DisksNotLiveMigratable"),
+        (made(status=said("False", "")), STRICT, "KubeVirt says so"),
     ],
 )  # fmt: skip
 def test_what_cannot_migrate(record_of: Vmi, installation: Installation, why: str) -> None:
