@@ -19,7 +19,7 @@ from _fastfit.codes import Code
 from _fastfit.model import CellsAsk, Row
 from _fastfit.values import Cell
 
-__all__ = ["LOCALITY_TOP", "cells_of", "locality", "pages_code", "shares"]
+__all__ = ["LOCALITY_TOP", "cells_of", "layout_of", "locality", "pages_code", "shares"]
 
 #: locality() of a target with the boot's own vCPUs per cell
 LOCALITY_TOP = (1 << 8) - 1
@@ -89,8 +89,11 @@ def locality(ask: CellsAsk, cells: Sequence[Cell]) -> int:
     """How well a target keeps vCPUs at their memory, 0 to 255: 255 only where every cell has its vCPUs of the boot.
 
     Else the share of vCPUs that run in the zone of their cell's memory, in 254ths; memory of a cell without a zone of
-    its own counts as spread evenly. 0 for boots and where the boot's cells are not known.
+    its own counts as spread evenly. 0 where the boot's cells are not known. A boot is full where it repeats the even
+    layout of the run before, else 0: an uneven one came of a crowded node and is not worth more cells.
     """
+    if not ask.moving:
+        return LOCALITY_TOP if _repeats(ask, cells) and _is_even(cells) else 0
     if not ask.boot:
         return 0
     zones, vcpus = len(cells), sum(cell.vcpus for cell in cells)
@@ -107,6 +110,21 @@ def locality(ask: CellsAsk, cells: Sequence[Cell]) -> int:
     if zones == len(ask.boot) and near == zones * vcpus:
         return LOCALITY_TOP
     return near * (LOCALITY_TOP - 1) // (zones * vcpus)
+
+
+def layout_of(ask: CellsAsk, cells: Sequence[Cell]) -> int:
+    """How well a boot with this number of cells will move later: 2 as in the run before, 1 even, 0 neither or a move."""
+    if ask.moving:
+        return 0
+    return 2 if _repeats(ask, cells) else int(_is_even(cells))
+
+
+def _repeats(ask: CellsAsk, cells: Sequence[Cell]) -> bool:
+    return [cell.vcpus for cell in cells] == [vcpus for vcpus, _ in ask.boot]
+
+
+def _is_even(cells: Sequence[Cell]) -> bool:
+    return len({cell.vcpus for cell in cells}) == 1
 
 
 def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:

@@ -7,7 +7,7 @@ object.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._judge cimport judge
@@ -433,6 +433,28 @@ cdef class Fit:
                 if detail.has_device[item]
             ]),
         )
+
+
+def fitting(Table table not None, Query query not None, int32_t start, int32_t limit):
+    """Judge rows where they lie; see the twin. What fits know of names is not touched: requests go on as fast."""
+    cdef int64_t number, end, found = 0
+    cdef Slot *slot
+    cdef Answer *answer
+    if query.table is not table:
+        raise ValueError("the query is of another table")
+    query.extend(table)
+    number = max(start, 0)
+    end = min(number + max(limit, 1), <int64_t>table.slots.capacity)
+    for number in range(number, end):
+        slot = &table.slots.slot[number]
+        if slot.row == NULL:
+            continue
+        answer = &query.answers[number]
+        if answer.stamp != slot.stamp:
+            judge(slot.row, query.ask, &query.columns[slot.row.schema], table.scratch, answer, NULL)
+            answer.stamp = slot.stamp
+        found += answer.code == FITS
+    return found, end if end < table.slots.capacity else 0
 
 
 def _twice_text(bytes name, start):

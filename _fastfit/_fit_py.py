@@ -78,6 +78,18 @@ class Table:
             del self._queries[next(iter(self._queries))]
         return query
 
+    def fitting(self, query: Query, start: int, limit: int) -> tuple[int, int]:
+        """How many of the next `limit` rows from place `start` fit, and the place to go on at, 0 after the last one.
+
+        For counting over all nodes in small steps. Places of rows that come or go meanwhile may shift.
+        """
+        if query.table is not self:
+            raise ValueError("the query is of another table")
+        start, limit = max(start, 0), max(limit, 1)
+        some = list(self._rows.values())[start : start + limit]
+        found = sum(query.answer(row, stamp).code is Code.Fits for row, stamp in some)
+        return found, start + limit if start + limit < len(self._rows) else 0
+
     def fit(self, query: Query, names: bytes) -> "Fit":
         """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
         if query.table is not self:

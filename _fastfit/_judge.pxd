@@ -25,7 +25,7 @@ cdef enum:
     CELLS_TOP = 0x1F
     DISTANCE_TOP = 0xFF
     CPUS_TOP = 0x3FFF
-    PAGES_TOP = 0xFFFFFFF
+    PAGES_TOP = 0x3FFFFFF
 
 
 # The verdict that holds without looking at zones, or FITS.
@@ -340,8 +340,22 @@ cdef inline int64_t locality(const Ask *ask, const int64_t *vcpus, int32_t zones
     return near * (LOCALITY_TOP - 1) // total
 
 
+# See _cells_py.layout_of; the layout's first place in the key goes to `near`.
+cdef inline int64_t layout_of(const Ask *ask, const int64_t *vcpus, int32_t cells, int64_t *near) noexcept nogil:
+    cdef bint even = True, same = ask.boots == cells
+    cdef int32_t cell
+    for cell in range(cells):
+        even = even and vcpus[cell] == vcpus[0]
+        same = same and vcpus[cell] == ask.boot_vcpus[cell]
+    if same and even:
+        near[0] = LOCALITY_TOP
+    return 2 if same else 1 if even else 0
+
+
 # Guest cells of the compute container's CPUs, and whether their zones hold the pages; the mask of the cells' zones.
-cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *near, Detail *detail) noexcept nogil:
+cdef inline int cells_of(
+    const Books *books, uint32_t *mask, int64_t *near, int64_t *layout, Detail *detail
+) noexcept nogil:
     cdef const Row *row = books.row
     cdef const Ask *ask = books.ask
     cdef int64_t whole[ZONES]
@@ -353,7 +367,7 @@ cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *near, Deta
     cdef int strict
     cdef bint unknown = False
     mask[0] = 0
-    near[0] = 0
+    near[0] = layout[0] = 0
     for zone in range(row.zones):
         fitting[zone] = books.main_cpus[zone]
         if ask.cell_threads > 1:
@@ -376,7 +390,9 @@ cdef inline int cells_of(const Books *books, uint32_t *mask, int64_t *near, Deta
             mask[0] |= <uint32_t>1 << zone
             vcpus[cells] = placed[zone] * ask.cell_threads
             cells += 1
-    if ask.boots:
+    if not ask.moving_cores:
+        layout[0] = layout_of(ask, vcpus, cells, near)
+    elif ask.boots:
         if cells > ask.boots:
             return MORE_ZONES_THAN_CELLS
         near[0] = locality(ask, vcpus, cells)
@@ -442,11 +458,14 @@ cdef inline int64_t pages_left(const Books *books, uint32_t mask) noexcept nogil
     return left >> books.ask.rank_shift if books.ask.rank_shift >= 0 else left // books.ask.rank_unit
 
 
-cdef inline int64_t rank_key(int64_t near, int64_t cells, int64_t far, int64_t cpus, int64_t pages) noexcept nogil:
+cdef inline int64_t rank_key(
+    int64_t near, int64_t cells, int64_t layout, int64_t far, int64_t cpus, int64_t pages
+) noexcept nogil:
     cdef int64_t key = near << 5 | (CELLS_TOP - min(cells, <int64_t>CELLS_TOP))
+    key = key << 2 | layout
     key = key << 8 | (DISTANCE_TOP - min(far, <int64_t>DISTANCE_TOP))
     key = key << 14 | (CPUS_TOP - min(cpus, <int64_t>CPUS_TOP))
-    return key << 28 | (PAGES_TOP - min(pages, <int64_t>PAGES_TOP))
+    return key << 26 | (PAGES_TOP - min(pages, <int64_t>PAGES_TOP))
 
 
 # Fills everything of the answer but its stamp; `detail` may be NULL.
@@ -455,7 +474,7 @@ cdef inline void judge(
 ) noexcept nogil:
     cdef Books books
     cdef uint32_t mask = 0, devices
-    cdef int64_t near = 0, left = 0
+    cdef int64_t near = 0, layout = 0, left = 0
     cdef int32_t zone, item, held, cells
     answer.key = answer.mask = answer.cells = 0
     answer.code = <uint8_t>node_code(row, ask, columns)
@@ -466,7 +485,7 @@ cdef inline void judge(
     if answer.code:
         return
     if ask.has_cells:
-        answer.code = <uint8_t>cells_of(&books, &mask, &near, detail)
+        answer.code = <uint8_t>cells_of(&books, &mask, &near, &layout, detail)
         if answer.code:
             return
     else:
@@ -485,7 +504,8 @@ cdef inline void judge(
     devices = device_zones(&books) if ask.devices else 0
     answer.mask = <uint16_t>mask
     answer.cells = <uint8_t>cells
-    answer.key = rank_key(near, cells, widest(row, mask | devices), max(left, <int64_t>0), pages_left(&books, mask))
+    left = max(left, <int64_t>0)
+    answer.key = rank_key(near, cells, layout, widest(row, mask | devices), left, pages_left(&books, mask))
     if detail != NULL:
         detail.exact = books.split_known
         for item in range(ask.devices):

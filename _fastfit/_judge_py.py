@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from _fastfit import _cpus_py as cpus_
 from _fastfit import _devices_py as devices_
 from _fastfit import _memory_py as memory_
-from _fastfit._cells_py import cells_of, locality, pages_code
+from _fastfit._cells_py import cells_of, layout_of, locality, pages_code
 from _fastfit._cpus_py import CpuBooks, Taken
 from _fastfit._demand import Demand
 from _fastfit._devices_py import DeviceBooks
@@ -279,7 +279,7 @@ def _land(books: _Books) -> Outcome:
     zones = len(row.zones)
     main = books.taken.get(demand.main, Taken([0] * zones, [0] * zones))
     cells: tuple[Cell, ...] = ()
-    near = 0
+    near = layout = 0
     if demand.ask.cells is not None:
         made = cells_of(row, demand.ask.cells, main.cpus, main.cores)
         if isinstance(made, Code):
@@ -292,7 +292,7 @@ def _land(books: _Books) -> Outcome:
             code = strict
         if code is not Code.Fits:
             return Outcome(code, steps=books.steps)
-        near = locality(demand.ask.cells, cells)
+        near, layout = locality(demand.ask.cells, cells), layout_of(demand.ask.cells, cells)
     else:
         mask = sum(1 << zone for zone, cpus in enumerate(main.cpus) if cpus) or books.masks.get(demand.main, 0)
     # What the pod holds for its life: also what init containers took and nobody of the pod took over.
@@ -301,9 +301,9 @@ def _land(books: _Books) -> Outcome:
         for zone, pool, stuck in zip(row.zones, books.cpus.pool, books.cpus.reuse_low, strict=True)
     ]
     count = max(mask.bit_count(), 1)
-    device_mask = _device_zones(books)
     cpus_left = sum(row.zones[zone].cpu_free - held[zone] for zone in bits(mask))
-    key = rank_key(count, widest(row.distances, mask | device_mask), max(cpus_left, 0), _pages_left(books, mask), near)
+    far = widest(row.distances, mask | _device_zones(books))
+    key = rank_key(count, far, max(cpus_left, 0), _pages_left(books, mask), near, layout)
     placement = Placement(
         mask,
         tuple(held),

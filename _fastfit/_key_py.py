@@ -3,13 +3,15 @@
 Most significant part first:
 
     bits  part
-    8     live-migration targets only: the guest's cells are met again, else the share of vCPUs that stay at their
-          memory (_cells_py.locality); 0 for all others
+    8     live-migration targets: the guest's cells are met again, else the share of vCPUs that stay at their memory;
+          restarts: full where the even layout of the run before is met again (_cells_py.locality); else 0
     5     fewer cells: the zones that the pod touches, 1 where it touches none
+    2     boots of guests with cells: 2 where the layout of the run before is met again, 1 where all cells have as many
+          vCPUs, so that many nodes can repeat it for a migration; else 0
     8     nearer: the largest distance between two zones that are touched or give a device (0 for one zone, 255 where
           distances are not known)
     14    tighter: CPUs left free in the touched zones
-    28    tighter: what is left of the asked pages there, in pages of that size (in MiB of plain memory where no pages
+    26    tighter: what is left of the asked pages there, in pages of that size (in MiB of plain memory where no pages
           are asked for); by Memory Manager's books where it keeps them, else by the pages no VM holds
 
 Touched zones: with guest NUMA passthrough those that hold vCPUs; else those of the main container's exclusive CPUs;
@@ -24,9 +26,10 @@ from _fastfit._hints_py import bits
 __all__ = ["parts_of", "rank_key", "widest"]
 
 CELLS_TOP = (1 << 5) - 1
+LAYOUT_TOP = (1 << 2) - 1
 DISTANCE_TOP = (1 << 8) - 1
 CPUS_TOP = (1 << 14) - 1
-PAGES_TOP = (1 << 28) - 1
+PAGES_TOP = (1 << 26) - 1
 
 
 def widest(distances: Sequence[Sequence[int]], mask: int) -> int:
@@ -39,19 +42,20 @@ def widest(distances: Sequence[Sequence[int]], mask: int) -> int:
     return max(distances[one][other] for one in zones for other in zones if one != other)
 
 
-def rank_key(cells: int, distance: int, cpus_left: int, pages_left: int, locality: int = 0) -> int:
-    """Packs the parts."""
+def rank_key(cells: int, distance: int, cpus_left: int, pages_left: int, locality: int = 0, layout: int = 0) -> int:
+    """Packs the parts; `locality` and `layout` as in _cells_py.py."""
     key = locality << 5 | CELLS_TOP - min(cells, CELLS_TOP)
+    key = key << 2 | layout & LAYOUT_TOP
     key = key << 8 | DISTANCE_TOP - min(distance, DISTANCE_TOP)
     key = key << 14 | CPUS_TOP - min(cpus_left, CPUS_TOP)
-    return key << 28 | PAGES_TOP - min(pages_left, PAGES_TOP)
+    return key << 26 | PAGES_TOP - min(pages_left, PAGES_TOP)
 
 
 def parts_of(key: int) -> tuple[int, int, int, int]:
     """Unpack a key: cells, distance, CPUs left, pages left, each as far as its width shows it."""
     return (
         CELLS_TOP - (key >> 50 & CELLS_TOP),
-        DISTANCE_TOP - (key >> 42 & DISTANCE_TOP),
-        CPUS_TOP - (key >> 28 & CPUS_TOP),
+        DISTANCE_TOP - (key >> 40 & DISTANCE_TOP),
+        CPUS_TOP - (key >> 26 & CPUS_TOP),
         PAGES_TOP - (key & PAGES_TOP),
     )

@@ -188,6 +188,12 @@ cdef class Table:
             del self.queries[next(iter(self.queries))]
         return query
 
+    def fitting(self, Query query not None, int start, int limit):
+        """How many of the next `limit` rows fit, and where to go on; see the twin."""
+        from _fastfit._fit import fitting  # as in fit()
+
+        return fitting(self, query, start, limit)
+
     def fit(self, Query query not None, names):
         """Judge the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
         from _fastfit._fit import Fit  # a fit in turn needs the table's C side

@@ -122,7 +122,7 @@ cdef struct Ask:
     int64_t odd_bytes       # guest memory beyond whole pages
     int64_t guest_bytes
     int64_t moving_cores    # 0: a boot
-    int32_t boots           # cells of a moving guest's boot; 0: not known
+    int32_t boots           # cells of a moving guest's boot, or of the run before a boot; 0: not known
     int32_t symmetric_only
     uint32_t strict         # devices, by index, that must lie in zones with a vCPU
     int64_t boot_vcpus[ZONES]

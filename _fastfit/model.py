@@ -101,7 +101,8 @@ class CellsAsk:
     memory_bytes: int
     #: guest cores that are pinned while the VM moves here by live migration (hotplug: those before it); 0: a boot
     moving: int = 0
-    #: cells of the moving guest, fixed at its boot: (vCPUs, bytes) by cell id; empty: not known
+    #: cells of the moving guest, fixed at its boot; of a boot, those of the VM's run before: (vCPUs, bytes) by cell id;
+    #: empty: not known
     boot: tuple[tuple[int, int], ...] = ()
     #: only targets that repeat the boot's vCPUs per cell will do (where `boot` is known)
     symmetric_only: bool = False

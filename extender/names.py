@@ -41,4 +41,5 @@ CREATE_TARGET_ANNOTATION: Final = "kubevirt.io/create-migration-target"
 SCHEDULABLE_LABEL: Final = "kubevirt.io/schedulable"
 CPU_MANAGER_LABEL: Final = "kubevirt.io/cpumanager"
 MULTITHREADING_LABEL: Final = "feature.node.kubernetes.io/cpu-hardware_multithreading"
+INSTANCETYPE_ANNOTATIONS: Final = ("kubevirt.io/cluster-instancetype-name", "kubevirt.io/instancetype-name")
 EVEN_PARITY_ANNOTATION: Final = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"

@@ -1,4 +1,4 @@
-"""Writes docs/reasons.md and docs/settings.md from the one table each of them comes from.
+"""Writes docs/reasons.md, docs/settings.md and docs/outcomes.md from the one table each of them comes from.
 
 `python tools/generate_docs.py` writes; `--check` exits 1 where a file is not what would be written.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from _fastfit.codes import Code
 from extender.config import describe
 from extender.reasons import REASONS, verdict_of
+from tools.outcomes_page import outcomes
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -56,7 +57,7 @@ def main() -> int:
     """Writes or checks."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for name, text in (("reasons.md", reasons()), ("settings.md", settings())):
+    for name, text in (("reasons.md", reasons()), ("settings.md", settings()), ("outcomes.md", outcomes())):
         path = DOCS / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue

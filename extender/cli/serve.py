@@ -82,6 +82,7 @@ def make_server(service: Service, bind: Address, ops_bind: Address) -> Server:
         bind=bind,
         ops_bind=ops_bind,
         explain=service.explain,
+        targets=service.targets,
         about={"version": __version__, "backend": _fastfit.BACKEND},
     )
 

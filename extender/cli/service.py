@@ -4,7 +4,8 @@ import asyncio
 import gc
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -18,7 +19,9 @@ from extender.config import Settings
 from extender.observe.decisions import Decision, DecisionLog
 from extender.observe.metrics import Metrics
 from extender.placement.decide import Decider
-from extender.placement.explain import explain
+from extender.placement.evacuable import Evacuability
+from extender.placement.explain import explain, explain_subject
+from extender.placement.running import find_vm, target_of
 from extender.state.cluster import Cluster
 from extender.state.events import Source
 from extender.state.pods import PodEntry
@@ -36,6 +39,9 @@ _TICK_S: Final = 1.0
 #: Seconds between two walks of everything by the garbage collector.
 _WALK_S: Final = 86_400.0
 
+#: Stands for the step after the last one.
+_OVER: Final = object()
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -52,12 +58,15 @@ class Service:
         self._statuses: Callable[[], Iterable[SourceStatus]] = tuple
         self._clock = clock
         self._rows_made = False
+        self._evacuability = Evacuability(self.cluster)
+        self._counting = _Counting(self._evacuability)
         self._collector = _Collector(clock())
         #: pods of the last calls by (namespace, name), for /debug/explain
         self._asked: OrderedDict[tuple[str, str], Pod] = OrderedDict()
         context = Context(Decider(self.cluster), _Recorder(self), lambda: "; ".join(self.not_ready()))
         self.verbs = Verbs(context)
         self.metrics.ask_charged(self.cluster.charged)
+        self.metrics.ask_evacuable(lambda: (self._evacuability.summary, self.cluster.now))
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -101,6 +110,7 @@ class Service:
                 self._collector.look(now)
             if self._rows_made:
                 await self._make_rows(pace)
+                self._counting.slice(now)
             elif not self.sources():
                 with collector_paused():
                     await self._make_rows(pace)
@@ -125,6 +135,14 @@ class Service:
         pod = self._asked.get((namespace, name))
         return as_json(explain(self.cluster, pod)) if pod is not None else None
 
+    def targets(self, namespace: str, name: str, nodes: int) -> bytes | None:
+        """What `fastfit targets` says of a running VM, as JSON, for the best `nodes` nodes; None: no such VM."""
+        pod = find_vm(self.cluster, namespace, name)
+        if pod is None:
+            return None
+        answer = explain_subject(self.cluster, target_of(self.cluster, pod), nodes)
+        return as_json(replace(answer, evacuable=self._evacuability.of(pod)))
+
     def remember(self, pod: Pod) -> None:
         """Keep a pod for `explain`; as many as decisions are kept."""
         key = (pod.metadata.namespace, pod.metadata.name)
@@ -132,6 +150,33 @@ class Service:
         self._asked.move_to_end(key)
         if len(self._asked) > self.settings.debug.decisions:
             self._asked.popitem(last=False)
+
+
+class _Counting:
+    """Counts evacuable targets all the time, a little between two looks at what changed."""
+
+    #: Seconds of work at once; the last step may go beyond it by some 0.1 ms.
+    SLICE_S: Final = 0.0005
+    #: Seconds from the begin of a round to that of the next, at least.
+    ROUND_S: Final = 5.0
+
+    def __init__(self, numbers: Evacuability) -> None:
+        self._numbers = numbers
+        self._round: Iterator[None] = iter(())
+        self._next_round = 0.0
+
+    def slice(self, now: float) -> None:
+        """Goes on with the round, or begins one where it is time."""
+        if now >= self._next_round and self._is_over():
+            self._round = self._numbers.round()
+            self._next_round = now + self.ROUND_S
+        end = time.perf_counter() + self.SLICE_S
+        for _ in self._round:
+            if time.perf_counter() >= end:
+                break
+
+    def _is_over(self) -> bool:
+        return next(self._round, _OVER) is _OVER
 
 
 class _Collector:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -16,7 +17,8 @@ from extender.errors import SnapshotError
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import controlling_vmi, is_launcher
 from extender.kubevirt.target_pod import target_pod
-from extender.placement.answers import NodeAnswer, PodAnswer
+from extender.placement.answers import EvacuableAnswer, NodeAnswer, PodAnswer
+from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from extender.state.canonical import page_bytes
@@ -60,6 +62,9 @@ def targets(
     uid = controlling_vmi(source)
     guest = cluster.vms.guest(uid)
     answer = explain(cluster, target_pod(source, guest, cluster.vms.layouts.life(uid).sockets))
+    entry = cluster.pods.get(source.metadata.uid)
+    if entry is not None:
+        answer = replace(answer, evacuable=Evacuability(cluster).count(entry))
     if output == "json":
         click.echo(as_json(answer))
     else:
@@ -88,6 +93,8 @@ def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
     lines = [paper.paint(clean(f"Pod {answer.namespace}/{source.metadata.name} on {source.spec.node_name}"), "bold")]
     lines += [wrap(f"its target asks for {container}", paper, "  ") for container in answer.demand]
     lines += [wrap(f"note: {note}", paper, "  ") for note in answer.notes]
+    if answer.evacuable is not None:
+        lines.append(f"  evacuable targets now: {_numbers(answer.evacuable)}")
     columns = [
         Column("NODE"),
         Column("VERDICT"),
@@ -100,6 +107,11 @@ def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
         Column("WHY", wraps=True),
     ]
     return "\n".join([*lines, "", render(columns, [_row(node, pages) for node in answer.nodes], paper)])
+
+
+def _numbers(found: EvacuableAnswer) -> str:
+    symmetric = f"{found.symmetric} symmetric, " if found.symmetric is not None else ""
+    return f"{symmetric}{found.possible} possible (counted {found.age_seconds:g} s ago)"
 
 
 def _row(node: NodeAnswer, pages: str) -> list[str | Cell]:

@@ -18,10 +18,13 @@ from extender.http.health import Health
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
 
-__all__ = ["Explain", "ops_app"]
+__all__ = ["Explain", "Targets", "ops_app"]
 
 #: Explains a pod (namespace, name) as JSON; None: no such pod.
 Explain = Callable[[str, str], bytes | None]
+
+#: Tells a running VM's migration targets (namespace, name, at most so many nodes) as JSON; None: no such VM.
+Targets = Callable[[str, str, int], bytes | None]
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,6 +35,10 @@ _SECURITY: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+#: Nodes that /debug/targets shows unless asked otherwise, and at most: each costs about 0.1 ms of the event loop.
+_NODES: Final = 100
+_MAX_NODES: Final = 1000
+
 _JSON: Final = "application/json"
 
 _log = structlog.get_logger(__name__)
@@ -44,12 +51,13 @@ def ops_app(
     *,
     remote_debug: bool,
     explain: Explain | None = None,
+    targets: Targets | None = None,
     about: Mapping[str, str] | None = None,
 ) -> web.Application:
     """The application of the operations port.
 
-    `about` (version, backend) is shown by /readyz. `explain` runs in the event loop: it delays scheduling by as
-    long as it takes, which is why it is behind /debug.
+    `about` (version, backend) is shown by /readyz. `explain` and `targets` run in the event loop: they delay
+    scheduling by as long as they take, which is why they are behind /debug.
     """
 
     def probe(ask: Callable[[], list[str]]) -> _Handler:
@@ -76,6 +84,17 @@ def ops_app(
             return _problem(404, f"no pod {namespace}/{name}")
         return web.Response(body=body, content_type=_JSON)
 
+    async def show_targets(request: web.Request) -> web.StreamResponse:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        nodes = request.query.get("nodes", str(_NODES))
+        if not (nodes.isascii() and nodes.isdecimal() and 0 < len(nodes) <= 4 and 1 <= int(nodes) <= _MAX_NODES):
+            return _problem(400, f"nodes: a number from 1 to {_MAX_NODES}, how many nodes to show")
+        body = None if targets is None else targets(namespace, name, int(nodes))
+        if body is None:
+            text = f"no running VM {namespace}/{name} that holds CPUs, huge pages or devices of a node"
+            return _problem(404, text)
+        return web.Response(body=body, content_type=_JSON)
+
     app = web.Application(middlewares=[_guard(remote=remote_debug)], client_max_size=1024)
     app.router.add_get("/livez", probe(health.dead))
     app.router.add_get("/readyz", probe(health.missing))
@@ -84,6 +103,8 @@ def ops_app(
     app.router.add_get("/debug/decisions", show_decisions)
     if explain is not None:
         app.router.add_get("/debug/explain", show_explanation)
+    if targets is not None:
+        app.router.add_get("/debug/targets/{namespace}/{name}", show_targets)
     return app
 
 

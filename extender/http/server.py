@@ -16,7 +16,7 @@ from extender.http.address import Address, check_exposure, listen
 from extender.http.app import SchedulerApp, Verbs
 from extender.http.connections import HANDSHAKE_S, Connections
 from extender.http.health import Health
-from extender.http.ops import Explain, ops_app
+from extender.http.ops import Explain, Targets, ops_app
 from extender.http.tls import ServerTls
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
@@ -53,6 +53,7 @@ class Server:
         bind: Address,
         ops_bind: Address,
         explain: Explain | None = None,
+        targets: Targets | None = None,
         about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,7 +71,13 @@ class Server:
         self._connections: list[Connections] = []
         self._app = SchedulerApp(verbs, metrics, decisions, settings.limits, clock)
         self._ops = ops_app(
-            health, metrics, decisions, remote_debug=settings.debug.remote, explain=explain, about=about
+            health,
+            metrics,
+            decisions,
+            remote_debug=settings.debug.remote,
+            explain=explain,
+            targets=targets,
+            about=about,
         )
 
     async def start(self) -> None:

@@ -12,7 +12,7 @@ from extender.kubevirt.cpu_request import lacks_cpus
 from extender.kubevirt.devices import strict_devices
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
-from extender.kubevirt.moving import MigrationPolicy, Move
+from extender.kubevirt.moving import BootCells, MigrationPolicy, Move
 
 __all__ = ["Question", "ask_of", "devices_of", "question_of"]
 
@@ -37,9 +37,12 @@ def question_of(
     guest: Guest | None,
     zoned_devices: frozenset[str],
     move: Move | None = None,
+    former: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Question:
-    """The question of a pod; `move` of a live-migration target, `installation`: how KubeVirt is configured.
+    """The question of a pod; `move` of a live-migration target, `former` the cells of the run before a boot.
+
+    `installation`: how KubeVirt is configured.
 
     Amounts that cannot be read, and a target of a guest that is not known, give an ask that is unknown on every node:
     whether the guest survives there is not the kubelet's to say. With the policy `off` nobody asks about the guest.
@@ -50,7 +53,14 @@ def question_of(
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
     ask = ask_of(
-        demand, role, guest, zoned_devices, dedicated=wants_dedicated(pod, guest), move=move, installation=installation
+        demand,
+        role,
+        guest,
+        zoned_devices,
+        dedicated=wants_dedicated(pod, guest),
+        move=move,
+        former=former,
+        installation=installation,
     )
     ordinary = is_ordinary(ask)
     if guest is None and move is not None and move.policy is not MigrationPolicy.OFF and not ordinary:
@@ -75,10 +85,11 @@ def ask_of(
     *,
     dedicated: bool,
     move: Move | None = None,
+    former: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Ask:
     """The ask of a demand. Devices without zones constrain a zone only where KubeVirt demands one; its own never do."""
-    cells = _cells(demand, role, guest, move)
+    cells = _cells(demand, role, guest, move, former)
     if cells is not None and not cells.moving:
         asked = [name for name, _ in demand.containers[cells.container].devices]
         strict = strict_devices(guest, asked, installation)
@@ -119,7 +130,9 @@ def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) ->
     return Code.LauncherCpusShort if any(cpus and lacks_cpus(guest.size, cpus) for cpus in given) else Code.Fits
 
 
-def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None) -> CellsAsk | None:
+def _cells(
+    demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None, former: BootCells
+) -> CellsAsk | None:
     """What guests that see the host's NUMA ask of its zones: cells made by a boot, or kept from it in a migration."""
     if guest is None or not guest.size.passthrough or not guest.pages:
         return None
@@ -128,6 +141,10 @@ def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | N
         if move is None or move.policy is MigrationPolicy.OFF:
             return None
         moving = min(move.sockets or guest.size.sockets, guest.size.sockets) * guest.size.cores
+        cells = move.boot
+    else:
+        # Cells of another size cannot be met again; without them the VM shares the answers of its equals.
+        cells = former if sum(vcpus for vcpus, _ in former) == guest.size.vcpus else ()
     for position, container in enumerate(demand.containers):
         if container.name == COMPUTE and container.exclusive_cpus:
             return CellsAsk(
@@ -138,7 +155,7 @@ def _cells(demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | N
                 page_bytes=guest.size.page_bytes or 1,
                 memory_bytes=guest.size.memory_bytes,
                 moving=moving,
-                boot=move.boot if moving and move is not None else (),
+                boot=cells,
                 symmetric_only=moving > 0 and move is not None and move.policy is MigrationPolicy.STRICT,
             )
     return None

@@ -7,12 +7,12 @@ no maximum is set at all; and where changes wait for a restart (vmRolloutStrateg
 
 from collections.abc import Mapping
 
+from extender import names
 from extender.kubevirt.guest_size import GuestSize
 from extender.kubevirt.installation import Installation
 
 __all__ = ["default_max_sockets", "hotplug_words"]
 
-_TYPES = ("kubevirt.io/cluster-instancetype-name", "kubevirt.io/instancetype-name")
 #: vCPUs beyond which a maximum by ratio is cut (defaults.go, setupCPUHotplug).
 _MOST_VCPUS = 512
 
@@ -47,7 +47,7 @@ def hotplug_words(
             f"CPU hotplug is on: up to {size.max_vcpus} vCPUs; switch it off with maxSockets = sockets in the instance "
             "type or the VM, or with the cluster-wide maxHotplugRatio 1"
         )
-    kind = next((found for key in _TYPES if (found := (annotations or {}).get(key))), "")
+    kind = next((found for key in names.INSTANCETYPE_ANNOTATIONS if (found := (annotations or {}).get(key))), "")
     return f"CPU hotplug is off: maxSockets equals sockets (by {_by(size, kind, installation)})"
 
 

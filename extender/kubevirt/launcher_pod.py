@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from extender import names
-from extender.api.objects import Pod, Vmi
+from extender.api.objects import Owner, Pod, Vmi
 from extender.api.quantity import whole
 from extender.errors import BadObject
 from extender.kubevirt.guest_size import GuestSize
@@ -22,6 +22,7 @@ __all__ = [
     "guest_of",
     "is_launcher",
     "role_of",
+    "vmi_name",
     "wants_dedicated",
 ]
 
@@ -91,10 +92,21 @@ def boots_guest(pod: Pod) -> bool:
 
 def controlling_vmi(pod: Pod) -> str:
     """UID of the VMI that controls the pod; empty when there is none."""
+    owner = _controller(pod)
+    return owner.uid if owner is not None else ""
+
+
+def vmi_name(pod: Pod) -> str:
+    """Name of the VMI that controls the pod, which its VM has too; empty when there is none."""
+    owner = _controller(pod)
+    return owner.name if owner is not None else ""
+
+
+def _controller(pod: Pod) -> Owner | None:
     for owner in pod.metadata.owner_references or ():
         if owner.kind == "VirtualMachineInstance" and owner.controller:
-            return owner.uid
-    return ""
+            return owner
+    return None
 
 
 def wants_dedicated(pod: Pod, guest: Guest | None) -> bool:

@@ -4,19 +4,19 @@ Source: virt-controller/watch/migration/migration.go. Only what decides about zo
 requests; after a hotplug `compute` asks for the new size (renderresources.go, hypervisorbackend.go: 8Mi per vCPU).
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import replace
 
-from msgspec.structs import replace as renewed
+from msgspec.structs import replace
 
 from extender import names
 from extender.api.objects import Container, Pod, PodStatus, Quantity, Resources
 from extender.api.quantity import whole
+from extender.kubelet.pod import ContainerDemand, PodDemand
 from extender.kubevirt.cpu_request import requested_cpus
-from extender.kubevirt.guest_size import GuestSize
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 
-__all__ = ["target_pod"]
+__all__ = ["target_demand", "target_pod"]
 
 _PER_VCPU = 8 * 2**20
 
@@ -24,7 +24,9 @@ _PER_VCPU = 8 * 2**20
 def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     """The waiting target of the VM that runs in `source`; `sockets`: those that run, 0 as many as the spec says."""
     meta = source.metadata
-    more = _growth(source, guest.size, sockets) if guest is not None and 0 < sockets < guest.size.sockets else {}
+    compute = next((one for one in source.spec.containers or () if one.name == COMPUTE), None)
+    asked = (compute.resources.requests or {}).get("cpu") if compute is not None and compute.resources else None
+    more = _plugged(guest, sockets, whole(asked) if asked is not None else 0)
     labels = {
         **(meta.labels or {}),
         names.NODE_NAME_LABEL: source.spec.node_name,
@@ -32,32 +34,54 @@ def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     }
     annotations = {k: text for k, text in (meta.annotations or {}).items() if k != names.MIGRATION_NAME_ANNOTATION}
     containers = [_grown(container, more) for container in source.spec.containers or ()]
-    return renewed(
+    return replace(
         source,
-        metadata=renewed(
+        metadata=replace(
             meta, name=f"{meta.name}-target", uid=f"{meta.uid}-target", labels=labels, annotations=annotations
         ),
-        spec=renewed(source.spec, node_name="", containers=containers),
+        spec=replace(source.spec, node_name="", containers=containers),
         status=PodStatus(phase="Pending", qos_class=source.status.qos_class),
     )
 
 
-def _growth(source: Pod, size: GuestSize, sockets: int) -> dict[str, int]:
-    """What the new size adds to `compute`; nothing where the pod is of that size already, and vCPUs are yet to be plugged."""
-    ran = replace(size, sockets=sockets)
-    for container in source.spec.containers or ():
-        if container.name == COMPUTE and container.resources is not None:
-            cpus = (container.resources.requests or {}).get("cpu")
-            if cpus is not None and whole(cpus) != requested_cpus(ran):
-                return {}
-    return {"cpu": requested_cpus(size) - requested_cpus(ran), "memory": (size.vcpus - ran.vcpus) * _PER_VCPU}
+def target_demand(source: PodDemand, guest: Guest | None, sockets: int) -> PodDemand:
+    """What `target_pod` asks for, from what the running pod asks for."""
+    containers = source.containers
+    more = _plugged(
+        guest, sockets, max((part.exclusive_cpus for part in containers if part.name == COMPUTE), default=0)
+    )
+    if more:
+        containers = tuple(_more(part, more) if part.name == COMPUTE else part for part in containers)
+    return PodDemand(f"{source.uid}-target", source.guaranteed, source.pod_level, containers)
+
+
+def _plugged(guest: Guest | None, sockets: int, cpus: int) -> Mapping[str, int]:
+    """What sockets of the spec that do not run yet add to the request of the pod, which asks for `cpus` now.
+
+    Empty if all run, and where the pod is of the new size already and vCPUs are yet to be plugged.
+    """
+    if guest is None or not 0 < sockets < guest.size.sockets:
+        return {}
+    ran = dataclasses.replace(guest.size, sockets=sockets)
+    if cpus != requested_cpus(ran):
+        return {}
+    return {
+        "cpu": requested_cpus(guest.size) - requested_cpus(ran),
+        "memory": (guest.size.vcpus - ran.vcpus) * _PER_VCPU,
+    }
+
+
+def _more(part: ContainerDemand, more: Mapping[str, int]) -> ContainerDemand:
+    memory = tuple((name, amount + (more["memory"] if name == "memory" else 0)) for name, amount in part.memory)
+    cpus = part.exclusive_cpus and part.exclusive_cpus + more["cpu"]
+    return dataclasses.replace(part, exclusive_cpus=cpus, memory=memory)
 
 
 def _grown(container: Container, more: Mapping[str, int]) -> Container:
     resources = container.resources
     if not more or container.name != COMPUTE or resources is None:
         return container
-    return renewed(
+    return replace(
         container,
         resources=Resources(requests=_with(resources.requests, more), limits=_with(resources.limits, more)),
     )

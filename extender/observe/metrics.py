@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from _fastfit.codes import Code
 from extender.names import METRIC_PREFIX
 from extender.observe.runtime import GcPauses, LoopPulse, PlainHistogram
+from extender.placement.evacuable import Evacuable
 from extender.reasons import verdict_of
 from extender.watch.status import SourceStatus, State
 
@@ -67,6 +68,7 @@ class Metrics:
         self.pulse = LoopPulse()
         self._sources: Callable[[], Iterable[SourceStatus]] = tuple
         self._charged: Callable[[], int] = int
+        self._evacuable: Callable[[], tuple[Evacuable | None, float]] = lambda: (None, 0.0)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"{METRIC_PREFIX}_{name}", text, labels, registry=registry)
@@ -160,6 +162,10 @@ class Metrics:
         """Where to get the number of charged pods."""
         self._charged = count
 
+    def ask_evacuable(self, numbers: Callable[[], tuple[Evacuable | None, float]]) -> None:
+        """Where to get the VMs by number of migration targets, None before they are counted, and the time now."""
+        self._evacuable = numbers
+
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, in the format that the reader accepts."""
         encoder, content_type = choose_encoder(accept)
@@ -182,6 +188,7 @@ class Metrics:
         yield GaugeMetricFamily(
             f"{METRIC_PREFIX}_charged_pods", "Pods that hold or were promised a placement.", value=self._charged()
         )
+        yield from _evacuable_vms(*self._evacuable())
         seconds = HistogramMetricFamily(
             f"{METRIC_PREFIX}_request_seconds", "Seconds from the head of a call to its reply.", labels=["verb"]
         )
@@ -192,6 +199,26 @@ class Metrics:
         yield _family("event_apply_seconds", "Seconds to read and apply one line of a source.", self._apply)
         yield _family("gc_pause_seconds", "Seconds per run of the garbage collector.", self.gc.histogram)
         yield _family("loop_lag_seconds", "Seconds that the event loop woke too late.", self.pulse.histogram)
+
+
+def _evacuable_vms(numbers: Evacuable | None, now: float) -> Iterator[Metric]:
+    if numbers is None:
+        return
+    vms = GaugeMetricFamily(
+        f"{METRIC_PREFIX}_evacuable_vms",
+        "Running VMs by the nodes that could take them by live migration: symmetric ones, or all that are possible.",
+        labels=["outcome", "targets"],
+    )
+    for outcome, counts in (("symmetric", numbers.symmetric), ("possible", numbers.possible)):
+        for targets, count in counts.items():
+            vms.add_metric([outcome, targets], count)
+    vms.add_metric(["symmetric", "unknown"], numbers.unknown)
+    yield vms
+    yield GaugeMetricFamily(
+        f"{METRIC_PREFIX}_evacuable_age_seconds",
+        "Seconds since the round began in which evacuable targets were counted.",
+        value=max(0.0, now - numbers.at),
+    )
 
 
 def _family(name: str, text: str, histogram: PlainHistogram) -> HistogramMetricFamily:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-__all__ = ["Fact", "MigrationAnswer", "NodeAnswer", "PodAnswer", "ZoneAnswer"]
+__all__ = ["EvacuableAnswer", "Fact", "MigrationAnswer", "NodeAnswer", "PodAnswer", "ZoneAnswer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,18 @@ class MigrationAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class EvacuableAnswer:
+    """How many nodes could take a running VM by live migration, see placement.evacuable."""
+
+    #: nodes that fit under the VM's policy
+    possible: int
+    #: those of them that give every guest cell its vCPUs of the boot; None: it has no cells, or they are not known
+    symmetric: int | None
+    #: seconds since it was counted
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class NodeAnswer:
     """One node. `verdict` is fits, unknown or refused; `code` a stable CamelCase name; `score` 0..10 as sent."""
 
@@ -82,3 +94,5 @@ class PodAnswer:
     notes: tuple[str, ...]
     nodes: tuple[NodeAnswer, ...]
     generation: int
+    #: of a running VM whose targets are asked for: how many there are now; None: not counted yet
+    evacuable: EvacuableAnswer | None = None

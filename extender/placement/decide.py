@@ -55,12 +55,13 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     role = role_of(pod)
     vmi = controlling_vmi(pod)
     guest = cluster.vms.guest(vmi)
-    move = None
-    if role is PodRole.MIGRATION_TARGET:
-        policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
-        layouts = cluster.vms.layouts
-        move = Move(layouts.cells(vmi), layouts.life(vmi).sockets, policy, problem)
-    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, cluster.vms.kubevirt), move)
+    layouts, installation = cluster.vms.layouts, cluster.vms.kubevirt
+    if role is not PodRole.MIGRATION_TARGET:
+        question = question_of(pod, role, guest, zoned, former=layouts.former(vmi), installation=installation)
+        return Subject(pod, role, guest, question)
+    policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
+    move = Move(layouts.cells(vmi), layouts.life(vmi).sockets, policy, problem)
+    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, installation=installation), move)
 
 
 class Decider:

@@ -27,7 +27,7 @@ from extender.state.canonical import page_bytes
 from extender.state.cluster import Cluster
 from extender.state.node import NodeState
 
-__all__ = ["amount_words", "explain"]
+__all__ = ["amount_words", "explain", "explain_subject"]
 
 #: Verdicts on the whole node that leave nothing for the kubelet to decide.
 _BEFORE_THE_KUBELET = frozenset(
@@ -39,17 +39,21 @@ _UNITS = ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
 
 def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
     """The answer for one pod over every node of the picture. Charges nothing."""
-    subject = subject_of(cluster, pod)
-    meta = pod.metadata
+    return explain_subject(cluster, subject_of(cluster, pod))
+
+
+def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0) -> PodAnswer:
+    """The same for a pod that was read already; `limit`: only so many nodes, the best first (0: all)."""
+    meta = subject.pod.metadata
     if subject.role is PodRole.OTHER or subject.question.ordinary:
         installation = cluster.vms.kubevirt
         notes = (_passes(subject), *_hotplug(subject, installation), *_fixed(subject, installation))
-        nodes = tuple(_passed(cluster, name) for name in cluster.table.names())
+        nodes = tuple(_passed(cluster, name) for name in cluster.table.names()[: limit or None])
         return PodAnswer(meta.namespace, meta.name, subject.role.value, (), notes, nodes, cluster.generation)
     mover = mover_of(cluster, subject) if subject.move is not None else None
     source = mover.source if mover is not None else ""
     fit = Decider.peek(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
-    judged = [_node(cluster, subject, fit, entry, mover) for entry in fit.entries()]
+    judged = [_node(cluster, subject, fit, entry, mover) for entry in fit.entries(limit)]
     if source in cluster.table:
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
         alone = Decider.peek(cluster, subject, orjson.dumps([source]))
@@ -59,10 +63,14 @@ def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
         name=meta.name,
         kind=subject.role.value,
         demand=_demand(subject.question.demand),
-        notes=_notes(subject, cluster.vms.kubevirt),
+        notes=(*_notes(subject, cluster.vms.kubevirt), *_left_out(fit, limit)),
         nodes=tuple(judged),
         generation=cluster.generation,
     )
+
+
+def _left_out(fit: Fit, limit: int) -> tuple[str, ...]:
+    return (f"{limit} of {fit.total} nodes are shown, the best first",) if 0 < limit < fit.total else ()
 
 
 def amount_words(name: str, amount: int) -> str:

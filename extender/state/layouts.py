@@ -1,5 +1,7 @@
 """The guest cells of running VMs, by UID of the VMI: predicted once, where a VM's first pod is admitted, then kept.
 
+The last cells of each VM are kept by the UID of the VM itself as well: a restart makes a new VMI, and shall meet them again.
+
 Later moves change pins, never cells, so a record stands while the VMI lives. A VM whose boot was not seen (it had moved
 before we started) has none: its cells are not known, and that is said.
 """
@@ -25,26 +27,34 @@ __all__ = ["Layouts", "Life", "boot_domain", "life_of"]
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What a VMI's status says: its node, the sockets that run (0: as the spec says), zones of its last valid move."""
+    """What a VMI says of its life: its node, the sockets that run (0: as the spec says), zones of its last valid move,
+    and the UID of the VM that controls it (where the guest sees the host's NUMA).
+    """
 
     node: str = ""
     sockets: int = 0
     zones: int = 0
+    owner: str = ""
 
 
 #: Most VMs of one size have equal cells.
 _CELLS: Shared[BootCells] = Shared()
+
+#: VMs whose last cells are remembered: VMs themselves are not watched, so nobody says when one is gone.
+_MAX_FORMER = 50_000
 
 #: Of a VMI that has not been seen.
 _NO_LIFE = Life()
 
 
 def life_of(vmi: Vmi, guest: Guest | None) -> Life:
-    """Reads a VMI's status."""
+    """Reads a VMI's status and owner."""
     topology = vmi.status.current_cpu_topology
     sockets = topology.sockets if topology is not None else 0
-    zones = zones_after_migration(vmi, guest, sockets) if guest is not None and guest.size.passthrough else 0
-    return Life(vmi.status.node_name, sockets, zones)
+    if guest is None or not guest.size.passthrough:
+        return Life(vmi.status.node_name, sockets)
+    owner = next((owner.uid for owner in vmi.metadata.owner_references or () if owner.controller), "")
+    return Life(vmi.status.node_name, sockets, zones_after_migration(vmi, guest, sockets), owner)
 
 
 class Layouts:
@@ -53,6 +63,8 @@ class Layouts:
     def __init__(self) -> None:
         self._boots: dict[str, BootCells] = {}
         self.lives: dict[str, Life] = {}
+        #: by UID of the VM, the one that booted longest ago first
+        self._former: dict[str, BootCells] = {}
 
     def see(self, uid: str, life: Life | None) -> None:
         """A VMI was added or changed; None: it is gone."""
@@ -71,6 +83,10 @@ class Layouts:
         cells = self._boots.get(uid, ())
         return cells if self.life(uid).zones <= len(cells) <= MAX_ZONES else ()
 
+    def former(self, uid: str) -> BootCells:
+        """The cells with which the VM of this VMI booted last, in this run or an earlier one; empty: not known."""
+        return self._former.get(self.life(uid).owner, ())
+
     def learn(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
         """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
         if state.row is None or state.row.node_code is not Code.Fits:
@@ -83,6 +99,15 @@ class Layouts:
             if domain is not None:
                 cells = tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells)
                 self._boots[pod.vmi] = _CELLS.one(cells)
+                self._remember(self.life(pod.vmi).owner, self._boots[pod.vmi])
+
+    def _remember(self, owner: str, cells: BootCells) -> None:
+        if not owner:
+            return
+        self._former.pop(owner, None)
+        self._former[owner] = cells
+        if len(self._former) > _MAX_FORMER:
+            del self._former[next(iter(self._former))]
 
 
 def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:

@@ -6,8 +6,8 @@ from extender import names
 from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import PodDemand, pod_demand
-from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher
-from extender.state.sharing import shared_text
+from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher, vmi_name
+from extender.state.sharing import Shared, shared_text
 
 __all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over", "is_refusal"]
 
@@ -31,6 +31,10 @@ class PodEntry:
     demand: PodDemand
     vmi: str
     launcher: bool
+    #: name of the VMI, which is that of its VM
+    vm: str = ""
+    #: what the VM's owner says in annotations that KubeVirt copies, by name: policy and instance type
+    told: tuple[tuple[str, str], ...] = ()
     #: the VM boots in it (it does not come by live migration)
     boots: bool = False
     #: the kubelet has admitted it (it has a start time)
@@ -61,6 +65,11 @@ def holds_something(demand: PodDemand) -> bool:
     )
 
 
+#: Annotations that a pod's entry keeps.
+_TELLING = (names.MIGRATION_ANNOTATION, *names.INSTANCETYPE_ANNOTATIONS)
+#: Few owners say anything, and instance types are few.
+_TOLD: Shared[tuple[tuple[str, str], ...]] = Shared()
+
 #: Reasons of a refusal that the kubelet's resource managers give (lifecycle, cm/admission/errors.go).
 _REFUSALS = frozenset(
     {"TopologyAffinityError", "UnexpectedAdmissionError", "SMTAlignmentError", "EmptyPodSharedPoolError"}
@@ -85,6 +94,7 @@ def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
     if not holds_something(demand):
         return None
     meta = pod.metadata
+    told = meta.annotations
     return PodEntry(
         uid=meta.uid,
         namespace=shared_text(meta.namespace),
@@ -94,6 +104,8 @@ def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
         demand=demand,
         vmi=controlling_vmi(pod),
         launcher=is_launcher(pod),
+        vm=vmi_name(pod),
+        told=_TOLD.one(tuple((key, told[key]) for key in _TELLING if key in told)) if told else (),
         boots=boots_guest(pod),
         admitted=bool(pod.status.start_time),
         running=pod.status.phase == "Running",

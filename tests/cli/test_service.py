@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from click.testing import CliRunner
 
 from extender import names
-from extender.api.objects import Pod
+from extender.api.objects import Meta, Node, Pod
+from extender.cli import program
 from extender.cli.reload import ConfigFile
-from extender.cli.service import Service, WatchCounter
+from extender.cli.service import Service, WatchCounter, _Counting
 from extender.config import Settings
 from extender.sample.generate import CLUSTER, FILTER_BODY
 from extender.snapshot import read
@@ -87,6 +89,85 @@ def test_explain_knows_the_pods_that_were_asked_about() -> None:
     charged = service.cluster.charged()
     assert orjson.loads(service.explain(*key) or b"{}")["name"] == key[1]
     assert service.cluster.charged() == charged
+
+
+def _numbers(service: Service, vm: str) -> Any:
+    return orjson.loads(service.targets("vms", vm, 100) or b"{}").get("evacuable")
+
+
+@pytest.mark.parametrize("vm", ["ledger-2", "shard-3", "ledger-3"])
+def test_the_debug_page_of_targets_is_what_the_command_prints(vm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same JSON as `fastfit targets VM -o json`, once the VM's targets are counted; asking charges nothing."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    command = ["targets", "--snapshot", str(CLUSTER), f"vms/{vm}", "-o", "json"]
+    printed = orjson.loads(CliRunner().invoke(program, command).stdout)
+    service = _service()
+    service.settle()
+    charged = service.cluster.charged()
+    _count_all(service)
+    answered = orjson.loads(service.targets("vms", vm, 100) or b"{}")
+    for answer in (printed, answered):
+        del answer["generation"]
+    assert answered == printed
+    assert service.cluster.charged() == charged
+
+
+def _count_all(service: Service, now: float = 0.0) -> None:
+    for _ in range(10_000):
+        service._counting.slice(now)
+
+
+def test_targets_of_a_vm_that_does_not_run_here() -> None:
+    """A VM that waits, one that holds nothing of a zone, and no VM at all."""
+    service = _service()
+    service.settle()
+    for vm in ("frontdesk", "mail-1", "nothing"):
+        assert service.targets("vms", vm, 100) is None
+
+
+def test_only_so_many_nodes_are_shown() -> None:
+    """The best ones, and a note says how many there are."""
+    service = _service()
+    service.settle()
+    answer = orjson.loads(service.targets("vms", "ledger-2", 2) or b"{}")
+    assert [node["verdict"] for node in answer["nodes"]][:2] == ["fits", "fits"]
+    assert len(answer["nodes"]) == 3, "two, and the node where the VM runs"
+    assert "2 of 11 nodes are shown, the best first" in answer["notes"]
+
+
+def test_targets_are_counted_between_the_calls() -> None:
+    """Slice by slice, a round at a time: numbers appear in the answer and sums in the metrics, and are counted anew."""
+    service = _service()
+    service.settle()
+    assert _numbers(service, "ledger-2") is None
+    assert "fastfit_evacuable_vms" not in _page(service)
+    _count_all(service)
+    assert _numbers(service, "ledger-2")["symmetric"] == 4
+    assert 'fastfit_evacuable_vms{outcome="symmetric",targets="unknown"}' in _page(service)
+    for node in ("xeon-1", "epyc-2"):
+        service.cluster.delete(Source.NODES, Node(metadata=Meta(name=node)))
+    _count_all(service, 4.9)
+    assert _numbers(service, "ledger-2")["symmetric"] == 4
+    _count_all(service, 5.0)
+    assert _numbers(service, "ledger-2")["symmetric"] == 2
+
+
+def test_a_slice_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the step in which the budget is used up, nothing more is counted until the next slice."""
+    service = _service()
+    service.settle()
+    steps = iter(range(1_000_000))
+
+    class Endless:
+        summary = None
+
+        def round(self) -> Any:
+            return steps
+
+    times = iter([0.0, 0.0002, 0.0004, 0.0006, 0.0008])
+    monkeypatch.setattr("extender.cli.service.time.perf_counter", lambda: next(times))
+    _Counting(Endless()).slice(0.0)  # type: ignore[arg-type]
+    assert next(steps) == 3
 
 
 def test_watches_are_counted() -> None:

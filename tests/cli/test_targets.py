@@ -50,6 +50,7 @@ def test_every_node_has_an_outcome(run: Run) -> None:
     assert "more cells" in lines["xeon-3"] and "0:3 1:5" in lines["xeon-3"]
     assert "1 cell of 8 vCPUs then, 3+5 vCPUs on zones 0,1 now" in lines["xeon-3"]
     assert "kubelet refuses" in lines["plain-1"]
+    assert "evacuable targets now: 4 symmetric, 4 possible (counted 0 s ago)" in result.stdout
 
 
 def test_json(run: Run) -> None:
@@ -63,6 +64,8 @@ def test_json(run: Run) -> None:
     assert nodes["epyc-2"]["migration"]["cellsThen"] == [16]
     assert nodes["epyc-2"]["migration"]["cellsNow"] == [15, 1]
     assert nodes["epyc-2"]["code"] == "MoreZonesThanCells"
+    fitting = sum(node["verdict"] == "fits" for name, node in nodes.items() if name != "epyc-1")
+    assert answer["evacuable"] == {"possible": fitting, "symmetric": fitting, "ageSeconds": 0.0}
 
 
 def test_a_guest_without_numa(run: Run) -> None:

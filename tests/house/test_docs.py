@@ -9,13 +9,17 @@ import pytest
 
 from _fastfit.codes import Code
 from extender.reasons import REASONS, wire_texts
+from tests.rules import test_migration_rows as rows
+from tools.outcomes_page import RULES, outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "deploy/README.md", "docs/scoring.md")
+DOCUMENTS = (
+    "README.md", "CONTRIBUTING.md", "deploy/README.md", "docs/scoring.md", "docs/migration.md",
+)  # fmt: skip
 
 
 def test_generated_documents_are_current() -> None:
-    """docs/reasons.md and docs/settings.md are what their tables say."""
+    """docs/reasons.md, docs/settings.md and docs/outcomes.md are what their tables say."""
     done = subprocess.run(
         [sys.executable, "tools/generate_docs.py", "--check"],
         cwd=ROOT,
@@ -24,6 +28,15 @@ def test_generated_documents_are_current() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_outcome_has_its_rule() -> None:
+    """The page of outcomes: a rule for every row of the tests, none for another, and all twelve cells filled."""
+    known = [row.id for row in rows.ALL] + [name for name, *_ in rows.NEVER_STARTS]
+    assert sorted(RULES) == sorted(known)
+    table = [line for line in outcomes().splitlines() if line.count("documented: ")]
+    assert [line.count("**symmetric**") + line.count("**does not start**") > 3 for line in table] == [True] * 3
+    assert all("**" in cell for line in table for cell in line.split("|")[2:-1])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

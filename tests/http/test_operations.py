@@ -99,18 +99,47 @@ async def test_explain_answers_for_a_named_pod():
         assert (await get(it.ops_port, "/livez"))[0] == 200
 
 
-async def test_without_an_explainer_the_page_does_not_exist():
+async def test_targets_answers_for_a_named_vm():
+    """200 with as many nodes as asked for, 404 in plain words, 400 for no number or too many, 500 for a fault."""
+
+    def targets(namespace, name, nodes):
+        if name == "bad":
+            raise KeyError(name)
+        return b'["%s","%s",%d]' % (namespace.encode(), name.encode(), nodes) if name == "vm" else None
+
+    async with running(targets=targets) as it:
+        assert (await get(it.ops_port, "/debug/targets/ns/vm"))[::2] == (200, b'["ns","vm",100]')
+        assert (await get(it.ops_port, "/debug/targets/ns/vm?nodes=1000"))[2] == b'["ns","vm",1000]'
+        status, _, body = await get(it.ops_port, "/debug/targets/ns/other")
+        assert status == 404
+        assert orjson.loads(body)["error"].startswith("no running VM ns/other that holds")
+        for wrong in ("", "0", "-1", "1001", "99999", "x", "%D9%A1"):
+            assert (await get(it.ops_port, f"/debug/targets/ns/vm?nodes={wrong}"))[0] == 400
+        for nowhere in ("/debug/targets", "/debug/targets/ns", "/debug/targets/ns/vm/more"):
+            assert (await get(it.ops_port, nowhere))[0] == 404
+        status, _, body = await get(it.ops_port, "/debug/targets/ns/bad")
+        assert (status, b"KeyError" in body) == (500, False)
+
+
+async def test_without_what_answers_them_the_pages_do_not_exist():
     """404."""
     async with running() as it:
         assert (await get(it.ops_port, "/debug/explain?pod=ns/vm"))[0] == 404
+        assert (await get(it.ops_port, "/debug/targets/ns/vm"))[0] == 404
 
 
 @pytest.mark.parametrize("headers", ["", "X-Forwarded-For: 127.0.0.1\r\n", "Forwarded: for=127.0.0.1\r\n"])
 async def test_debug_is_for_this_machine_whatever_headers_say(monkeypatch, headers):
     """A peer elsewhere gets 403 for every debug page, known or not, and still gets the probes and metrics."""
     monkeypatch.setattr(ops, "_from_here", lambda _request: False)
-    async with running(explain=lambda _ns, _name: b"{}") as it:
-        for page in ("/debug/decisions", "/debug/explain?pod=a/b", "/debug/other", "/%64ebug/decisions"):
+    async with running(explain=lambda _ns, _name: b"{}", targets=lambda _ns, _name, _nodes: b"{}") as it:
+        for page in (
+            "/debug/decisions",
+            "/debug/explain?pod=a/b",
+            "/debug/targets/a/b",
+            "/debug/other",
+            "/%64ebug/decisions",
+        ):
             assert (await get(it.ops_port, page, headers))[0] == 403
         for page in ("/livez", "/readyz", "/metrics"):
             assert (await get(it.ops_port, page, headers))[0] == 200

@@ -159,6 +159,11 @@ def asks(draw: Any) -> Ask:
                 boot=draw(_boots(guest)),
                 symmetric_only=draw(_rarely),
             )
+        elif draw(st.booleans()):
+            # a restart; half of the time after a layout that this guest can get again
+            half = cores * threads // 2
+            again = draw(st.sampled_from([(), (cores * threads,), (half, cores * threads - half)]))
+            cells = replace(cells, boot=tuple((max(1, vcpus), GI) for vcpus in again))
         if draw(st.booleans()):
             parts[-1] = replace(parts[-1], devices=((GPU, draw(st.integers(1, 3))),))
             cells = replace(cells, strict=(GPU,))

@@ -338,3 +338,28 @@ def test_a_shortlist_keeps_the_best_and_what_is_not_enforced(backend: Backend) -
     assert fit.survivors == 3
     assert fit.best() == best
     assert [entry["Host"] for entry in json.loads(fit.score_reply())] == ["n0", "n1"]
+
+
+def test_counting_all_rows_in_steps(backend: Backend) -> None:
+    """Steps over the table find as many fitting rows as one fit over all names, and end; fits are as before."""
+    rows = [row(TIGHT if number % 3 else FULL, name=f"n{number:02}") for number in range(50)]
+    table = backend.table(*rows)
+    for number in range(0, 50, 7):
+        table.drop(f"n{number:02}")
+    query = table.prepare(FOUR)
+    whole = table.fit(query, names(*table.names()))
+    found, at, steps = 0, 0, 0
+    while at or not steps:
+        some, at = table.fitting(query, at, 8)
+        assert some <= 8
+        found, steps = found + some, steps + 1
+    assert found == whole.fits
+    assert steps >= 42 / 8
+    table.put(row(FULL, name="n01"))
+    assert table.fitting(query, 0, 1000) == (found - 1, 0)
+    assert table.fit(query, names(*table.names())).fits == found - 1
+    assert table.fitting(query, 1000, 5) == (0, 0)
+    assert table.fitting(query, -3, 2**31 - 1) == (found - 1, 0)
+    assert table.fitting(query, 2**31 - 1, 2**31 - 1) == (0, 0)
+    with pytest.raises(ValueError, match="another table"):
+        backend.table(*rows).fitting(query, 0, 1)

@@ -8,6 +8,7 @@ import pytest
 from _fastfit.codes import Code
 from extender.observe.metrics import Metrics
 from extender.observe.runtime import GcPauses, LoopPulse, PlainHistogram
+from extender.placement.evacuable import BUCKETS, Evacuable
 from extender.state.events import Source
 from extender.watch.sources import Need
 from extender.watch.status import SourceStatus, State
@@ -17,7 +18,7 @@ PROMISED = {
     "fastfit_source_age_seconds", "fastfit_source_state", "fastfit_resyncs_total", "fastfit_watch_events_total",
     "fastfit_event_apply_seconds", "fastfit_charged_pods", "fastfit_kubelet_refusals_total",
     "fastfit_loop_lag_seconds", "fastfit_gc_pause_seconds", "fastfit_config_errors_total", "fastfit_build_info",
-    "fastfit_mode",
+    "fastfit_mode", "fastfit_evacuable_vms", "fastfit_evacuable_age_seconds",
 }  # fmt: skip
 
 
@@ -47,6 +48,8 @@ def exercise(metrics):
     metrics.modes("enforce", {"big": "observe"})
     metrics.ask_sources(lambda: [status(Source.PODS, State.LIVE, 1.5), status(Source.VMIS, State.ABSENT, None)])
     metrics.ask_charged(lambda: 4)
+    buckets = dict.fromkeys(BUCKETS, 0)
+    metrics.ask_evacuable(lambda: (Evacuable(90.0, {**buckets, "0": 2}, {**buckets, "2-9": 5}, 3), 100.5))
 
 
 def test_every_promised_metric_is_on_the_page(metrics):
@@ -56,6 +59,16 @@ def test_every_promised_metric_is_on_the_page(metrics):
     listed = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     assert listed >= PROMISED
     assert not any(name.endswith("_created") for name in listed)
+
+
+def test_evacuable_vms_by_number_of_targets(metrics):
+    """Both outcomes, VMs whose cells are not known among the symmetric, and how old the numbers are."""
+    assert "fastfit_evacuable" not in metrics.render("")[0].decode()
+    exercise(metrics)
+    assert value(metrics, "fastfit_evacuable_vms", outcome="symmetric", targets="0") == 2
+    assert value(metrics, "fastfit_evacuable_vms", outcome="symmetric", targets="unknown") == 3
+    assert value(metrics, "fastfit_evacuable_vms", outcome="possible", targets="2-9") == 5
+    assert value(metrics, "fastfit_evacuable_age_seconds") == 10.5
 
 
 def test_the_page_is_complete_before_anything_happened(metrics):
@@ -121,7 +134,7 @@ def test_no_label_carries_a_name_of_the_cluster(metrics):
     labels = {name for family in metrics.registry.collect() for sample in family.samples for name in sample.labels}
     assert labels == {
         "verb", "outcome", "verdict", "reason", "source", "state", "cause", "change", "our_verdict", "pool", "mode",
-        "version", "backend", "le",
+        "version", "backend", "le", "targets",
     }  # fmt: skip
 
 

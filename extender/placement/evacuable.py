@@ -1,0 +1,198 @@
+"""Evacuable targets: for every running VM the number of nodes that could take it by live migration now.
+
+Counted beside the requests, in small steps, one class after the other: VMs of equal demand, cells and policy have the
+same targets but for the nodes that they run on. `symmetric` counts nodes that give every cell its vCPUs of the boot,
+`possible` those that the VM's policy lets pass; both only where the verdict is certain. What kube-scheduler decides
+(taints, affinity, volumes) is not in it.
+"""
+
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import orjson
+
+from _fastfit import Query
+from _fastfit.model import Ask
+from extender.kubevirt.launcher_pod import Guest
+from extender.kubevirt.moving import BootCells
+from extender.placement.answers import EvacuableAnswer
+from extender.placement.running import is_at_home, target_of
+from extender.state.cluster import Cluster
+from extender.state.pods import PodEntry
+
+__all__ = ["BUCKETS", "Evacuability", "Evacuable"]
+
+#: Nodes judged, or VMs looked at, in one step: some 10 us with the compiled kernel, 1 ms with its twin.
+_NODES_AT_ONCE: Final = 16
+_VMS_AT_ONCE: Final = 32
+
+#: Numbers of targets that are told apart in the summary: name and the smallest number.
+BUCKETS: Final[Mapping[str, int]] = {"0": 0, "1": 1, "2-9": 2, "10+": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Evacuable:
+    """All VMs at one time, by number of targets (BUCKETS). `unknown`: VMs whose cells are not known; VMs without cells
+    of their own are in `possible` alone.
+    """
+
+    at: float
+    symmetric: Mapping[str, int]
+    possible: Mapping[str, int]
+    unknown: int
+
+
+#: What makes VMs one class: the identity of what they share, sockets that run, and policy.
+_Key = tuple[int, int, int, int, tuple[tuple[str, str], ...], str]
+
+
+@dataclass(slots=True)
+class _Class:
+    """VMs with the same targets. `shared` keeps alive what the key names by identity."""
+
+    shared: tuple[object, Guest | None, BootCells]
+    #: the target's ask; and the one that symmetric nodes alone pass, None where the VM has no cells or they are not known
+    possible: Ask
+    symmetric: Ask | None
+    #: the cells matter and are not known
+    doubtful: bool
+    #: VMs per node
+    homes: Counter[str] = field(default_factory=Counter)
+    #: nodes that are no targets whatever counts say: their kubelet refused an equal pod
+    struck: tuple[str, ...] = ()
+    at: float = 0.0
+    found: "_Found | None" = None
+    found_symmetric: "_Found | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Nodes that fit, and those of them where VMs of the class run."""
+
+    nodes: int
+    homes: frozenset[str]
+
+    def seen_from(self, node: str) -> int:
+        """Targets of a VM on this node."""
+        return self.nodes - (node in self.homes)
+
+
+class Evacuability:
+    """The numbers of the last round over all VMs, and the steps of the next."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._known: dict[_Key, _Class] = {}
+        #: of the last whole round
+        self.summary: Evacuable | None = None
+
+    def of(self, pod: PodEntry) -> EvacuableAnswer | None:
+        """The numbers of the VM in this pod; None while its class has not been counted."""
+        known = self._known.get(self._key(pod))
+        if known is None or known.found is None:
+            return None
+        symmetric = known.found_symmetric.seen_from(pod.node) if known.found_symmetric is not None else None
+        age = max(0.0, self._cluster.now - known.at)
+        return EvacuableAnswer(known.found.seen_from(pod.node), symmetric, round(age, 1))
+
+    def count(self, pod: PodEntry) -> EvacuableAnswer | None:
+        """Counts the VM in this pod at once, as long as that takes."""
+        one = self._new(pod)
+        one.homes[pod.node] += 1
+        for _ in self._count(one):
+            pass
+        self._known[self._key(pod)] = one
+        return self.of(pod)
+
+    def round(self) -> Iterator[None]:
+        """One round over all VMs; every step of the iteration is a small piece of work."""
+        began = self._cluster.now
+        classes: dict[_Key, _Class] = {}
+        for number, pod in enumerate(self._pods()):
+            if number % _VMS_AT_ONCE == 0:
+                yield
+            if not pod.launcher or not pod.vmi or not is_at_home(self._cluster, pod):
+                continue
+            key = self._key(pod)
+            one = classes.get(key)
+            if one is None:
+                one = classes[key] = self._new(pod)
+                yield
+            one.homes[pod.node] += 1
+        # Classes are shown as they are counted; those that no VM is in any more go at the end.
+        symmetric, possible, unknown = dict.fromkeys(BUCKETS, 0), dict.fromkeys(BUCKETS, 0), 0
+        for key, one in classes.items():
+            yield from self._count(one)
+            self._known[key] = one
+            unknown += one.homes.total() if one.doubtful else 0
+            for number, (node, vms) in enumerate(one.homes.items()):
+                if number % _VMS_AT_ONCE == 0:
+                    yield
+                for found, counts in ((one.found, possible), (one.found_symmetric, symmetric)):
+                    if found is not None:
+                        counts[_bucket(found.seen_from(node))] += vms
+        self._known = classes
+        self.summary = Evacuable(began, symmetric, possible, unknown)
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _pods(self) -> Iterator[PodEntry]:
+        """Bound pods node by node: a list of them all would be one long step. Some may come or go meanwhile."""
+        for state in list(self._cluster.nodes.values()):
+            for uid in list(state.bound()):
+                pod = self._cluster.pods.get(uid)
+                if pod is not None:
+                    yield pod
+
+    def _key(self, pod: PodEntry) -> _Key:
+        guest, life = self._cluster.vms.guest(pod.vmi), self._cluster.vms.layouts.life(pod.vmi)
+        cells = self._cluster.vms.layouts.cells(pod.vmi)
+        policy = self._cluster.migration.value
+        return id(pod.demand.containers), id(guest), id(cells), life.sockets, pod.told, policy
+
+    def _new(self, pod: PodEntry) -> _Class:
+        subject = target_of(self._cluster, pod)
+        ask = subject.question.ask
+        symmetric = None
+        if ask.cells is not None and ask.cells.boot:
+            symmetric = replace(ask, cells=replace(ask.cells, symmetric_only=True))
+        return _Class(
+            shared=(pod.demand.containers, subject.guest, self._cluster.vms.layouts.cells(pod.vmi)),
+            possible=ask,
+            symmetric=symmetric,
+            doubtful=ask.cells is not None and not ask.cells.boot,
+            struck=tuple(name for name, _ in self._cluster.lessons.refusers(subject.question.demand, subject.move)),
+        )
+
+    def _count(self, one: _Class) -> Iterator[None]:
+        one.at = self._cluster.now
+        one.found = yield from self._fitting(one, one.possible)
+        if one.symmetric == one.possible:
+            one.found_symmetric = one.found
+        elif one.symmetric is not None:
+            one.found_symmetric = yield from self._fitting(one, one.symmetric)
+
+    def _fitting(self, one: _Class, ask: Ask) -> Generator[None, None, _Found]:
+        """Nodes that fit, a few in each step."""
+        table = self._cluster.table
+        query = Query(table, ask)
+        total, at = table.fitting(query, 0, _NODES_AT_ONCE)
+        while at:
+            yield
+            more, at = table.fitting(query, at, _NODES_AT_ONCE)
+            total += more
+        homes = set()
+        for name in (*one.struck, *(name for name in one.homes if name not in one.struck)):
+            if table.fit(query, orjson.dumps([name])).fits:
+                if name in one.struck:
+                    total -= 1
+                else:
+                    homes.add(name)
+            yield
+        return _Found(total, frozenset(homes))
+
+
+def _bucket(targets: int) -> str:
+    return [name for name, least in BUCKETS.items() if targets >= least][-1]

@@ -1,0 +1,115 @@
+"""A VM that is restarted: a new VMI under the same VM, which prefers nodes that give the cells of the run before.
+
+Nodes of two zones, 8 cores of two threads each, policy none. The VM has 8 vCPUs and an emulator thread; what else runs
+on a node decides how KubeVirt splits them.
+"""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from _fastfit.model import CellsAsk
+from extender.api.objects import Vmi
+from extender.placement.decide import subject_of
+from extender.placement.explain import explain
+from extender.state import layouts
+from extender.state.cluster import Cluster
+from extender.state.events import Source
+from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
+from tests.state.moves import running, target
+
+NONE = {
+    **KUBELET_A,
+    "topologyManagerPolicy": "none",
+    "memoryManagerPolicy": "None",
+    "reservedMemory": [],
+    "reservedSystemCPUs": "0,16,8,24",
+}
+#: CPUs of the pod that runs there, per node: the VM then gets one cell, 4+4 vCPUs, or 5+3.
+BUSY = {"one": 0, "even": 10, "uneven": 9}
+
+
+def owned(name: str, vm: str, vcpus: int = 8, **status: Any) -> Vmi:
+    """A VMI that the VM with this UID controls."""
+    made: dict[str, Any] = msgspec.to_builtins(vmi(name, vcpus))
+    made["metadata"]["ownerReferences"] = [{"kind": "VirtualMachine", "name": vm, "uid": vm, "controller": True}]
+    return msgspec.convert({**made, "status": status}, Vmi)
+
+
+def ran(where: str, vm: str = "db") -> Cluster:
+    """The three nodes, after a first run of the VM on one of them."""
+    cluster = Cluster()
+    for name, cpus in BUSY.items():
+        cluster.put(Source.NODES, node(name, NONE, machine()))
+        if cpus:
+            cluster.put(Source.PODS, running(f"other-{name}", name, cpus, 0))
+    cluster.put(Source.VMIS, owned("run1", vm))
+    cluster.put(Source.PODS, running("run1", where))
+    cluster.work()
+    cluster.delete(Source.PODS, running("run1", where))
+    cluster.delete(Source.VMIS, owned("run1", vm))
+    return cluster
+
+
+def cells(cluster: Cluster, name: str = "run2") -> CellsAsk:
+    """What the waiting pod of this VMI asks of the cells."""
+    found = subject_of(cluster, pod(name)).question.ask.cells
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("where", "vcpus"), [("one", [8]), ("even", [4, 4]), ("uneven", [5, 3])])
+def test_the_stage(where: str, vcpus: list[int]) -> None:
+    """The nodes split the VM as this file says."""
+    cluster = ran(where)
+    cluster.put(Source.VMIS, owned("run2", "db"))
+    assert [count for count, _ in cells(cluster).boot] == vcpus
+
+
+@pytest.mark.parametrize(("where", "best"), [("one", "one"), ("even", "even"), ("uneven", "one")])
+def test_a_restart_finds_its_layout_again(where: str, best: str) -> None:
+    """Even cells are met again, though another node would rank higher for a new VM; uneven ones are not sought."""
+    cluster = ran(where)
+    cluster.put(Source.VMIS, owned("run2", "db"))
+    assert explain(cluster, pod("run2")).nodes[0].node == best
+
+
+def test_another_vm_is_not_a_restart() -> None:
+    """A VM of another owner, and a VMI without one, boot as new: one cell ranks first."""
+    cluster = ran("even")
+    cluster.put(Source.VMIS, owned("run2", "another"))
+    cluster.put(Source.VMIS, vmi("alone"))
+    for name in ("run2", "alone"):
+        assert cells(cluster, name).boot == ()
+        assert explain(cluster, pod(name)).nodes[0].node == "one"
+
+
+def test_a_vm_of_another_size_boots_as_new() -> None:
+    """Cells of 8 vCPUs say nothing about 12."""
+    cluster = ran("even")
+    cluster.put(Source.VMIS, owned("run2", "db", 12))
+    assert cells(cluster).boot == ()
+
+
+def test_a_migration_keeps_the_cells_of_this_run() -> None:
+    """The second run booted with one cell: that is what its target is asked for, not the cells of the first run."""
+    cluster = ran("even")
+    cluster.put(Source.VMIS, owned("run2", "db"))
+    cluster.put(Source.PODS, running("run2", "one"))
+    cluster.work()
+    found = subject_of(cluster, target("run2")).question.ask.cells
+    assert found is not None
+    assert (found.moving, found.boot) == (8, ((8, 16 * GI),))
+    assert cells(cluster).boot == ((8, 16 * GI),)
+
+
+def test_memory_of_former_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VMs are not watched, so the one that booted longest ago is forgotten."""
+    monkeypatch.setattr(layouts, "_MAX_FORMER", 1)
+    cluster = ran("even")
+    cluster.put(Source.VMIS, owned("next", "other"))
+    cluster.put(Source.PODS, running("next", "one"))
+    cluster.work()
+    cluster.put(Source.VMIS, owned("run2", "db"))
+    assert cells(cluster).boot == ()
