@@ -11,6 +11,7 @@ from extender.api.objects import Pod
 from extender.kubelet.results import Refused
 from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
 from extender.kubevirt.cells_record import cells_in
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
 from extender.placement.winner import move_refusal
@@ -57,11 +58,13 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     role = role_of(pod)
     vmi = controlling_vmi(pod)
     guest = cluster.vms.guest(vmi)
+    installation = cluster.vms.kubevirt
     if role is not PodRole.MIGRATION_TARGET:
         former = cluster.vms.layouts.former(vmi)
-        return Subject(pod, role, guest, question_of(pod, role, guest, zoned, former=former))
+        question = question_of(pod, role, guest, zoned, former=former, installation=installation)
+        return Subject(pod, role, guest, question)
     move = move_of(cluster, vmi, pod.metadata.annotations or {})
-    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move), move)
+    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, installation=installation), move)
 
 
 def move_of(cluster: Cluster, vmi: str, annotations: Mapping[str, str]) -> Move:
@@ -96,9 +99,9 @@ class Decider:
         """The kernel's answer as the picture stands, the pod's own charge included; nothing is changed."""
         cluster.work()
         fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
-        for name in cluster.refusers(subject.question.demand):
+        for name, code in cluster.lessons.refusers(subject.question.demand, subject.move):
             with contextlib.suppress(KeyError):  # not among the names of this call
-                fit.overrule(name, Code.RefusedBefore)
+                fit.overrule(name, code)
         return fit
 
     def charge(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
@@ -123,7 +126,16 @@ class Decider:
         self.cluster.freshen(pod.node)
         guest = self.cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
-        ask = ask_of(pod.demand, PodRole.FIRST_BOOT, guest, self.cluster.zoned_devices, dedicated=dedicated)
+        # A target is converted without its devices; that it is one, its VM's status no longer tells.
+        installation = self.cluster.vms.kubevirt if pod.boots else Installation()
+        ask = ask_of(
+            pod.demand,
+            PodRole.FIRST_BOOT,
+            guest,
+            self.cluster.zoned_devices,
+            dedicated=dedicated,
+            installation=installation,
+        )
         fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
         return verdict_of(next(iter(fit.counts())))
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from _fastfit import Table
 from _fastfit.codes import Code
-from extender.api.objects import Pod
-from extender.kubelet.pod import PodDemand
+from extender.api.objects import Migration, Pod
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
@@ -22,6 +21,7 @@ from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
 from extender.state.layouts import Seen
+from extender.state.lessons import Lessons
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over, is_refusal
@@ -65,8 +65,7 @@ class Cluster:
         self.zoned_devices: frozenset[str] = frozenset()
         #: kinds that are watched with success: an object that we have not seen is on its way
         self.served: set[Source] = set()
-        #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
-        self.taught: dict[str, None] = {}
+        self.lessons = Lessons(self.nodes)
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
@@ -77,7 +76,7 @@ class Cluster:
             Source.NODES: Keyed(statement_in, lambda: [n for n, s in nodes.items() if s.known], self._set_statement),
             Source.REPORTS: Keyed(report_in, lambda: [n for n, s in nodes.items() if s.report], self._set_report),
             Source.VMIS: Keyed(vm_in, vms.seen, self._set_vm),
-            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, partial(self._note, vms.put_migration)),
+            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, partial(self._note, self._put_migration)),
             Source.KUBEVIRTS: Keyed(kubevirt_in, vms.installations.keys, partial(self._note, vms.put_installation)),
         }
 
@@ -91,17 +90,6 @@ class Cluster:
     def charged(self) -> int:
         """Pods that hold something or are promised something."""
         return len(self.pods) + len(self.promises)
-
-    def refusers(self, demand: PodDemand) -> list[str]:
-        """Nodes whose kubelet refused an equal pod and that hold the same since."""
-        found = []
-        for name in list(self.taught):
-            state = self.nodes.get(name)
-            if state is None or not state.learned:
-                del self.taught[name]
-            elif state.learned.refuses(demand):
-                found.append(name)
-        return found
 
     def node(self, name: str) -> NodeState | None:
         """A node of the picture whose Node object has been seen."""
@@ -314,7 +302,8 @@ class Cluster:
             self._end_pods([uid])
             self.withdraw(uid)
             if refused is not None:
-                self._learn(refused, record.status.reason or "")
+                self.lessons.kubelet_refused(refused, record.status.reason or "")
+                self._mark(refused.node)
             return
         if not record.spec.node_name:
             self._put_unbound(record)
@@ -344,10 +333,17 @@ class Cluster:
         self.vms.hold(entry)
         state = self._state(entry.node)
         entry.node = state.name
+        if entry.launcher and not entry.boots and self._moves_in(entry, listed=listed):
+            self.lessons.arrives(entry, state)
         state.hold(entry)
         self._mark(entry.node)
         if entry.admitted and not listed:
             self.observer.kubelet_admitted(entry.our_verdict, entry)
+
+    def _moves_in(self, entry: PodEntry, *, listed: bool) -> bool:
+        """Whether a pod that is not its VM's first is a migration's target; once moved in it is like any other."""
+        home = self.vms.layouts.life(entry.vmi).node
+        return home != entry.node and bool(home or not listed)
 
     def _progress(self, entry: PodEntry, admitted: bool, running: bool) -> None:
         """A bound pod was admitted by its kubelet, or its containers started."""
@@ -392,13 +388,6 @@ class Cluster:
         self._refused.add(entry.uid)
         self.observer.kubelet_refused(reason, entry.our_verdict, entry, record.status.message or "")
         return entry
-
-    def _learn(self, entry: PodEntry, reason: str) -> None:
-        state = self.nodes.get(entry.node)
-        if state is not None and state.learned.refused(entry.demand, reason):
-            state.facts_changed = True
-        self.taught[entry.node] = None
-        self._mark(entry.node)
 
     def _end_pods(self, uids: Iterable[str]) -> None:
         """Pods that hold nothing any more; those known are all of one node."""
@@ -447,3 +436,9 @@ class Cluster:
     def _note(self, put: Callable[[Any, Any], None], key: Any, known: Any) -> None:
         self.changes += 1
         put(key, known)
+
+    def _put_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        self.vms.put_migration(key, record)
+        taught = self.lessons.migration_changed(record, self.vms.layouts.cells) if record is not None else ""
+        if taught:
+            self._mark(taught)

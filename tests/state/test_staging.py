@@ -210,7 +210,7 @@ def test_a_refusal_in_a_list_is_told_of_a_pod_that_was_held() -> None:
         cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
     assert told == ["TopologyAffinityError"]
     assert set(cluster.pods) == {"uid-vm01", "uid-vm02"}
-    assert "a" in cluster.taught
+    assert "a" in cluster.lessons.taught
 
 
 def test_a_pod_of_a_list_that_sits_elsewhere_is_held_once() -> None:
