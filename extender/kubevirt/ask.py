@@ -63,8 +63,9 @@ def question_of(
         installation=installation,
     )
     ordinary = is_ordinary(ask)
-    if guest is None and move is not None and move.policy is not MigrationPolicy.OFF and not ordinary:
-        ask = ask if ask.ask_code is not Code.Fits else replace(ask, ask_code=Code.MoverNotKnown)
+    unknown = guest is None and move is not None and move.policy is not MigrationPolicy.OFF
+    if unknown and ask.ask_code is Code.Fits:
+        ask = replace(ask, ask_code=Code.MoverNotKnown)
     return Question(demand, ask, ordinary)
 
 

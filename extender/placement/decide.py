@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from _fastfit import Fit
 from _fastfit.codes import Code
+from extender import names
 from extender.api.objects import Pod
 from extender.kubelet.results import Refused
 from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
+from extender.kubevirt.cells_record import cells_in
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
@@ -55,13 +57,27 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     role = role_of(pod)
     vmi = controlling_vmi(pod)
     guest = cluster.vms.guest(vmi)
-    layouts, installation = cluster.vms.layouts, cluster.vms.kubevirt
+    installation = cluster.vms.kubevirt
     if role is not PodRole.MIGRATION_TARGET:
-        question = question_of(pod, role, guest, zoned, former=layouts.former(vmi), installation=installation)
-        return Subject(pod, role, guest, question)
-    policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
-    move = Move(layouts.cells(vmi), layouts.life(vmi).sockets, policy, problem)
+        former = cluster.vms.layouts.former(vmi)
+        return Subject(pod, role, guest, question_of(pod, role, guest, zoned, former=former, installation=installation))
+    move = _move(cluster, vmi, pod, guest)
     return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, installation=installation), move)
+
+
+def _move(cluster: Cluster, vmi: str, pod: Pod, guest: Guest | None) -> Move:
+    """What is known of a VM that moves. KubeVirt copies its annotations to the pod, so the call itself carries them."""
+    annotations, layouts = pod.metadata.annotations or {}, cluster.vms.layouts
+    policy, problem = policy_of(annotations, cluster.migration)
+    carried, doubt = cells_in(annotations.get(names.CELLS_ANNOTATION), guest.size) if guest is not None else ((), "")
+    cells, origin = layouts.belief(vmi, carried)
+    if doubt:
+        problem = "; ".join(filter(None, (problem, f"annotation {names.CELLS_ANNOTATION} is not believed: {doubt}")))
+    elif carried and carried != cells:
+        told = "+".join(str(count) for count, _ in carried)
+        known = f"annotation {names.CELLS_ANNOTATION} ({told} vCPUs) contradicts what is known otherwise"
+        problem = "; ".join(filter(None, (problem, known)))
+    return Move(cells, layouts.life(vmi).sockets, policy, problem, origin.value)
 
 
 class Decider:

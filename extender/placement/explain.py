@@ -154,10 +154,11 @@ def _move_notes(guest: Guest, move: Move) -> list[str]:
         return ["the guest does not see the host's NUMA: a migration has no cells to keep"]
     if move.boot:
         cells = ", ".join(f"{vcpus} vCPUs with {amount_words('memory', amount)}" for vcpus, amount in move.boot)
-        known = f"guest cells since its boot: {cells}"
+        known = f"guest cells since its boot: {cells} ({move.origin})"
     else:
         known = (
-            "the guest's cells are not known (its boot was not seen): fewer zones rank first, none is refused for them"
+            "the guest's cells are not known (its boot was not seen, or a later move disproves it): "
+            "fewer zones rank first, none is refused for them"
         )
     return [known, f"migration policy: {move.policy.value}"]
 

@@ -14,15 +14,13 @@ from _fastfit import Table
 from _fastfit.codes import Code
 from extender.api.objects import Migration, Pod
 from extender.kubelet.results import Admitted, Refused
-from extender.kubevirt.installation import Installation
-from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
 from extender.state.attempts import Attempt, Nomination, Promise, attempt_failed, attempt_of
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
-from extender.state.layouts import Life
+from extender.state.layouts import Seen
 from extender.state.lessons import Lessons
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
@@ -65,20 +63,21 @@ class Cluster:
         self.migration = MigrationPolicy.PREFER
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
-        self.absent_kinds: set[Source] = set()
+        #: kinds that are watched with success: an object that we have not seen is on its way
+        self.served: set[Source] = set()
         self.lessons = Lessons(self.nodes)
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
         self._dirty: dict[str, None] = {}
-        nodes = self.nodes
+        nodes, vms = self.nodes, self.vms
         #: every kind but pods
         self._keyed: Mapping[Source, Keyed[Any, Any]] = {
             Source.NODES: Keyed(statement_in, lambda: [n for n, s in nodes.items() if s.known], self._set_statement),
             Source.REPORTS: Keyed(report_in, lambda: [n for n, s in nodes.items() if s.report], self._set_report),
-            Source.VMIS: Keyed(vm_in, self.vms.seen, self._set_vm),
-            Source.MIGRATIONS: Keyed(migration_in, self.vms.migrations.keys, self._set_migration),
-            Source.KUBEVIRTS: Keyed(kubevirt_in, self.vms.installations.keys, self._set_installation),
+            Source.VMIS: Keyed(vm_in, vms.seen, self._set_vm),
+            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, self._set_migration),
+            Source.KUBEVIRTS: Keyed(kubevirt_in, vms.installations.keys, partial(self._note, vms.put_installation)),
         }
 
     # --- reading ---------------------------------------------------------------------------------------
@@ -106,7 +105,7 @@ class Cluster:
             self._put_pod(record)
         else:
             self._keyed[source].put(record)
-        self.absent_kinds.discard(source)
+        self.served.add(source)
 
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone."""
@@ -117,11 +116,11 @@ class Cluster:
             self.withdraw(uid)
         else:
             self._keyed[source].delete(record)
-        self.absent_kinds.discard(source)
+        self.served.add(source)
 
     def stage(self, source: Source) -> Staging:
         """Begins a whole list of a kind; nothing changes before its swap. Rows follow at the next `work`."""
-        done = partial(self.absent_kinds.discard, source)
+        done = partial(self.served.add, source)
         return PodStaging(self, done) if source is Source.PODS else self._keyed[source].stage(done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
@@ -135,7 +134,7 @@ class Cluster:
     def absent(self, source: Source) -> None:
         """The API server does not serve this kind."""
         self.replace(source, ())
-        self.absent_kinds.add(source)
+        self.served.discard(source)
 
     def configure(
         self,
@@ -325,9 +324,11 @@ class Cluster:
         if promise is not None and promise.node == entry.node:
             del self.promises[entry.uid]
             entry.our_verdict = promise.verdict
+            entry.boot_seen = True
         else:
             self.withdraw(entry.uid)
             entry.our_verdict = "none" if listed else self.judge(entry)
+            entry.boot_seen = not listed
         self.pods[entry.uid] = entry
         self.vms.hold(entry)
         state = self._state(entry.node)
@@ -426,19 +427,18 @@ class Cluster:
 
     # --- inside: VMs ---------------------------------------------------------------------------------------
 
-    def _set_vm(self, uid: str, known: tuple[Guest | None, Life] | None) -> None:
+    def _set_vm(self, uid: str, known: Seen | None) -> None:
         self.changes += 1
         if self.vms.put(uid, known):
             for pod in self.vms.pods_of(uid):
                 self._mark(pod.node)
 
-    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+    def _note(self, put: Callable[[Any, Any], None], key: Any, known: Any) -> None:
         self.changes += 1
-        self.vms.put_migration(key, record)
+        put(key, known)
+
+    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        self._note(self.vms.put_migration, key, record)
         taught = self.lessons.migration_changed(record, self.vms.layouts.cells) if record is not None else ""
         if taught:
             self._mark(taught)
-
-    def _set_installation(self, key: tuple[str, str], known: Installation | None) -> None:
-        self.changes += 1
-        self.vms.put_installation(key, known)
