@@ -76,7 +76,7 @@ class Cluster:
             Source.NODES: Keyed(statement_in, lambda: [n for n, s in nodes.items() if s.known], self._set_statement),
             Source.REPORTS: Keyed(report_in, lambda: [n for n, s in nodes.items() if s.report], self._set_report),
             Source.VMIS: Keyed(vm_in, vms.seen, self._set_vm),
-            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, partial(self._note, self._put_migration)),
+            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, self._set_migration),
             Source.KUBEVIRTS: Keyed(kubevirt_in, vms.installations.keys, partial(self._note, vms.put_installation)),
         }
 
@@ -437,8 +437,8 @@ class Cluster:
         self.changes += 1
         put(key, known)
 
-    def _put_migration(self, key: tuple[str, str], record: Migration | None) -> None:
-        self.vms.put_migration(key, record)
+    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        self._note(self.vms.put_migration, key, record)
         taught = self.lessons.migration_changed(record, self.vms.layouts.cells) if record is not None else ""
         if taught:
             self._mark(taught)
