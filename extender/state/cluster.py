@@ -32,8 +32,7 @@ from extender.state.vms import Vms
 
 __all__ = ["Cluster"]
 
-#: Deleted pods whose UIDs are kept.
-_MOST_GONE = 1024
+_MOST_GONE = 1024  # deleted pods whose UIDs are kept
 #: Pods of one node that are played in one step of `work`.
 _PODS_AT_ONCE = 8
 
