@@ -31,6 +31,7 @@ cdef struct Slots:
     int32_t *index
     int32_t capacity
     int32_t count
+    int32_t top             # no slot from here on was ever used
     int32_t free
     int32_t first
     uint32_t mask
@@ -115,6 +116,7 @@ cdef inline int32_t insert(Slots *slots, const char *name, Py_ssize_t length) no
     cdef int32_t number = slots.free
     cdef Slot *slot = &slots.slot[number]
     slots.free = slot.next
+    slots.top = max(slots.top, number + 1)
     slot.name = name
     slot.length = <int32_t>length
     slot.hash = hash_name(name, length)

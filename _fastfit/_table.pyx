@@ -42,13 +42,16 @@ cdef class Query:
     cdef int extend(self, Table table) except -1:
         """Follow the table's growth: room for an answer per slot, columns for every schema."""
         cdef void *larger
-        if self.capacity < table.slots.capacity:
-            larger = PyMem_Realloc(self.answers, table.slots.capacity * sizeof(Answer))
+        cdef int32_t room
+        if self.capacity < table.slots.top:
+            # As few as will do at first: fresh pages cost as much as judging. A table that grows will grow on.
+            room = table.slots.top if not self.capacity else min(table.slots.capacity, table.slots.top * 5 // 4 + 16)
+            larger = PyMem_Realloc(self.answers, room * sizeof(Answer))
             if larger == NULL:
                 raise MemoryError
             self.answers = <Answer *>larger
-            memset(self.answers + self.capacity, 0, (table.slots.capacity - self.capacity) * sizeof(Answer))
-            self.capacity = table.slots.capacity
+            memset(self.answers + self.capacity, 0, (room - self.capacity) * sizeof(Answer))
+            self.capacity = room
         if self.schemas < len(table.schemas):
             larger = PyMem_Realloc(self.columns, len(table.schemas) * sizeof(Columns))
             if larger == NULL:
