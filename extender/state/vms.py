@@ -1,6 +1,7 @@
 """The VMs of the picture, by UID of the VMI: guest, present life, cells at boot, live pods; and their migrations."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from extender.api.objects import Migration
 from extender.kubevirt.installation import Installation
@@ -27,6 +28,8 @@ class Vms:
         #: what the KubeVirt objects say, by namespace and name; KubeVirt itself runs with one
         self.installations: dict[tuple[str, str], Installation] = {}
         self._pods: dict[str, tuple[PodEntry, ...]] = {}
+        #: guests of which only a part runs: they wait for a migration to grow
+        self._growing: dict[str, Guest] = {}
 
     @property
     def kubevirt(self) -> Installation:
@@ -36,6 +39,10 @@ class Vms:
     def guest(self, vmi: str) -> Guest | None:
         """The guest of a VMI; None when the VMI is not known."""
         return self.guests.get(vmi)
+
+    def running(self, vmi: str) -> Guest | None:
+        """The guest with as many sockets as run now: what starts in a pod, whatever the spec says by then."""
+        return self._growing.get(vmi) or self.guests.get(vmi)
 
     def pods_of(self, vmi: str) -> tuple[PodEntry, ...]:
         """The VM's live bound pods, the last bound one last."""
@@ -49,6 +56,9 @@ class Vms:
         """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
         guest, life = known if known is not None else (None, None)
         self.layouts.see(vmi, life)
+        self._growing.pop(vmi, None)
+        if guest is not None and life is not None and 0 < life.sockets < guest.size.sockets:
+            self._growing[vmi] = replace(guest, size=replace(guest.size, sockets=life.sockets))
         if self.guests.get(vmi) == guest:
             return False
         if guest is None:
