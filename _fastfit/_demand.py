@@ -114,6 +114,7 @@ def _sound(ask: Ask) -> bool:
         and 0 <= cells.moving <= cells.cores
         and len(cells.boot) <= MAX_ZONES
         and all(0 < vcpus <= MAX_COUNT and 0 <= amount <= MAX_AMOUNT for vcpus, amount in cells.boot)
+        and {name for name, count in ask.containers[cells.container].devices if count}.issuperset(cells.strict)
     )
 
 

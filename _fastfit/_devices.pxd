@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from _fastfit._types cimport Books, ZONES, lowest
+from _fastfit._types cimport Books, DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_OPEN, FITS, ZONES
 
 
 cdef inline uint32_t hosts_of(const Books *books, int32_t name) noexcept nogil:
@@ -83,3 +83,57 @@ cdef inline bint device_allocate(
         for zone in range(zones):
             books.device_reuse[name][zone] += taken[zone]
     return True
+
+
+# Whether `count` devices of what was free come from the zones of the mask `cells` only.
+cdef inline int cells_code(
+    const int32_t *free, int32_t zones, int32_t count, uint32_t mask, uint32_t cells
+) noexcept nogil:
+    cdef int64_t held, inside, taken, missing = count
+    cdef int32_t zone, turn
+    cdef bint sure = True
+    if not mask:
+        mask = (<uint32_t>1 << zones) - 1
+    for turn in range(2):
+        held = inside = 0
+        for zone in range(zones):
+            if (mask >> zone & 1) == (turn == 0):
+                held += free[zone]
+                if cells >> zone & 1:
+                    inside += free[zone]
+        taken = min(missing, held)
+        if taken > inside:
+            return DEVICE_OUTSIDE_CELLS
+        if missing and inside != held:
+            sure = False
+        missing -= taken
+    return FITS if sure else DEVICE_ZONE_OPEN
+
+
+# See _judge_py._strict_code.
+cdef inline int strict_code(const Books *books, uint32_t cells) noexcept nogil:
+    cdef int32_t item, name
+    cdef int code, worst = FITS
+    for item in range(books.ask.part[books.ask.main].devices):
+        name = books.ask.part[books.ask.main].device_name[item]
+        if not books.ask.strict >> name & 1:
+            continue
+        code = DEVICE_ZONE_OPEN
+        if books.has_device[name]:
+            code = cells_code(
+                books.main_devices[name], books.row.zones, books.ask.part[books.ask.main].device[item],
+                books.main_mask, cells,
+            )
+        worst = max(worst, code)
+    return worst
+
+
+# Zones that gave a device.
+cdef inline uint32_t device_zones(const Books *books) noexcept nogil:
+    cdef uint32_t mask = 0
+    cdef int32_t item, zone, zones = books.row.zones
+    for item in range(books.ask.devices):
+        for zone in range(zones if books.has_device[item] else 0):
+            if books.row.device_free[books.columns.device[item] * zones + zone] > books.device_free[item][zone]:
+                mask |= <uint32_t>1 << zone
+    return mask

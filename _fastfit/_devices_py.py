@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from _fastfit._hints_py import Hints, bits, submasks, subset_sums
+from _fastfit.codes import Code
 from _fastfit.model import Row
 
-__all__ = ["DeviceBooks", "allocate", "device_books", "device_hints", "empty_device_hints"]
+__all__ = ["DeviceBooks", "allocate", "cells_code", "device_books", "device_hints", "empty_device_hints"]
 
 
 @dataclass(slots=True)
@@ -77,3 +78,23 @@ def allocate(books: DeviceBooks, count: int, mask: int | None, regular_init: boo
         for zone, got in enumerate(taken):
             books.reuse[zone] += got
     return True
+
+
+def cells_code(free: Sequence[int], count: int, mask: int | None, cells: int) -> Code:
+    """Whether `count` devices of what was free come from the zones of the mask `cells` only.
+
+    The kubelet takes any of the devices in `mask`, then any others, so often only both bounds can be told: refused where
+    some device must lie outside, unknown where one may.
+    """
+    zones = range(len(free))
+    aligned = [zone for zone in zones if mask is None or mask >> zone & 1]
+    others = [zone for zone in zones if zone not in aligned]
+    missing, sure = count, True
+    for group in (aligned, others):
+        held = sum(free[zone] for zone in group)
+        inside = sum(free[zone] for zone in group if cells >> zone & 1)
+        if min(missing, held) > inside:
+            return Code.DeviceOutsideCells
+        sure = sure and (inside == held or not missing)
+        missing -= min(missing, held)
+    return Code.Fits if sure else Code.DeviceZoneOpen

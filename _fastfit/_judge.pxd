@@ -3,11 +3,12 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of
-from _fastfit._devices cimport device_allocate, device_offers
+from _fastfit._devices cimport device_allocate, device_offers, device_zones, strict_code
 from _fastfit._hints cimport Offer, nobody_cares, one_zone, preferred_mask, survey, unpreferred_mask
 from _fastfit._memory cimport memory_allocate, sum_over
 from _fastfit._types cimport (
-    Answer, Ask, BEST_EFFORT, Books, Columns, CORE_SPLIT, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT, Detail,
+    Answer, Ask, BEST_EFFORT, Books, Columns, CORE_SPLIT, CPU_MANAGER_NOT_STATIC, DEVICE_OUTSIDE_CELLS,
+    DEVICE_ZONE_SHORT, Detail,
     FIRST_REFUSED, FITS, GUEST_MEMORY_PAGES, INIT_CONTAINER_CPUS, MEMORY_GROUP_CONFLICT, MORE_ZONES_THAN_CELLS,
     NEVER_FITS_ZONE, NODE_CPU_SHORT, NONE, NOT_SYMMETRIC, NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED, PAGES_NOT_REPORTED, Part,
     Row, SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_PAGES_SHORT,
@@ -246,6 +247,11 @@ cdef inline int allocate(
     cdef uint32_t pinned = 0
     if row.policy == SINGLE_NUMA_NODE and mask == (<uint32_t>1 << row.zones) - 1:
         mask = 0
+    if books.ask.strict and index == books.ask.main:
+        books.main_mask = mask
+        for item in range(books.ask.devices):
+            for zone in range(row.zones if books.has_device[item] else 0):
+                books.main_devices[item][zone] = books.device_free[item][zone] + books.device_reuse[item][zone]
     for item in range(part.devices):
         if books.has_device[part.device_name[item]] and not device_allocate(
             books, part.device_name[item], part.device[item], mask, regular_init
@@ -358,6 +364,7 @@ cdef inline int cells_of(
     cdef int64_t vcpus[ZONES]
     cdef int64_t more, base, share, free, left
     cdef int32_t zone, cells = 0, cell
+    cdef int strict
     cdef bint unknown = False
     mask[0] = 0
     near[0] = layout[0] = 0
@@ -391,6 +398,9 @@ cdef inline int cells_of(
         near[0] = locality(ask, vcpus, cells)
         if ask.symmetric_only and near[0] < LOCALITY_TOP:
             return NOT_SYMMETRIC
+    strict = strict_code(books, mask[0]) if ask.strict else FITS
+    if strict == DEVICE_OUTSIDE_CELLS:
+        return strict
     base = ask.guest_pages if cells == 1 else ask.guest_pages // cells
     more = ask.guest_pages - base * cells
     left = ask.guest_bytes if ask.moving_cores else 0
@@ -418,7 +428,7 @@ cdef inline int cells_of(
         left -= free
     if unknown:
         return PAGES_NOT_REPORTED
-    return ZONE_PAGES_SHORT if left > 0 else FITS
+    return ZONE_PAGES_SHORT if left > 0 else strict
 
 
 cdef inline int64_t widest(const Row *row, uint32_t mask) noexcept nogil:
@@ -463,7 +473,7 @@ cdef inline void judge(
     const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
 ) noexcept nogil:
     cdef Books books
-    cdef uint32_t mask = 0
+    cdef uint32_t mask = 0, devices
     cdef int64_t near = 0, layout = 0, left = 0
     cdef int32_t zone, item, held, cells
     answer.key = answer.mask = answer.cells = 0
@@ -491,9 +501,11 @@ cdef inline void judge(
         if detail != NULL:
             detail.held[zone] = held
     cells = max(popcount(mask), 1)
+    devices = device_zones(&books) if ask.devices else 0
     answer.mask = <uint16_t>mask
     answer.cells = <uint8_t>cells
-    answer.key = rank_key(near, cells, layout, widest(row, mask), max(left, <int64_t>0), pages_left(&books, mask))
+    left = max(left, <int64_t>0)
+    answer.key = rank_key(near, cells, layout, widest(row, mask | devices), left, pages_left(&books, mask))
     if detail != NULL:
         detail.exact = books.split_known
         for item in range(ask.devices):

@@ -70,6 +70,9 @@ class _Books:
     blocks: list[Block] = field(default_factory=list)
     masks: dict[int, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    #: for the main container: what Topology Manager told the Device Manager, and the devices it could choose from
+    main_mask: int | None = None
+    main_devices: dict[str, list[int]] = field(default_factory=dict)
 
 
 def node_code(row: Row, demand: Demand) -> Code:
@@ -226,6 +229,12 @@ def _allocate(books: _Books, index: int, request: ContainerAsk, decision: Merged
     if row.policy is Policy.SINGLE_NUMA_NODE and mask == (1 << len(row.zones)) - 1:
         mask = None
     regular_init = request.kind == 0
+    if index == books.demand.main:
+        books.main_mask = mask
+        books.main_devices = {
+            name: [has + left for has, left in zip(own.free, own.reuse, strict=True)]
+            for name, own in books.devices.items()
+        }
     for name, count in request.devices:
         own = books.devices.get(name)
         if own is not None and not devices_.allocate(own, count, mask, regular_init):
@@ -276,10 +285,13 @@ def _land(books: _Books) -> Outcome:
         if isinstance(made, Code):
             return Outcome(made, steps=books.steps)
         cells = made
-        code = pages_code(row, demand.ask.cells, cells)
+        mask = sum(1 << cell.zone for cell in cells)
+        strict = _strict_code(books, mask)
+        code = strict if strict is Code.DeviceOutsideCells else pages_code(row, demand.ask.cells, cells)
+        if code is Code.Fits:
+            code = strict
         if code is not Code.Fits:
             return Outcome(code, steps=books.steps)
-        mask = sum(1 << cell.zone for cell in cells)
         near, layout = locality(demand.ask.cells, cells), layout_of(demand.ask.cells, cells)
     else:
         mask = sum(1 << zone for zone, cpus in enumerate(main.cpus) if cpus) or books.masks.get(demand.main, 0)
@@ -290,7 +302,8 @@ def _land(books: _Books) -> Outcome:
     ]
     count = max(mask.bit_count(), 1)
     cpus_left = sum(row.zones[zone].cpu_free - held[zone] for zone in bits(mask))
-    key = rank_key(count, widest(row.distances, mask), max(cpus_left, 0), _pages_left(books, mask), near, layout)
+    far = widest(row.distances, mask | _device_zones(books))
+    key = rank_key(count, far, max(cpus_left, 0), _pages_left(books, mask), near, layout)
     placement = Placement(
         mask,
         tuple(held),
@@ -303,6 +316,30 @@ def _land(books: _Books) -> Outcome:
         ),
     )
     return Outcome(Code.Fits, mask, count, key, placement, books.steps)
+
+
+def _strict_code(books: _Books, cells: int) -> Code:
+    """KubeVirt's strict PCI placement: DeviceOutsideCells before DeviceZoneOpen before Fits."""
+    ask = books.demand.ask
+    assert ask.cells is not None
+    asked = dict(ask.containers[ask.cells.container].devices)
+    codes = [
+        devices_.cells_code(books.main_devices[name], asked[name], books.main_mask, cells)
+        if name in books.main_devices
+        else Code.DeviceZoneOpen
+        for name in ask.cells.strict
+    ]
+    return max(codes, default=Code.Fits)
+
+
+def _device_zones(books: _Books) -> int:
+    """Mask of the zones that gave a device."""
+    mask = 0
+    for name, own in books.devices.items():
+        for zone, left in enumerate(own.free):
+            if books.row.zones[zone].device_free.get(name, 0) > left:
+                mask |= 1 << zone
+    return mask
 
 
 def _pages_left(books: _Books, mask: int) -> int:

@@ -8,7 +8,8 @@ Most significant part first:
     5     fewer cells: the zones that the pod touches, 1 where it touches none
     2     boots of guests with cells: 2 where the layout of the run before is met again, 1 where all cells have as many
           vCPUs, so that many nodes can repeat it for a migration; else 0
-    8     nearer: the largest distance between two touched zones (0 for one zone, 255 where distances are not known)
+    8     nearer: the largest distance between two zones that are touched or give a device (0 for one zone, 255 where
+          distances are not known)
     14    tighter: CPUs left free in the touched zones
     26    tighter: what is left of the asked pages there, in pages of that size (in MiB of plain memory where no pages
           are asked for); by Memory Manager's books where it keeps them, else by the pages no VM holds

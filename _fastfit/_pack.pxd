@@ -169,6 +169,8 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
         packed.guest_bytes = ask.cells.memory_bytes
         packed.moving_cores = ask.cells.moving
         packed.symmetric_only = ask.cells.symmetric_only
+        for name in ask.cells.strict:
+            packed.strict |= <uint32_t>1 << <int32_t>demand.device_names.index(name)
         packed.boots = <int32_t>len(ask.cells.boot)
         for place, cell in enumerate(ask.cells.boot):
             packed.boot_vcpus[place], packed.boot_bytes[place] = cell

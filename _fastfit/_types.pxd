@@ -16,6 +16,7 @@ cdef enum:
     OPTIONS_UNDECIDED = 7
     PAGES_NOT_REPORTED = 11
     INIT_CONTAINER_CPUS = 12
+    DEVICE_ZONE_OPEN = 17
     FIRST_REFUSED = 32
     CPU_MANAGER_NOT_STATIC = 33
     NO_PAGES_OF_SIZE = 34
@@ -32,6 +33,7 @@ cdef enum:
     GUEST_MEMORY_PAGES = 46
     MORE_ZONES_THAN_CELLS = 48
     NOT_SYMMETRIC = 49
+    DEVICE_OUTSIDE_CELLS = 67
 
 cdef enum:
     NONE = 0
@@ -122,6 +124,7 @@ cdef struct Ask:
     int64_t moving_cores    # 0: a boot
     int32_t boots           # cells of a moving guest's boot, or of the run before a boot; 0: not known
     int32_t symmetric_only
+    uint32_t strict         # devices, by index, that must lie in zones with a vCPU
     int64_t boot_vcpus[ZONES]
     int64_t boot_bytes[ZONES]
     Part pod
@@ -170,6 +173,8 @@ cdef struct Books:
     int32_t main_cpus[ZONES]
     int32_t main_cores[ZONES]
     uint32_t main_memory
+    uint32_t main_mask      # what the Device Manager was told for the main container; 0: nothing
+    int32_t main_devices[RESOURCES][ZONES]  # what it could choose from
     int64_t no_bytes[ZONES]
     int32_t no_devices[ZONES]
 

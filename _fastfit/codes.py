@@ -30,6 +30,7 @@ class Code(IntEnum):
     DemandUnreadable = 14
     FactsContradict = 15
     MoverNotKnown = 16
+    DeviceZoneOpen = 17
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33
@@ -52,6 +53,8 @@ class Code(IntEnum):
     OrderUndecided = 62
     ProbeUnderWay = 63
     LauncherCpusShort = 65
+    MigrationFailedBefore = 66
+    DeviceOutsideCells = 67
 
 
 LAST_UNKNOWN: Final = 31

@@ -31,6 +31,8 @@ RULES = {
     Code.GuestMemoryPages: "guest memory must be whole pages and at least one per guest cell (KubeVirt)",
     Code.MoreZonesThanCells: "vCPUs would lie in more zones than the guest has cells: libvirt refuses the target's domain",
     Code.NotSymmetric: "the vCPUs per guest cell differ from the boot's, and only equal ones are allowed",
+    Code.DeviceOutsideCells: "a device must come from a zone without a vCPU (KubeVirt: strict PCI placement)",
+    Code.DeviceZoneOpen: "the zone of a device is not known, or the kubelet may choose one without a vCPU",
     Code.OptionsUndecided: "a CPU Manager option decides by CPU ids which zones give the CPUs",
     Code.InitContainerCpus: "which zones keep an init container's CPUs depends on CPU ids",
     Code.PagesNotReported: "free pages of a touched zone are not known",

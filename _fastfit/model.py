@@ -106,6 +106,8 @@ class CellsAsk:
     boot: tuple[tuple[int, int], ...] = ()
     #: only targets that repeat the boot's vCPUs per cell will do (where `boot` is known)
     symmetric_only: bool = False
+    #: devices of the compute container that a boot survives only in zones with a vCPU (KubeVirt's PCI placement)
+    strict: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ MACHINE_ANNOTATION: Final = f"{PREFIX}/machine"
 #: Annotation of a VM (copied by KubeVirt to its pods): strict, prefer or off.
 MIGRATION_ANNOTATION: Final = f"{PREFIX}/migration"
 
+#: Annotation of a VirtualMachineInstance, written by us: the guest cells that it booted with (kubevirt/cells_record.py).
+CELLS_ANNOTATION: Final = f"{PREFIX}/guest-cells"
+
 #: Label of a namespace whose VMs the opt-in policy hands to our scheduler.
 OPT_IN_LABEL: Final = f"{PREFIX}/opt-in"
 

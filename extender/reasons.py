@@ -111,6 +111,12 @@ REASONS: Final[dict[Code, Reason]] = {
         "It should appear within a second; check the source virtualmachineinstances and its rights.",
         "pod",
     ),
+    Code.DeviceZoneOpen: Reason(
+        "the NUMA zone of a PCI device is not decided",
+        "The report names no zone for the device, or the kubelet may take one that lies outside the guest's cells; then "
+        "KubeVirt's gate PCINUMAAwareTopology keeps the VM from starting.",
+        "zones",
+    ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
         "KubeVirt marks the node unschedulable",
@@ -200,6 +206,16 @@ REASONS: Final[dict[Code, Reason]] = {
         "never starts: the pod asks for fewer CPUs than are pinned",
         "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
         "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
+    ),
+    Code.MigrationFailedBefore: Reason(
+        "an equal migration failed on the node and nothing changed since",
+        "libvirt, QEMU or the target's launcher gave up there: see failureReason of the VirtualMachineInstanceMigration. "
+        "It is tried again when a pod comes to the node or leaves it, or its kubelet restarts.",
+    ),
+    Code.DeviceOutsideCells: Reason(
+        "a PCI device would lie outside the guest's NUMA cells",
+        "With KubeVirt's gate PCINUMAAwareTopology a VM with guestMappingPassthrough boots only if every GPU, host device "
+        "and SR-IOV VF lies in a zone with a vCPU: free CPUs there, or use Topology Manager restricted.",
     ),
     Code.NotSymmetric: Reason(
         "the guest's cells would not match this node's zones",

@@ -174,17 +174,52 @@ class IOThreads(_Record, frozen=True):
     supplemental_pool_thread_count: int | None = None
 
 
+class Device(_Record, frozen=True):
+    name: str = ""
+    #: a device plugin's resource; empty where the device is claimed (DRA)
+    device_name: str = ""
+
+
+class Interface(_Record, frozen=True):
+    name: str = ""
+    sriov: dict[str, Any] | None = None
+
+
+class Devices(_Record, frozen=True):
+    gpus: list[Device] | None = None
+    host_devices: list[Device] | None = None
+    interfaces: list[Interface] | None = None
+
+
+class LaunchSecurity(_Record, frozen=True):
+    sev: dict[str, Any] | None = None
+    snp: dict[str, Any] | None = None
+    tdx: dict[str, Any] | None = None
+
+
 class Domain(_Record, frozen=True):
     cpu: GuestCpu | None = None
     memory: GuestMemory | None = None
     resources: Resources | None = None
     io_threads: IOThreads | None = msgspec.field(default=None, name="ioThreads")
     io_threads_policy: str | None = msgspec.field(default=None, name="ioThreadsPolicy")
+    devices: Devices | None = None
+    launch_security: LaunchSecurity | None = None
+
+
+class HostDisk(_Record, frozen=True):
+    shared: bool | None = None
+
+
+class Volume(_Record, frozen=True):
+    name: str = ""
+    host_disk: HostDisk | None = None
 
 
 class VmiSpec(_Record, frozen=True):
     scheduler_name: str = ""
     domain: Domain = msgspec.field(default_factory=Domain)
+    volumes: list[Volume] | None = None
 
 
 class MigrationState(_Record, frozen=True):
@@ -192,8 +227,12 @@ class MigrationState(_Record, frozen=True):
     source_node: str = ""
     target_node: str = ""
     source_pod: str = ""
+    target_pod: str = ""
     completed: bool = False
     failed: bool = False
+    abort_requested: bool = False
+    abort_status: str = ""
+    failure_reason: str = ""
     target_cpu_set: list[int] | None = msgspec.field(default=None, name="targetCPUSet")
     target_node_topology: str = ""
 
@@ -204,12 +243,23 @@ class Topology(_Record, frozen=True):
     threads: int = 0
 
 
+class ClaimInfo(_Record, frozen=True):
+    claim_name: str = ""
+    access_modes: list[str] | None = None
+
+
+class VolumeStatus(_Record, frozen=True):
+    name: str = ""
+    persistent_volume_claim_info: ClaimInfo | None = None
+
+
 class VmiStatus(_Record, frozen=True):
     node_name: str = ""
     phase: str = ""
     conditions: list[Condition] | None = None
     migration_state: MigrationState | None = None
     current_cpu_topology: Topology | None = msgspec.field(default=None, name="currentCPUTopology")
+    volume_status: list[VolumeStatus] | None = None
 
 
 class Vmi(_Record, frozen=True):
@@ -245,10 +295,20 @@ class LiveUpdateConfiguration(_Record, frozen=True):
     max_cpu_sockets: int | None = None
 
 
+class PermittedDevice(_Record, frozen=True):
+    resource_name: str = ""
+
+
+class PermittedHostDevices(_Record, frozen=True):
+    mediated_devices: list[PermittedDevice] | None = None
+    usb: list[PermittedDevice] | None = None
+
+
 class KubeVirtConfiguration(_Record, frozen=True):
     developer_configuration: DeveloperConfiguration | None = None
     live_update_configuration: LiveUpdateConfiguration | None = None
     vm_rollout_strategy: str = ""
+    permitted_host_devices: PermittedHostDevices | None = None
 
 
 class KubeVirtSpec(_Record, frozen=True):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Coroutine, Sequence
 
 import click
+import msgspec
 import structlog
 
 import _fastfit
@@ -24,6 +25,7 @@ from extender.watch.credentials import find
 from extender.watch.sources import Need
 from extender.watch.transport import KubeTransport
 from extender.watch.watcher import Watcher
+from extender.watch.writer import CellsWriter
 
 __all__ = ["make_server", "serve", "serve_snapshot"]
 
@@ -89,6 +91,8 @@ def make_server(service: Service, bind: Address, ops_bind: Address) -> Server:
 
 async def serve_snapshot(snapshot: Snapshot, settings: Settings, bind: Address, ops_bind: Address) -> None:
     """Serve a picture that never changes, but for what is promised."""
+    # Nothing in it will ever come.
+    settings = msgspec.structs.replace(settings, wait_for_vm_milliseconds=0)
     service = Service(settings)
     snapshot.feed(service.cluster)
     service.settle()
@@ -118,6 +122,8 @@ async def _serve_cluster(
     )
     service.watched(watcher.not_ready, watcher.status)
     background = [watcher.run(), service.keep_current()]
+    if settings.write_guest_cells:
+        background.append(CellsWriter(transport, service.cluster.vms.layouts, service.metrics.cells_write).run())
     if config is not None:
         background.append(ConfigFile(config, settings, service.configure, service.metrics.config_error).follow())
     try:

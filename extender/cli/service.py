@@ -155,8 +155,8 @@ class Service:
 class _Counting:
     """Counts evacuable targets all the time, a little between two looks at what changed."""
 
-    #: Seconds of work at once; the last step may go beyond it by some 0.1 ms.
-    SLICE_S: Final = 0.0005
+    #: Seconds of work at once; with the longest step of all (0.5 ms at 5,000 nodes) it stays below 1 ms.
+    SLICE_S: Final = 0.0004
     #: Seconds from the begin of a round to that of the next, at least.
     ROUND_S: Final = 5.0
 

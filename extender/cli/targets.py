@@ -14,6 +14,7 @@ from extender.cli.picture import cluster_of, open_snapshot
 from extender.cli.settings import settings_for
 from extender.cli.tables import Cell, Column, Paper, clean, paper_for, render, wrap
 from extender.errors import SnapshotError
+from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import controlling_vmi, is_launcher
 from extender.kubevirt.target_pod import target_pod
 from extender.placement.answers import EvacuableAnswer, NodeAnswer, PodAnswer
@@ -69,7 +70,8 @@ def targets(
     else:
         paper = paper_for(sys.stdout)
         click.echo(_page(answer, source, guest.pages if guest is not None else "", paper), color=paper.colour)
-    if not any(node.verdict != "refused" and not _is_source(node) for node in answer.nodes):
+    fixed = guest is not None and immovable(guest, cluster.vms.kubevirt)
+    if fixed or not any(node.verdict != "refused" and not _is_source(node) for node in answer.nodes):
         raise SystemExit(Exit.NO)
 
 

@@ -282,6 +282,24 @@ class Settings(_Part, frozen=True):
             le=604800,
         ),
     ] = 0
+    wait_for_vm_milliseconds: Annotated[
+        int,
+        _field(
+            "a pod may overtake its VirtualMachineInstance or migration in the watches: its first call waits this long "
+            "for them, other calls do not; 0 never waits",
+            "milliseconds",
+            ge=0,
+            le=50,
+        ),
+    ] = 50
+    write_guest_cells: Annotated[
+        bool,
+        _field(
+            "annotates the VMI of a VM that has booted with its guest cells, so that they are known after a restart of ours; "
+            "needs the verb patch on virtualmachineinstances. false, or forbidden: then the cells of VMs that have moved "
+            "are not known, and no target is refused for them"
+        ),
+    ] = True
     charges: Annotated[Charges, _field("promised placements")] = Charges()
     reply: Annotated[Reply, _field("what kube-scheduler is told")] = Reply()
     limits: Annotated[Limits, _field("bounds on one caller")] = Limits()

@@ -24,7 +24,7 @@ from extender.http.connections import mark_used
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
 
-__all__ = ["Reply", "SchedulerApp", "Verbs"]
+__all__ = ["Lack", "Reply", "SchedulerApp", "Verbs"]
 
 _HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json", hdrs.SERVER: "fastfit"})
 _BARE_HEADERS: Final = CIMultiDict({hdrs.SERVER: "fastfit"})
@@ -51,6 +51,20 @@ class Reply(Protocol):
         """One of ok, error, bad_request, not_ready and passed."""
 
 
+class Lack(Protocol):
+    """Objects that a call names and that have not been seen yet."""
+
+    def tell(self, call: Callable[[], None]) -> None:
+        """Call whenever one of them has come."""
+
+    @property
+    def filled(self) -> bool:
+        """Whether all have come."""
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+
+
 class Verbs(Protocol):
     """The extension points. Synchronous: state is read, decided on and charged without giving the loop back."""
 
@@ -59,6 +73,9 @@ class Verbs(Protocol):
 
     def prioritize(self, body: bytes, now: float) -> Reply:
         """Which of them are best."""
+
+    def lack(self, body: bytes) -> Lack | None:
+        """What to wait for before the call is answered; at most once per pod."""
 
 
 class _Refused(Exception):
@@ -80,9 +97,13 @@ class SchedulerApp:
         decisions: DecisionLog,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        wait_s: float = 0.0,
     ) -> None:
-        """`clock` gives the verbs' `now`."""
+        """`clock` gives the verbs' `now`; `wait_s`: how long a call may wait for objects that it names, 0 not at all."""
         self.draining = False
+        self._verbs = verbs
+        self._wait_s = wait_s
         self._calls = {"/filter": ("filter", verbs.filter), "/prioritize": ("prioritize", verbs.prioritize)}
         self._metrics = metrics
         self._decisions = decisions
@@ -102,8 +123,10 @@ class SchedulerApp:
             if refused.status == 405:
                 response.headers[hdrs.ALLOW] = hdrs.METH_POST
         else:
-            # No await from here to the reply.
             mark_used(request)
+            if self._wait_s:
+                await self._wait(body)
+            # No await from here to the reply.
             response, outcome = self._decide(verb, decide, body)
         if self.draining or not request.content.is_eof():
             # the next call goes to another replica; or the rest of this body stands in the way of a next call
@@ -119,6 +142,28 @@ class SchedulerApp:
         if request.method != hdrs.METH_POST:
             raise _Refused(405, "not_post")
         return call
+
+    async def _wait(self, body: bytes) -> None:
+        """Give objects that the pod has overtaken a moment to come. Other calls are answered meanwhile."""
+        try:
+            lack = self._verbs.lack(body)
+        except Exception:  # noqa: BLE001 - waiting is a kindness; the verb itself says what is wrong
+            _log.exception("cannot tell what to wait for", body_bytes=len(body))
+            return
+        if lack is None:
+            return
+        came = asyncio.Event()
+        lack.tell(came.set)
+        try:
+            async with asyncio.timeout(self._wait_s):
+                while not lack.filled:
+                    came.clear()
+                    await came.wait()
+        except TimeoutError:
+            pass
+        finally:
+            lack.close()
+        self._metrics.waited(lack.filled)
 
     def _decide(self, verb: str, decide: Callable[[bytes, float], Reply], body: bytes) -> tuple[web.Response, str]:
         self._decisions.begin()

@@ -69,7 +69,9 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.BaseRunner] = []
         self._connections: list[Connections] = []
-        self._app = SchedulerApp(verbs, metrics, decisions, settings.limits, clock)
+        self._app = SchedulerApp(
+            verbs, metrics, decisions, settings.limits, clock, wait_s=settings.wait_for_vm_milliseconds / 1000
+        )
         self._ops = ops_app(
             health,
             metrics,

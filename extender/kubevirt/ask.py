@@ -9,6 +9,8 @@ from extender.api.objects import Pod
 from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
 from extender.kubevirt.cpu_request import lacks_cpus
+from extender.kubevirt.devices import strict_devices
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
 from extender.kubevirt.moving import BootCells, MigrationPolicy, Move
 
@@ -16,6 +18,7 @@ __all__ = ["Question", "ask_of", "devices_of", "question_of"]
 
 _KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
 _HUGE = "hugepages-"
+_DEFAULTS = Installation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,11 @@ def question_of(
     zoned_devices: frozenset[str],
     move: Move | None = None,
     former: BootCells = (),
+    installation: Installation = _DEFAULTS,
 ) -> Question:
     """The question of a pod; `move` of a live-migration target, `former` the cells of the run before a boot.
+
+    `installation`: how KubeVirt is configured.
 
     Amounts that cannot be read, and a target of a guest that is not known, give an ask that is unknown on every node:
     whether the guest survives there is not the kubelet's to say. With the policy `off` nobody asks about the guest.
@@ -46,11 +52,20 @@ def question_of(
     except BadObject as error:
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
-    dedicated = wants_dedicated(pod, guest)
-    ask = ask_of(demand, role, guest, zoned_devices, dedicated=dedicated, move=move, former=former)
+    ask = ask_of(
+        demand,
+        role,
+        guest,
+        zoned_devices,
+        dedicated=wants_dedicated(pod, guest),
+        move=move,
+        former=former,
+        installation=installation,
+    )
     ordinary = is_ordinary(ask)
-    if guest is None and move is not None and move.policy is not MigrationPolicy.OFF and not ordinary:
-        ask = ask if ask.ask_code is not Code.Fits else replace(ask, ask_code=Code.MoverNotKnown)
+    unknown = guest is None and move is not None and move.policy is not MigrationPolicy.OFF
+    if unknown and ask.ask_code is Code.Fits:
+        ask = replace(ask, ask_code=Code.MoverNotKnown)
     return Question(demand, ask, ordinary)
 
 
@@ -72,8 +87,14 @@ def ask_of(
     dedicated: bool,
     move: Move | None = None,
     former: BootCells = (),
+    installation: Installation = _DEFAULTS,
 ) -> Ask:
-    """The ask of a demand. Devices without zones, and KubeVirt's own, never constrain a zone."""
+    """The ask of a demand. Devices without zones constrain a zone only where KubeVirt demands one; its own never do."""
+    cells = _cells(demand, role, guest, move, former)
+    if cells is not None and not cells.moving:
+        asked = [name for name, _ in demand.containers[cells.container].devices]
+        strict = strict_devices(guest, asked, installation)
+        cells, zoned_devices = replace(cells, strict=tuple(sorted(strict))), zoned_devices | strict
     containers = tuple(
         ContainerAsk(
             kind=_KINDS[container.kind],
@@ -87,7 +108,7 @@ def ask_of(
         containers=containers,
         guaranteed=demand.guaranteed,
         dedicated=dedicated,
-        cells=_cells(demand, role, guest, move, former),
+        cells=cells,
         ask_code=Code.PodLevelResources if demand.pod_level and dedicated else _launcher_code(demand, guest, move),
     )
 

@@ -5,9 +5,11 @@ pool twice (renderresources.go, WithCPUPinning), the launcher once
 (converter/vcpu/vcpu.go, FormatEmulatorThreadPin). An odd pool then gives an odd VM one CPU too few, and it never starts.
 """
 
+from dataclasses import replace
+
 from extender.kubevirt.guest_size import GuestSize
 
-__all__ = ["lacks_cpus", "pinned_cpus", "requested_cpus"]
+__all__ = ["lacks_cpus", "made_for", "pinned_cpus", "requested_cpus"]
 
 
 def requested_cpus(size: GuestSize) -> int:
@@ -32,6 +34,18 @@ def lacks_cpus(size: GuestSize, cpus: int) -> bool:
     """
     missing = pinned_cpus(size) - cpus
     return missing >= (1 if size.passthrough or _own_threads(size) else size.threads)
+
+
+def made_for(size: GuestSize, cpus: int) -> GuestSize:
+    """The size for which a pod with this many exclusive CPUs was made: CPU hotplug raises the spec while the pod stays.
+
+    The size itself where no smaller one explains the pod. Two sizes can ask for the same (even parity); then the larger.
+    """
+    sockets = size.sockets
+    while sockets > 1 and requested_cpus(replace(size, sockets=sockets)) > cpus:
+        sockets -= 1
+    smaller = replace(size, sockets=sockets)
+    return smaller if requested_cpus(smaller) == cpus else size
 
 
 def _own_threads(size: GuestSize) -> int:

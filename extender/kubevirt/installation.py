@@ -5,7 +5,7 @@ Without the object (no KubeVirt, or RBAC keeps it from us) KubeVirt's documented
 
 from dataclasses import dataclass
 
-from extender.api.objects import KubeVirt
+from extender.api.objects import KubeVirt, PermittedDevice
 
 __all__ = ["Installation", "installation_of"]
 
@@ -26,6 +26,9 @@ class Installation:
     max_cpu_sockets: int | None = None
     #: vmRolloutStrategy: with Stage nothing is hot-plugged, and VMs get no maxSockets
     live_update: bool = True
+    #: resources of permittedHostDevices that are mediated devices, and USB ones: neither is a PCI device to the guest
+    mediated_devices: frozenset[str] = frozenset()
+    usb_devices: frozenset[str] = frozenset()
     #: False: no KubeVirt object was seen, and everything here is a default
     known: bool = False
 
@@ -44,6 +47,7 @@ def installation_of(record: KubeVirt) -> Installation:
     configuration = record.spec.configuration
     developer, live = configuration.developer_configuration, configuration.live_update_configuration
     ratio = live.max_hotplug_ratio if live is not None else None
+    devices = configuration.permitted_host_devices
     most = live.max_cpu_sockets if live is not None else None
     return Installation(
         enabled=frozenset((developer.feature_gates if developer is not None else None) or ()),
@@ -51,5 +55,11 @@ def installation_of(record: KubeVirt) -> Installation:
         max_hotplug_ratio=ratio if ratio is not None and ratio > 0 else _RATIO,
         max_cpu_sockets=most if most is not None and most > 0 else None,
         live_update=configuration.vm_rollout_strategy in ("", "LiveUpdate"),
+        mediated_devices=_resources(devices.mediated_devices if devices is not None else None),
+        usb_devices=_resources(devices.usb if devices is not None else None),
         known=True,
     )
+
+
+def _resources(devices: list[PermittedDevice] | None) -> frozenset[str]:
+    return frozenset(device.resource_name for device in devices or ())

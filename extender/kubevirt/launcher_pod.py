@@ -47,6 +47,15 @@ class Guest:
     size: GuestSize
     pages: str
     dedicated: bool
+    #: resources of GPUs and host devices, one for each device; of a claimed device (DRA) empty
+    gpus: tuple[str, ...] = ()
+    host_devices: tuple[str, ...] = ()
+    #: it has an SR-IOV interface
+    sriov: bool = False
+    #: what its spec has that never leaves the host: encrypted memory, a local disk; empty: nothing
+    bound_to_host: str = ""
+    #: virt-handler's word on live migration: the reason against it, empty where it can; None: not said yet
+    movable: str | None = None
 
 
 def is_launcher(pod: Pod) -> bool:
@@ -119,6 +128,7 @@ def guest_of(vmi: Vmi) -> Guest:
     if amount is None and domain.resources is not None:
         amount = (domain.resources.requests or {}).get("memory") or (domain.resources.limits or {}).get("memory")
     pool = domain.io_threads.supplemental_pool_thread_count if domain.io_threads is not None else None
+    devices = domain.devices
     parity = (vmi.metadata.annotations or {}).get(names.EVEN_PARITY_ANNOTATION)
     try:
         memory_bytes = whole(amount) if amount is not None else 0
@@ -141,4 +151,35 @@ def guest_of(vmi: Vmi) -> Guest:
         size=size,
         pages=f"hugepages-{page_size}" if page_bytes else "",
         dedicated=cpu is not None and cpu.dedicated_cpu_placement,
+        gpus=tuple(device.device_name for device in (devices.gpus if devices is not None else None) or ()),
+        host_devices=tuple(d.device_name for d in (devices.host_devices if devices is not None else None) or ()),
+        sriov=any(one.sriov is not None for one in (devices.interfaces if devices is not None else None) or ()),
+        bound_to_host=_bound_to_host(vmi),
+        movable=_movable(vmi),
     )
+
+
+def _bound_to_host(vmi: Vmi) -> str:
+    """Launch security and disks that are not shared (checkVolumesForMigration), as far as the VMI shows them."""
+    security = vmi.spec.domain.launch_security
+    if security is not None:
+        if security.sev is not None or security.snp is not None:
+            return "a VM with SEV cannot migrate"
+        return "a VM with TDX cannot migrate" if security.tdx is not None else "Secure Execution cannot migrate"
+    claims = {one.name: one.persistent_volume_claim_info for one in vmi.status.volume_status or ()}
+    for volume in vmi.spec.volumes or ():
+        claim = claims.get(volume.name)
+        if claim is not None:
+            if "ReadWriteMany" not in (claim.access_modes or ()):
+                return "a disk is not shared (its claim lacks ReadWriteMany)"
+        elif volume.host_disk is not None and not volume.host_disk.shared:
+            return "a host disk is not shared"
+    return ""
+
+
+def _movable(vmi: Vmi) -> str | None:
+    for condition in vmi.status.conditions or ():
+        if condition.type == "LiveMigratable":
+            # The reason, not the message: that names disks, and equal guests share one record.
+            return "" if condition.status == "True" else f"KubeVirt says {condition.reason or 'so'}"
+    return None

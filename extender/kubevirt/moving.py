@@ -39,6 +39,8 @@ class Move:
     policy: MigrationPolicy = MigrationPolicy.PREFER
     #: what is wrong with the VM's annotation; empty: nothing
     problem: str = ""
+    #: how the cells are known, in words
+    origin: str = ""
 
 
 def policy_of(annotations: Mapping[str, str] | None, otherwise: MigrationPolicy) -> tuple[MigrationPolicy, str]:

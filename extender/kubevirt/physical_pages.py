@@ -7,6 +7,7 @@ even share to every zone that runs a vCPU, and without Memory Manager nobody but
 from extender.kubelet.model import Machine
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted
+from extender.kubevirt.cpu_request import made_for
 from extender.kubevirt.domain import GuestError, zone_pages
 from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.host_topology import HostTopology
@@ -43,7 +44,7 @@ def _by_cells(topology: HostTopology, placed: Admitted, guest: Guest) -> Held | 
     place = placed.containers.get(COMPUTE)
     if place is None or not place.cpus:
         return None
-    domain = boot(topology, place.cpus, guest.size)
+    domain = boot(topology, place.cpus, made_for(guest.size, len(place.cpus)))
     if isinstance(domain, GuestError):
         return None
     return {zone: {guest.pages: amount} for zone, amount in zone_pages(domain).items()}

@@ -23,7 +23,10 @@ _PER_VCPU = 8 * 2**20
 
 def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     """The waiting target of the VM that runs in `source`; `sockets`: those that run, 0 as many as the spec says."""
-    meta, more = source.metadata, _plugged(guest, sockets)
+    meta = source.metadata
+    compute = next((one for one in source.spec.containers or () if one.name == COMPUTE), None)
+    asked = (compute.resources.requests or {}).get("cpu") if compute is not None and compute.resources else None
+    more = _plugged(guest, sockets, whole(asked) if asked is not None else 0)
     labels = {
         **(meta.labels or {}),
         names.NODE_NAME_LABEL: source.spec.node_name,
@@ -43,18 +46,25 @@ def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
 
 def target_demand(source: PodDemand, guest: Guest | None, sockets: int) -> PodDemand:
     """What `target_pod` asks for, from what the running pod asks for."""
-    more = _plugged(guest, sockets)
     containers = source.containers
+    more = _plugged(
+        guest, sockets, max((part.exclusive_cpus for part in containers if part.name == COMPUTE), default=0)
+    )
     if more:
         containers = tuple(_more(part, more) if part.name == COMPUTE else part for part in containers)
     return PodDemand(f"{source.uid}-target", source.guaranteed, source.pod_level, containers)
 
 
-def _plugged(guest: Guest | None, sockets: int) -> Mapping[str, int]:
-    """What sockets of the spec that do not run yet add to the request; empty if all run."""
+def _plugged(guest: Guest | None, sockets: int, cpus: int) -> Mapping[str, int]:
+    """What sockets of the spec that do not run yet add to the request of the pod, which asks for `cpus` now.
+
+    Empty if all run, and where the pod is of the new size already and vCPUs are yet to be plugged.
+    """
     if guest is None or not 0 < sockets < guest.size.sockets:
         return {}
     ran = dataclasses.replace(guest.size, sockets=sockets)
+    if cpus != requested_cpus(ran):
+        return {}
     return {
         "cpu": requested_cpus(guest.size) - requested_cpus(ran),
         "memory": (guest.size.vcpus - ran.vcpus) * _PER_VCPU,

@@ -92,6 +92,14 @@ class Metrics:
                 "our_verdict",
             )
         )
+        self._waits = _Children(
+            counter(
+                "vm_waits", "Calls that waited for a VMI or migration that had not been seen, by outcome.", "outcome"
+            )
+        )
+        self._writes = _Children(
+            counter("cells_writes", "Tries to write a VM's guest cells to its VMI, by outcome.", "outcome")
+        )
         self._config_errors = counter("config_errors", "Changed configurations that could not be used.")
         self._mode = Gauge(
             f"{METRIC_PREFIX}_mode",
@@ -141,6 +149,14 @@ class Metrics:
         if reason not in KUBELET_REASONS:
             known = "OutOfResource" if reason.startswith("OutOf") else "other"
         self._refusals[known, our_verdict if our_verdict in _VERDICTS else "none"].inc()
+
+    def waited(self, came: bool) -> None:
+        """A call waited for objects that its pod names; whether all of them came in time."""
+        self._waits[("came" if came else "late",)].inc()
+
+    def cells_write(self, outcome: str) -> None:
+        """One try to annotate a VMI; `outcome` is written, in_vain, forbidden or failed."""
+        self._writes[(outcome,)].inc()
 
     def config_error(self) -> None:
         """A changed configuration was refused; the old one stays in force."""

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from _fastfit import Fit
 from _fastfit.codes import Code
+from extender import names
 from extender.api.objects import Pod
 from extender.kubelet.results import Refused
 from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
+from extender.kubevirt.cells_record import cells_in
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
 from extender.placement.winner import move_refusal
@@ -54,12 +57,27 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     role = role_of(pod)
     vmi = controlling_vmi(pod)
     guest = cluster.vms.guest(vmi)
-    layouts = cluster.vms.layouts
+    installation = cluster.vms.kubevirt
     if role is not PodRole.MIGRATION_TARGET:
-        return Subject(pod, role, guest, question_of(pod, role, guest, zoned, former=layouts.former(vmi)))
-    policy, problem = policy_of(pod.metadata.annotations, cluster.migration)
-    move = Move(layouts.cells(vmi), layouts.life(vmi).sockets, policy, problem)
-    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move), move)
+        former = cluster.vms.layouts.former(vmi)
+        return Subject(pod, role, guest, question_of(pod, role, guest, zoned, former=former, installation=installation))
+    move = _move(cluster, vmi, pod, guest)
+    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, installation=installation), move)
+
+
+def _move(cluster: Cluster, vmi: str, pod: Pod, guest: Guest | None) -> Move:
+    """What is known of a VM that moves. KubeVirt copies its annotations to the pod, so the call itself carries them."""
+    annotations, layouts = pod.metadata.annotations or {}, cluster.vms.layouts
+    policy, problem = policy_of(annotations, cluster.migration)
+    carried, doubt = cells_in(annotations.get(names.CELLS_ANNOTATION), guest.size) if guest is not None else ((), "")
+    cells, origin = layouts.belief(vmi, carried)
+    if doubt:
+        problem = "; ".join(filter(None, (problem, f"annotation {names.CELLS_ANNOTATION} is not believed: {doubt}")))
+    elif carried and carried != cells:
+        told = "+".join(str(count) for count, _ in carried)
+        known = f"annotation {names.CELLS_ANNOTATION} ({told} vCPUs) contradicts what is known otherwise"
+        problem = "; ".join(filter(None, (problem, known)))
+    return Move(cells, layouts.life(vmi).sockets, policy, problem, origin.value)
 
 
 class Decider:
@@ -79,9 +97,9 @@ class Decider:
         """The kernel's answer as the picture stands, the pod's own charge included; nothing is changed."""
         cluster.work()
         fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
-        for name in cluster.refusers(subject.question.demand):
+        for name, code in cluster.lessons.refusers(subject.question.demand, subject.move):
             with contextlib.suppress(KeyError):  # not among the names of this call
-                fit.overrule(name, Code.RefusedBefore)
+                fit.overrule(name, code)
         return fit
 
     def charge(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
@@ -106,7 +124,16 @@ class Decider:
         self.cluster.freshen(pod.node)
         guest = self.cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
-        ask = ask_of(pod.demand, PodRole.FIRST_BOOT, guest, self.cluster.zoned_devices, dedicated=dedicated)
+        # A target is converted without its devices; that it is one, its VM's status no longer tells.
+        installation = self.cluster.vms.kubevirt if pod.boots else Installation()
+        ask = ask_of(
+            pod.demand,
+            PodRole.FIRST_BOOT,
+            guest,
+            self.cluster.zoned_devices,
+            dedicated=dedicated,
+            installation=installation,
+        )
         fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
         return verdict_of(next(iter(fit.counts())))
 

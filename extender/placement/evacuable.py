@@ -163,7 +163,7 @@ class Evacuability:
             possible=ask,
             symmetric=symmetric,
             doubtful=ask.cells is not None and not ask.cells.boot,
-            struck=tuple(self._cluster.refusers(subject.question.demand)),
+            struck=tuple(name for name, _ in self._cluster.lessons.refusers(subject.question.demand, subject.move)),
         )
 
     def _count(self, one: _Class) -> Iterator[None]:

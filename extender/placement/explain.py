@@ -14,6 +14,7 @@ from extender.api.objects import Pod
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.cpu_request import pinned_cpus
+from extender.kubevirt.devices import immovable
 from extender.kubevirt.hotplug import hotplug_words
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
@@ -45,7 +46,8 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0) -> PodAn
     """The same for a pod that was read already; `limit`: only so many nodes, the best first (0: all)."""
     meta = subject.pod.metadata
     if subject.role is PodRole.OTHER or subject.question.ordinary:
-        notes = (_passes(subject), *_hotplug(subject, cluster.vms.kubevirt))
+        installation = cluster.vms.kubevirt
+        notes = (_passes(subject), *_hotplug(subject, installation), *_fixed(subject, installation))
         nodes = tuple(_passed(cluster, name) for name in cluster.table.names()[: limit or None])
         return PodAnswer(meta.namespace, meta.name, subject.role.value, (), notes, nodes, cluster.generation)
     mover = mover_of(cluster, subject) if subject.move is not None else None
@@ -113,6 +115,18 @@ def _hotplug(subject: Subject, installation: Installation) -> list[str]:
     return [hotplug_words(subject.guest.size, sockets, subject.pod.metadata.annotations, installation)]
 
 
+def _fixed(subject: Subject, installation: Installation) -> list[str]:
+    why = immovable(subject.guest, installation) if subject.guest is not None else ""
+    return [f"it cannot migrate live at all, which is not NUMA's business: {why}"] if why else []
+
+
+def _strict(subject: Subject) -> list[str]:
+    cells = subject.question.ask.cells
+    if cells is None or not cells.strict:
+        return []
+    return [f"KubeVirt's gate PCINUMAAwareTopology: it boots only with {', '.join(cells.strict)} in zones with a vCPU"]
+
+
 def _notes(subject: Subject, installation: Installation) -> tuple[str, ...]:
     notes = []
     if subject.guest is None:
@@ -123,7 +137,7 @@ def _notes(subject: Subject, installation: Installation) -> tuple[str, ...]:
         notes.append(f"its VirtualMachineInstance is not known (yet): {how}")
     elif subject.move is not None:
         notes += _move_notes(subject.guest, subject.move)
-    notes += _hotplug(subject, installation)
+    notes += [*_hotplug(subject, installation), *_fixed(subject, installation), *_strict(subject)]
     if subject.move is not None and subject.move.problem:
         notes.append(subject.move.problem)
     if subject.question.problem:
@@ -140,10 +154,11 @@ def _move_notes(guest: Guest, move: Move) -> list[str]:
         return ["the guest does not see the host's NUMA: a migration has no cells to keep"]
     if move.boot:
         cells = ", ".join(f"{vcpus} vCPUs with {amount_words('memory', amount)}" for vcpus, amount in move.boot)
-        known = f"guest cells since its boot: {cells}"
+        known = f"guest cells since its boot: {cells} ({move.origin})"
     else:
         known = (
-            "the guest's cells are not known (its boot was not seen): fewer zones rank first, none is refused for them"
+            "the guest's cells are not known (its boot was not seen, or a later move disproves it): "
+            "fewer zones rank first, none is refused for them"
         )
     return [known, f"migration policy: {move.policy.value}"]
 

@@ -11,6 +11,7 @@ from _fastfit.codes import Code
 from extender import names
 from extender.api.objects import Pod
 from extender.kubelet.results import Admitted
+from extender.kubevirt.devices import immovable
 from extender.kubevirt.domain import Domain, GuestError, is_symmetric, local_share, unbound_bytes, zone_pages
 from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.launcher_pod import COMPUTE, controlling_vmi
@@ -38,6 +39,7 @@ class Outcome(StrEnum):
     PAGES_SHORT = "pages short"
     NO_FIT = "strict fit impossible"
     KUBELET_REFUSES = "kubelet refuses"
+    FAILED_BEFORE = "failed before"
     SOURCE_NODE = "source node"
     NOT_NUMA = "not NUMA's business"
     NOT_KNOWN = "not known"
@@ -55,6 +57,7 @@ _BY_CODE = {
     Code.CoreSplit: Outcome.NO_FIT,
     Code.GuestMemoryPages: Outcome.NO_FIT,
     Code.LauncherCpusShort: Outcome.NO_FIT,
+    Code.MigrationFailedBefore: Outcome.FAILED_BEFORE,
     Code.NotSchedulable: Outcome.NOT_NUMA,
 }
 
@@ -66,11 +69,15 @@ class Mover:
     subject: Subject
     source: str
     running: Domain | None
+    #: why the VM cannot migrate anywhere; empty: nothing is known against it
+    immovable: str = ""
 
     def outcome(self, state: NodeState, code: Code, played: Admitted | None) -> MigrationAnswer:
         """What becomes of the VM on this node; `played` is the kubelet model's answer."""
         if state.name == self.source:
             return MigrationAnswer(Outcome.SOURCE_NODE, "the VM runs here; KubeVirt's anti-affinity excludes the node")
+        if self.immovable:
+            return MigrationAnswer(Outcome.NOT_NUMA, f"the VM cannot migrate at all: {self.immovable}")
         guest = self.subject.guest
         if guest is None:
             return MigrationAnswer(Outcome.NOT_KNOWN, "the VM's VirtualMachineInstance is not known")
@@ -170,7 +177,8 @@ def mover_of(cluster: Cluster, subject: Subject) -> Mover:
         running = _booted(cluster, subject, source) or running_domain(
             subject.move.boot, subject.guest.size, subject.move.sockets
         )
-    return Mover(subject, source, running)
+    fixed = immovable(subject.guest, cluster.vms.kubevirt) if subject.guest is not None else ""
+    return Mover(subject, source, running, fixed)
 
 
 def _booted(cluster: Cluster, subject: Subject, source: str) -> Domain | None:

@@ -34,7 +34,8 @@ def move_of(cluster: Cluster, pod: PodEntry) -> Move:
     """What is known of the VM in this pod as one that moves."""
     layouts = cluster.vms.layouts
     policy, problem = policy_of(dict(pod.told), cluster.migration)
-    return Move(layouts.cells(pod.vmi), layouts.life(pod.vmi).sockets, policy, problem)
+    cells, origin = layouts.belief(pod.vmi)
+    return Move(cells, layouts.life(pod.vmi).sockets, policy, problem, origin.value)
 
 
 def target_of(cluster: Cluster, pod: PodEntry) -> Subject:

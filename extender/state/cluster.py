@@ -13,17 +13,15 @@ from typing import Any
 from _fastfit import Table
 from _fastfit.codes import Code
 from extender.api.objects import Migration, Pod
-from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
-from extender.kubevirt.installation import Installation
-from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.reasons import wire_texts
 from extender.state.attempts import Attempt, Nomination, Promise, attempt_failed, attempt_of
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
-from extender.state.layouts import Life
+from extender.state.layouts import Seen
+from extender.state.lessons import Lessons
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over, is_refusal
@@ -65,21 +63,21 @@ class Cluster:
         self.migration = MigrationPolicy.PREFER
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
-        self.absent_kinds: set[Source] = set()
-        #: names of nodes whose kubelet refused a pod; a superset of those that still remember it
-        self.taught: dict[str, None] = {}
+        #: kinds that are watched with success: an object that we have not seen is on its way
+        self.served: set[Source] = set()
+        self.lessons = Lessons(self.nodes)
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: names of nodes whose row is older than its sources
         self._dirty: dict[str, None] = {}
-        nodes = self.nodes
+        nodes, vms = self.nodes, self.vms
         #: every kind but pods
         self._keyed: Mapping[Source, Keyed[Any, Any]] = {
             Source.NODES: Keyed(statement_in, lambda: [n for n, s in nodes.items() if s.known], self._set_statement),
             Source.REPORTS: Keyed(report_in, lambda: [n for n, s in nodes.items() if s.report], self._set_report),
-            Source.VMIS: Keyed(vm_in, self.vms.seen, self._set_vm),
-            Source.MIGRATIONS: Keyed(migration_in, self.vms.migrations.keys, self._set_migration),
-            Source.KUBEVIRTS: Keyed(kubevirt_in, self.vms.installations.keys, self._set_installation),
+            Source.VMIS: Keyed(vm_in, vms.seen, self._set_vm),
+            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, self._set_migration),
+            Source.KUBEVIRTS: Keyed(kubevirt_in, vms.installations.keys, partial(self._note, vms.put_installation)),
         }
 
     # --- reading ---------------------------------------------------------------------------------------
@@ -92,17 +90,6 @@ class Cluster:
     def charged(self) -> int:
         """Pods that hold something or are promised something."""
         return len(self.pods) + len(self.promises)
-
-    def refusers(self, demand: PodDemand) -> list[str]:
-        """Nodes whose kubelet refused an equal pod and that hold the same since."""
-        found = []
-        for name in list(self.taught):
-            state = self.nodes.get(name)
-            if state is None or not state.learned:
-                del self.taught[name]
-            elif state.learned.refuses(demand):
-                found.append(name)
-        return found
 
     def node(self, name: str) -> NodeState | None:
         """A node of the picture whose Node object has been seen."""
@@ -118,7 +105,7 @@ class Cluster:
             self._put_pod(record)
         else:
             self._keyed[source].put(record)
-        self.absent_kinds.discard(source)
+        self.served.add(source)
 
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone."""
@@ -129,11 +116,11 @@ class Cluster:
             self.withdraw(uid)
         else:
             self._keyed[source].delete(record)
-        self.absent_kinds.discard(source)
+        self.served.add(source)
 
     def stage(self, source: Source) -> Staging:
         """Begins a whole list of a kind; nothing changes before its swap. Rows follow at the next `work`."""
-        done = partial(self.absent_kinds.discard, source)
+        done = partial(self.served.add, source)
         return PodStaging(self, done) if source is Source.PODS else self._keyed[source].stage(done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
@@ -147,7 +134,7 @@ class Cluster:
     def absent(self, source: Source) -> None:
         """The API server does not serve this kind."""
         self.replace(source, ())
-        self.absent_kinds.add(source)
+        self.served.discard(source)
 
     def configure(
         self,
@@ -315,7 +302,8 @@ class Cluster:
             self._end_pods([uid])
             self.withdraw(uid)
             if refused is not None:
-                self._learn(refused, record.status.reason or "")
+                self.lessons.kubelet_refused(refused, record.status.reason or "")
+                self._mark(refused.node)
             return
         if not record.spec.node_name:
             self._put_unbound(record)
@@ -336,17 +324,26 @@ class Cluster:
         if promise is not None and promise.node == entry.node:
             del self.promises[entry.uid]
             entry.our_verdict = promise.verdict
+            entry.boot_seen = True
         else:
             self.withdraw(entry.uid)
             entry.our_verdict = "none" if listed else self.judge(entry)
+            entry.boot_seen = not listed
         self.pods[entry.uid] = entry
         self.vms.hold(entry)
         state = self._state(entry.node)
         entry.node = state.name
+        if entry.launcher and not entry.boots and self._moves_in(entry, listed=listed):
+            self.lessons.arrives(entry, state)
         state.hold(entry)
         self._mark(entry.node)
         if entry.admitted and not listed:
             self.observer.kubelet_admitted(entry.our_verdict, entry)
+
+    def _moves_in(self, entry: PodEntry, *, listed: bool) -> bool:
+        """Whether a pod that is not its VM's first is a migration's target; once moved in it is like any other."""
+        home = self.vms.layouts.life(entry.vmi).node
+        return home != entry.node and bool(home or not listed)
 
     def _progress(self, entry: PodEntry, admitted: bool, running: bool) -> None:
         """A bound pod was admitted by its kubelet, or its containers started."""
@@ -392,13 +389,6 @@ class Cluster:
         self.observer.kubelet_refused(reason, entry.our_verdict, entry, record.status.message or "")
         return entry
 
-    def _learn(self, entry: PodEntry, reason: str) -> None:
-        state = self.nodes.get(entry.node)
-        if state is not None and state.learned.refused(entry.demand, reason):
-            state.facts_changed = True
-        self.taught[entry.node] = None
-        self._mark(entry.node)
-
     def _end_pods(self, uids: Iterable[str]) -> None:
         """Pods that hold nothing any more; those known are all of one node."""
         ended = [entry for uid in uids if (entry := self.pods.pop(uid, None)) is not None]
@@ -437,16 +427,18 @@ class Cluster:
 
     # --- inside: VMs ---------------------------------------------------------------------------------------
 
-    def _set_vm(self, uid: str, known: tuple[Guest | None, Life] | None) -> None:
+    def _set_vm(self, uid: str, known: Seen | None) -> None:
         self.changes += 1
         if self.vms.put(uid, known):
             for pod in self.vms.pods_of(uid):
                 self._mark(pod.node)
 
-    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+    def _note(self, put: Callable[[Any, Any], None], key: Any, known: Any) -> None:
         self.changes += 1
-        self.vms.put_migration(key, record)
+        put(key, known)
 
-    def _set_installation(self, key: tuple[str, str], known: Installation | None) -> None:
-        self.changes += 1
-        self.vms.put_installation(key, known)
+    def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        self._note(self.vms.put_migration, key, record)
+        taught = self.lessons.migration_changed(record, self.vms.layouts.cells) if record is not None else ""
+        if taught:
+            self._mark(taught)

@@ -1,18 +1,24 @@
-"""The guest cells of running VMs, by UID of the VMI: predicted once, where a VM's first pod is admitted, then kept.
+"""The guest cells of running VMs, by UID of the VMI, and how we know them.
 
+Later moves change pins, never cells, so what was so at the boot stands while the VMI lives. Belief, best first: what
+was predicted here when the VM booted; what the VMI's annotation states (kubevirt/cells_record.py), which outlives us; what
+the pods that run now would give, where the boot itself was not seen. A move that succeeded overrules each of them that
+has fewer cells than it had zones. Of a VM without any of these the cells are not known, and that is said.
 The last cells of each VM are kept by the UID of the VM itself as well: a restart makes a new VMI, and shall meet them again.
-
-Later moves change pins, never cells, so a record stands while the VMI lives. A VM whose boot was not seen (it had moved
-before we started) has none: its cells are not known, and that is said.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
 
 from _fastfit.codes import Code
 from _fastfit.model import MAX_ZONES
+from extender import names
 from extender.api.objects import Vmi
 from extender.kubelet.results import Admitted
+from extender.kubevirt.cells_record import cells_in, cells_text
 from extender.kubevirt.domain import Domain
 from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
@@ -20,41 +26,92 @@ from extender.kubevirt.moving import BootCells
 from extender.kubevirt.observed import zones_after_migration
 from extender.state.node import NodeState
 from extender.state.pods import PodEntry
-from extender.state.sharing import Shared
+from extender.state.sharing import Shared, shared_text
 
-__all__ = ["Layouts", "Life", "boot_domain", "life_of"]
+__all__ = ["Belief", "CellsRecord", "Identity", "Layouts", "Life", "Origin", "Seen", "boot_domain", "seen_in"]
+
+#: VMs whose last cells are remembered: VMs themselves are not watched, so nobody says when one is gone.
+_MAX_FORMER = 50_000
+
+
+class Origin(StrEnum):
+    """How the cells of a VM are known; the values are shown to people."""
+
+    PREDICTED = "predicted when it booted"
+    STATED = f"annotation {names.CELLS_ANNOTATION}"
+    WORKED_OUT = "worked out from the pods that run now: its boot was not seen"
+    NOT_KNOWN = "not known"
+
+
+class Belief(NamedTuple):
+    """The cells of a VM, empty where they are not known, and how they are known."""
+
+    cells: BootCells
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
     """What a VMI says of its life: its node, the sockets that run (0: as the spec says), zones of its last valid move,
-    and the UID of the VM that controls it (where the guest sees the host's NUMA).
+    and the cells that its annotation states, where it is plausible.
     """
 
     node: str = ""
     sockets: int = 0
     zones: int = 0
-    owner: str = ""
+    stated: BootCells = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which VMI it is, and the UID of the VirtualMachine that owns it (empty: none)."""
+
+    namespace: str
+    name: str
+    owner: str
+
+
+class Seen(NamedTuple):
+    """What is kept of a VMI. `who` is None for guests whose cells are nobody's business."""
+
+    guest: Guest | None
+    life: Life
+    who: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellsRecord:
+    """An annotation to be written to a VMI."""
+
+    uid: str
+    namespace: str
+    name: str
+    key: str
+    value: str
 
 
 #: Most VMs of one size have equal cells.
 _CELLS: Shared[BootCells] = Shared()
-
-#: VMs whose last cells are remembered: VMs themselves are not watched, so nobody says when one is gone.
-_MAX_FORMER = 50_000
+_LIVES: Shared[Life] = Shared()
 
 #: Of a VMI that has not been seen.
 _NO_LIFE = Life()
 
 
-def life_of(vmi: Vmi, guest: Guest | None) -> Life:
-    """Reads a VMI's status and owner."""
+def seen_in(vmi: Vmi, guest: Guest | None) -> Seen:
+    """Reads a VMI's status, annotation and owner; its guest is None where its size cannot be read."""
     topology = vmi.status.current_cpu_topology
     sockets = topology.sockets if topology is not None else 0
     if guest is None or not guest.size.passthrough:
-        return Life(vmi.status.node_name, sockets)
-    owner = next((owner.uid for owner in vmi.metadata.owner_references or () if owner.controller), "")
-    return Life(vmi.status.node_name, sockets, zones_after_migration(vmi, guest, sockets), owner)
+        return Seen(guest, _LIVES.one(Life(vmi.status.node_name, sockets)))
+    meta = vmi.metadata
+    stated, _ = cells_in((meta.annotations or {}).get(names.CELLS_ANNOTATION), guest.size)
+    zones = zones_after_migration(vmi, guest, sockets)
+    owner = next(
+        (one.uid for one in meta.owner_references or () if one.kind == "VirtualMachine" and one.controller), ""
+    )
+    life = _LIVES.one(Life(vmi.status.node_name, sockets, zones, _CELLS.one(stated)))
+    return Seen(guest, life, Identity(shared_text(meta.namespace), meta.name, owner))
 
 
 class Layouts:
@@ -62,52 +119,105 @@ class Layouts:
 
     def __init__(self) -> None:
         self._boots: dict[str, BootCells] = {}
+        #: VMs among them whose boot was not seen
+        self._replayed: set[str] = set()
         self.lives: dict[str, Life] = {}
-        #: by UID of the VM, the one that booted longest ago first
-        self._former: dict[str, BootCells] = {}
+        self._who: dict[str, Identity] = {}
+        #: by UID of the VM, the one that ran last at the end
+        self._former: OrderedDict[str, BootCells] = OrderedDict()
+        #: VMIs whose annotation is to be written, and those for which that has been handed out
+        self._unwritten: dict[str, None] = {}
+        self._written: set[str] = set()
 
-    def see(self, uid: str, life: Life | None) -> None:
+    def see(self, uid: str, life: Life | None, who: Identity | None = None) -> None:
         """A VMI was added or changed; None: it is gone."""
         if life is not None:
             self.lives[uid] = life
+            if who is not None:
+                self._who[uid] = who
+                self._remember(uid)
             return
-        self._boots.pop(uid, None)
-        self.lives.pop(uid, None)
+        for record in (self._boots, self.lives, self._who, self._unwritten):
+            record.pop(uid, None)
+        self._replayed.discard(uid)
+        self._written.discard(uid)
 
     def life(self, uid: str) -> Life:
         """What the VMI's status says; empty while it has not been seen."""
         return self.lives.get(uid, _NO_LIFE)
 
+    def belief(self, uid: str, carried: BootCells = ()) -> Belief:
+        """The cells of a running VM; `carried`: what the annotation of its pod states, where it is plausible.
+
+        Nothing that a move which succeeded disproves is believed.
+        """
+        life, boots = self.life(uid), self._boots.get(uid, ())
+        replayed = uid in self._replayed
+        for cells, origin in (
+            (() if replayed else boots, Origin.PREDICTED),
+            (life.stated, Origin.STATED),
+            (carried, Origin.STATED),
+            (boots if replayed else (), Origin.WORKED_OUT),
+        ):
+            if cells and life.zones <= len(cells) <= MAX_ZONES:
+                return Belief(cells, origin)
+        return Belief((), Origin.NOT_KNOWN)
+
     def cells(self, uid: str) -> BootCells:
-        """The cells of a running VM; empty: not known, or what was predicted is disproved by a move that succeeded."""
-        cells = self._boots.get(uid, ())
-        return cells if self.life(uid).zones <= len(cells) <= MAX_ZONES else ()
+        """The cells alone."""
+        return self.belief(uid).cells
 
     def former(self, uid: str) -> BootCells:
-        """The cells with which the VM of this VMI booted last, in this run or an earlier one; empty: not known."""
-        return self._former.get(self.life(uid).owner, ())
+        """The cells that the VM of this VMI had when it ran last, in this run or an earlier one; empty: not known.
+
+        Remembered in this process, from VMIs that it has seen: of a VM that has stood still since before our start there
+        is no record. The VM may have another size now.
+        """
+        who = self._who.get(uid)
+        return self._former.get(who.owner, ()) if who is not None and who.owner else ()
 
     def learn(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
         """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
         if state.row is None or state.row.node_code is not Code.Fits:
             return
         for pod in state.ledger.held_pods():
-            if not (pod.boots and pod.admitted) or not pod.vmi or pod.vmi in self._boots:
+            uid = pod.vmi
+            if not (pod.boots and pod.admitted and uid):
                 continue
-            guest = guest_of(pod.vmi)
-            domain = boot_domain(state, pod, guest, self.life(pod.vmi).sockets) if guest is not None else None
-            if domain is not None:
-                cells = tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells)
-                self._boots[pod.vmi] = _CELLS.one(cells)
-                self._remember(self.life(pod.vmi).owner, self._boots[pod.vmi])
+            if uid not in self._boots:
+                guest = guest_of(uid)
+                domain = boot_domain(state, pod, guest, self.life(uid).sockets) if guest is not None else None
+                if domain is None:
+                    continue
+                self._boots[uid] = _CELLS.one(tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells))
+                if not pod.boot_seen:
+                    self._replayed.add(uid)
+                self._remember(uid)
+            if pod.running and uid not in self._written and uid not in self._replayed:
+                self._written.add(uid)
+                self._unwritten[uid] = None
 
-    def _remember(self, owner: str, cells: BootCells) -> None:
-        if not owner:
+    def unwritten(self) -> CellsRecord | None:
+        """Hands out one record to be written, each once. What a VMI states already, or moves disprove, is left out."""
+        while self._unwritten:
+            uid, _ = self._unwritten.popitem()
+            who, (cells, origin) = self._who.get(uid), self.belief(uid)
+            if who is not None and origin is Origin.PREDICTED and cells != self.life(uid).stated:
+                return CellsRecord(uid, who.namespace, who.name, names.CELLS_ANNOTATION, cells_text(cells))
+        return None
+
+    def give_back(self, record: CellsRecord) -> None:
+        """It could not be written: it is handed out again, unless its VMI is gone by then."""
+        self._unwritten[record.uid] = None
+
+    def _remember(self, uid: str) -> None:
+        who, cells = self._who.get(uid), self.cells(uid)
+        if who is None or not who.owner or not cells:
             return
-        self._former.pop(owner, None)
-        self._former[owner] = cells
+        self._former[who.owner] = cells
+        self._former.move_to_end(who.owner)
         if len(self._former) > _MAX_FORMER:
-            del self._former[next(iter(self._former))]
+            self._former.popitem(last=False)
 
 
 def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:

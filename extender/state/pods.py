@@ -37,6 +37,8 @@ class PodEntry:
     told: tuple[tuple[str, str], ...] = ()
     #: the VM boots in it (it does not come by live migration)
     boots: bool = False
+    #: it was bound while we watched, so what its kubelet had then is known as well as we know anything
+    boot_seen: bool = False
     #: the kubelet has admitted it (it has a start time)
     admitted: bool = False
     #: its app containers run, so its init containers are over

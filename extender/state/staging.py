@@ -16,7 +16,7 @@ from extender.kubevirt.installation import Installation, installation_of
 from extender.kubevirt.launcher_pod import Guest, guest_of
 from extender.state.events import Record
 from extender.state.facts import NodeStatement, statement_of
-from extender.state.layouts import Life, life_of
+from extender.state.layouts import Seen, seen_in
 from extender.state.pods import PodEntry, entry_of, is_over
 from extender.state.report import Report, read_report
 from extender.state.sharing import Shared
@@ -37,7 +37,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _GUESTS: Shared[Guest] = Shared()
-_LIVES: Shared[Life] = Shared()
 
 
 def statement_in(record: Record) -> tuple[str, NodeStatement]:
@@ -52,13 +51,13 @@ def report_in(record: Record) -> tuple[str, Report]:
     return record.metadata.name, read_report(record)
 
 
-def vm_in(record: Record) -> tuple[str, tuple[Guest | None, Life]]:
-    """What is kept of a VMI, by its UID: its guest, none where it cannot be read, and what its status says."""
+def vm_in(record: Record) -> tuple[str, Seen]:
+    """What is kept of a VMI, by its UID: its guest, none where it cannot be read, its life and its owner."""
     assert isinstance(record, Vmi)
     guest: Guest | None = None
     with contextlib.suppress(BadObject):
         guest = _GUESTS.one(guest_of(record))
-    return record.metadata.uid, (guest, _LIVES.one(life_of(record, guest)))
+    return record.metadata.uid, seen_in(record, guest)
 
 
 def migration_in(record: Record) -> tuple[tuple[str, str], Migration]:

@@ -1,18 +1,23 @@
 """The VMs of the picture, by UID of the VMI: guest, present life, cells at boot, live pods; and their migrations."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from extender.api.objects import Migration
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest
-from extender.state.layouts import Layouts, Life
+from extender.state.layouts import Layouts, Seen
 from extender.state.pods import PodEntry
 
-__all__ = ["Vms"]
+__all__ = ["Awaited", "Vms"]
+
+#: An object that somebody waits for: the UID of a VMI, or namespace and name of a migration.
+Awaited = str | tuple[str, str]
 
 #: Of an installation that was not seen.
 _DEFAULTS = Installation()
+#: VMIs that are remembered as gone.
+_ENDED = 4096
 
 
 class Vms:
@@ -27,6 +32,10 @@ class Vms:
         self.migrations: dict[tuple[str, str], Migration] = {}
         #: what the KubeVirt objects say, by namespace and name; KubeVirt itself runs with one
         self.installations: dict[tuple[str, str], Installation] = {}
+        #: VMIs that are gone, the last one at the end: pods may outlive them, and nobody shall wait for them
+        self.ended: dict[str, None] = {}
+        #: whom to tell when an object comes or changes
+        self._waiting: dict[Awaited, list[Callable[[], None]]] = {}
         self._pods: dict[str, tuple[PodEntry, ...]] = {}
         #: guests of which only a part runs: they wait for a migration to grow
         self._growing: dict[str, Guest] = {}
@@ -52,13 +61,18 @@ class Vms:
         """UIDs of all VMIs, of those that cannot be read too."""
         return self.layouts.lives.keys()
 
-    def put(self, vmi: str, known: tuple[Guest | None, Life] | None) -> bool:
+    def put(self, vmi: str, known: Seen | None) -> bool:
         """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
-        guest, life = known if known is not None else (None, None)
-        self.layouts.see(vmi, life)
+        guest, life, who = known if known is not None else (None, None, None)
+        self.layouts.see(vmi, life, who)
         self._growing.pop(vmi, None)
         if guest is not None and life is not None and 0 < life.sockets < guest.size.sockets:
             self._growing[vmi] = replace(guest, size=replace(guest.size, sockets=life.sockets))
+        if known is None:
+            self.ended[vmi] = None
+            if len(self.ended) > _ENDED:
+                del self.ended[next(iter(self.ended))]
+        self._tell(vmi)
         if self.guests.get(vmi) == guest:
             return False
         if guest is None:
@@ -69,10 +83,27 @@ class Vms:
 
     def put_migration(self, key: tuple[str, str], record: Migration | None) -> None:
         """A migration was added or changed; None: it is gone."""
+        self._tell(key)
         if record is None:
             self.migrations.pop(key, None)
         else:
             self.migrations[key] = record
+
+    def call_when_seen(self, key: Awaited, call: Callable[[], None]) -> None:
+        """Call at each event of this object, until `forget_call`. The call must be cheap and must not raise."""
+        self._waiting.setdefault(key, []).append(call)
+
+    def forget_call(self, key: Awaited, call: Callable[[], None]) -> None:
+        """Ends a `call_when_seen`."""
+        calls = self._waiting.get(key, [])
+        if call in calls:
+            calls.remove(call)
+        if not calls:
+            self._waiting.pop(key, None)
+
+    def _tell(self, key: Awaited) -> None:
+        for call in tuple(self._waiting.get(key, ())):
+            call()
 
     def put_installation(self, key: tuple[str, str], known: Installation | None) -> None:
         """A KubeVirt object was added or changed; None: it is gone."""

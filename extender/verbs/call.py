@@ -58,6 +58,10 @@ class Context:
     shortlist: int = 0
     #: the filter call that was judged last
     filtered: "Filtered | None" = None
+    #: a body that was read ahead of its call, and what it says
+    parsed: "tuple[bytes, Args] | None" = None
+    #: UIDs of pods for whose missing objects somebody has waited
+    waited: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
     #: UIDs of pods that got a shortlist lately: asked again, they get every node
     shortlisted: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
 
@@ -106,7 +110,10 @@ class Filtered:
 
 
 def read(context: Context, body: bytes, known: bytes = b"") -> Args:
-    """Reads a body; `known` names are those of a call before. Raises BadRequest."""
+    """Reads a body, unless that was done ahead; `known` names are those of a call before. Raises BadRequest."""
+    parsed, context.parsed = context.parsed, None
+    if parsed is not None and parsed[0] is body:
+        return parsed[1]
     last = context.filtered.args if context.filtered is not None else None
     return read_args(body, context.max_names, context.max_depth, last, known)
 

@@ -1,14 +1,20 @@
 """Both verbs over one cluster, as the HTTP server calls them."""
 
+from _fastfit import ScanError
 from extender.config import Settings
+from extender.errors import BadRequest
 from extender.kubevirt.moving import MigrationPolicy
 from extender.state.pools import pools_of
-from extender.verbs.call import Context
+from extender.verbs.call import Context, read
 from extender.verbs.filter import filter_nodes
+from extender.verbs.lack import Lack, lack_of
 from extender.verbs.prioritize import prioritize_nodes
 from extender.verbs.reply import Reply
 
 __all__ = ["Verbs"]
+
+#: Pods that are remembered as waited for; far more than wait at any time.
+_REMEMBERED = 10_000
 
 
 class Verbs:
@@ -26,6 +32,30 @@ class Verbs:
         """One prioritize call."""
         self.context.decider.cluster.now = now
         return prioritize_nodes(self.context, body)
+
+    def lack(self, body: bytes) -> Lack | None:
+        """What the picture has not seen yet of what this call names; None: nothing, or it was asked before.
+
+        To be asked before the call is answered, and once per pod: whoever waits for ever is told the same.
+        """
+        context = self.context
+        if context.not_ready():
+            return None
+        try:
+            found = context.filtered
+            args = read(context, body, found.names_in(body) if found is not None else b"")
+        except (BadRequest, ScanError):
+            return None
+        context.parsed = body, args
+        uid = args.pod.metadata.uid
+        if uid in context.waited:
+            return None
+        lack = lack_of(context.decider.cluster, args.pod)
+        if lack is not None:
+            context.waited[uid] = None
+            if len(context.waited) > _REMEMBERED:
+                context.waited.popitem(last=False)
+        return lack
 
     def configure(self, settings: Settings) -> None:
         """Takes over settings: pools, modes and doubts at once for every node."""

@@ -1,4 +1,4 @@
-"""The three reads we do at the API server, over kubernetes-asyncio's connection, TLS and authentication.
+"""The three reads and the one write we do at the API server, over kubernetes-asyncio's connection, TLS and authentication.
 
 Only bytes leave this module: its models cost about 1 ms per object, and its watch neither ends a silent
 connection nor slows down for a sick server. Everything else of the client library stays behind this file.
@@ -39,7 +39,7 @@ STATUS_BYTES: Final = 64 * 1024
 
 
 class Transport(Protocol):
-    """Reads at the API server; every method raises the ClusterErrors of failures.py and nothing else."""
+    """Requests to the API server; every method raises the ClusterErrors of failures.py and nothing else."""
 
     async def list_page(self, resource: Resource, query: Query) -> bytes:
         """One page of a list: the body as it came."""
@@ -49,6 +49,9 @@ class Transport(Protocol):
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> bytes:
         """One object: the body as it came."""
+
+    async def patch(self, resource: Resource, name: str, namespace: str, body: bytes) -> None:
+        """Change one object by a JSON merge patch (RFC 7386)."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -72,12 +75,11 @@ class KubeTransport:
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> bytes:
         """See Transport; an absent object is NotFound."""
-        for part in (name, namespace) if namespace else (name,):
-            # Quoting keeps these two, and they would climb to another path.
-            if part in {"", ".", ".."}:
-                raise ClusterError(f"{part!r} is not a name of {resource}")
-        path = resource.in_namespace if namespace else resource.in_cluster
-        return await self._read("get", resource, path, {"namespace": namespace, "name": name}, {})
+        return await self._read("get", resource, *_path(resource, name, namespace), {})
+
+    async def patch(self, resource: Resource, name: str, namespace: str, body: bytes) -> None:
+        """See Transport; an absent object is NotFound."""
+        await self._read("patch", resource, *_path(resource, name, namespace), {}, body)
 
     @asynccontextmanager
     async def watch_lines(self, resource: Resource, query: Query) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -108,9 +110,11 @@ class KubeTransport:
         if splitter.held:
             raise Unreachable(f"watch {resource}: the connection was cut in the middle of a line")
 
-    async def _read(self, verb: str, resource: Resource, path: str, names: Mapping[str, str], query: Query) -> bytes:
+    async def _read(
+        self, verb: str, resource: Resource, path: str, names: Mapping[str, str], query: Query, patch: bytes = b""
+    ) -> bytes:
         limits = aiohttp.ClientTimeout(total=READ_S, sock_connect=CONNECT_S)
-        response = await self._open(verb, resource, path, names, query, limits)
+        response = await self._open(verb, resource, path, names, query, limits, patch)
         try:
             return await self._body(verb, resource, response)
         finally:
@@ -138,13 +142,14 @@ class KubeTransport:
         names: Mapping[str, str],
         query: Query,
         limits: aiohttp.ClientTimeout,
+        patch: bytes = b"",
     ) -> aiohttp.ClientResponse:
         """A response with a good status. A refused credential is read again and tried once more."""
         for last in (False, True):
             seen = self._renewals
             client = self._client or await self._renewed(seen)
             try:
-                response = await _call(client, path, names, query, limits)
+                response = await _call(client, path, names, query, limits, patch)
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 # ValueError: a token with a line break in it is refused before it is sent.
                 if isinstance(error, aiohttp.ClientSSLError) and not last:
@@ -177,16 +182,37 @@ class KubeTransport:
             return self._client
 
 
+def _path(resource: Resource, name: str, namespace: str) -> tuple[str, Mapping[str, str]]:
+    """Template of one object's path, and what fills it."""
+    for part in (name, namespace) if namespace else (name,):
+        # Quoting keeps these two, and they would climb to another path.
+        if part in {"", ".", ".."}:
+            raise ClusterError(f"{part!r} is not a name of {resource}")
+    path = resource.in_namespace if namespace else resource.in_cluster
+    return path, {"namespace": namespace, "name": name}
+
+
 async def _call(
-    client: ApiClient, path: str, names: Mapping[str, str], query: Query, limits: aiohttp.ClientTimeout
+    client: ApiClient,
+    path: str,
+    names: Mapping[str, str],
+    query: Query,
+    limits: aiohttp.ClientTimeout,
+    patch: bytes,
 ) -> aiohttp.ClientResponse:
+    """`patch`: a merge patch to send; empty: the object or list is read."""
+    # Unpacking a compressed page would hold the loop; the way to the API server is short.
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    if patch:
+        headers["Content-Type"] = "application/merge-patch+json"
     response: aiohttp.ClientResponse = await client.call_api(
         path,
-        "GET",
+        "PATCH" if patch else "GET",
         path_params=dict(names),
         query_params=list(query.items()),
-        # Unpacking a compressed page would hold the loop; the way to the API server is short.
-        header_params={"Accept": "application/json", "Accept-Encoding": "identity"},
+        header_params=headers,
+        # The client writes JSON itself.
+        body=msgspec.json.decode(patch) if patch else None,
         auth_settings=["BearerToken"],
         _preload_content=False,
         _request_timeout=limits,

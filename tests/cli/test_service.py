@@ -164,7 +164,7 @@ def test_a_slice_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> No
         def round(self) -> Any:
             return steps
 
-    times = iter([0.0, 0.0002, 0.0004, 0.0006, 0.0008])
+    times = iter([0.0, 0.0002, 0.0003, 0.0005, 0.0007])
     monkeypatch.setattr("extender.cli.service.time.perf_counter", lambda: next(times))
     _Counting(Endless()).slice(0.0)  # type: ignore[arg-type]
     assert next(steps) == 3

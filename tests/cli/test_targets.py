@@ -133,6 +133,21 @@ def test_a_hotplug_migration_asks_for_the_new_size(run: Run, tmp_path: Path) -> 
     assert "symmetric" in xeon and "1:8" in xeon
 
 
+def test_a_vm_that_cannot_migrate(run: Run, tmp_path: Path) -> None:
+    """A host device keeps the VM where it is: no node is blamed for its NUMA, and the exit code says that none will do."""
+
+    def change(vmi: dict[str, Any]) -> None:
+        vmi["spec"]["domain"].setdefault("devices", {})["hostDevices"] = [
+            {"name": "d", "deviceName": "example.com/nic"}
+        ]
+        vmi["status"].pop("conditions", None)
+
+    result = run("--snapshot", changed(tmp_path, "ledger-2", change), "ledger-2")
+    assert result.exit_code == Exit.NO, result.output
+    assert "it cannot migrate live at all, which is not NUMA's business: host devices cannot migrate" in result.stdout
+    assert "more cells" not in result.stdout
+
+
 def test_the_policy_of_the_configuration(run: Run, tmp_path: Path) -> None:
     """`migration` of the file that --config names is in force, and is shown."""
     config = tmp_path / "fastfit.yaml"

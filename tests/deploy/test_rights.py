@@ -29,10 +29,12 @@ def granted(role: Object) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("directory", ["base", "overlays/emulation", "overlays/default-scheduler"])
-def test_extender_reads_six_kinds(directory: str) -> None:
-    """list and watch on what it watches, cluster-wide, and nothing else."""
+def test_extender_reads_six_kinds_and_annotates_one(directory: str) -> None:
+    """list and watch on what it watches, patch on VM instances, cluster-wide, and nothing else."""
     role = named(render(directory), "ClusterRole", "fastfit-extender")
-    assert granted(role) == {(*kind, verb) for kind in WATCHED for verb in ("list", "watch")}
+    assert granted(role) == {(*kind, verb) for kind in WATCHED for verb in ("list", "watch")} | {
+        ("kubevirt.io", "virtualmachineinstances", "patch")
+    }
     assert all(rule.keys() == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
 
 

@@ -1,18 +1,23 @@
 """The running extender uses its role to the last verb: what it asked for is read from the API server's audit log."""
 
 import contextlib
+import json
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from extender.names import CELLS_ANNOTATION
+from tests.cluster.api import ApiError
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import Process, free_ports, wait_for
 from tests.deploy.manifests import DEPLOY, Object, config_map, container, flags, named, pod_spec, render
 from tests.deploy.test_rights import granted
+from tests.state.builders import KUBELET_A, machine, node, pod, vmi
 
 #: The form in which the account has the extender's role and no other.
 FORM = "overlays/default-scheduler"
@@ -48,8 +53,8 @@ def test_nothing_else_is_asked(used: dict[bool, list[Object]]) -> None:
 
 def test_lists_are_the_fallback(used: dict[bool, list[Object]]) -> None:
     """With WatchList no kind is listed; the first state comes by watch."""
-    assert {e["verb"] for e in used[True]} == {"watch"}
-    assert {e["verb"] for e in used[False]} == {"list", "watch"}
+    assert {e["verb"] for e in used[True]} == {"watch", "patch"}
+    assert {e["verb"] for e in used[False]} == {"list", "watch", "patch"}
 
 
 def _events(cluster: ControlPlane, directory: Path) -> list[Object]:
@@ -60,7 +65,59 @@ def _events(cluster: ControlPlane, directory: Path) -> list[Object]:
         assert _status(f"{address}/livez") == 200
         # A fallback goes on to watch what it has listed.
         wait_for(lambda: len({_resource(e) for e in cluster.audit(ACCOUNT) if e["verb"] == "watch"}) == 6, "watches")
+        _boot(cluster)
+        wait_for(lambda: any(e["verb"] == "patch" for e in cluster.audit(ACCOUNT)), "the VM's cells to be written")
     return list(cluster.audit(ACCOUNT))
+
+
+def _boot(cluster: ControlPlane) -> None:
+    """A VM boots on a node whose machine is known; its VMI gets the one annotation, and nothing else changes."""
+    namespace = cluster.namespace()
+    host = json.loads(msgspec.json.encode(node("rights", {**KUBELET_A, "memoryManagerPolicy": "None"}, machine())))
+    host["status"]["allocatable"]["devices.kubevirt.io/kvm"] = "1000"
+    api = cluster.api
+    api.create({"apiVersion": "v1", "kind": "Node", **host})
+    instance = json.loads(msgspec.json.encode(vmi("vm")))
+    instance["metadata"] = {"name": "vm", "namespace": namespace}
+    made = wait_for(lambda: _created(cluster, instance), "a VM instance to be accepted")
+    launcher = json.loads(msgspec.json.encode(pod("vm", sidecar=False)))
+    launcher["metadata"] = {
+        "name": "virt-launcher-vm",
+        "namespace": namespace,
+        "labels": {"kubevirt.io": "virt-launcher"},
+        "ownerReferences": [
+            {
+                **launcher["metadata"]["ownerReferences"][0],
+                "apiVersion": "kubevirt.io/v1",
+                "uid": made["metadata"]["uid"],
+            }
+        ],
+    }
+    launcher["spec"] = {"nodeName": "rights", "containers": [{**launcher["spec"]["containers"][0], "image": "none"}]}
+    created = api.create({"apiVersion": "v1", "kind": "Pod", **launcher, "status": {}})
+    path = f"/api/v1/namespaces/{namespace}/pods/{created['metadata']['name']}/status"
+    api.patch(path, {"status": {"phase": "Running", "startTime": "2026-01-01T00:00:01Z"}})
+    where = f"/apis/kubevirt.io/v1/namespaces/{namespace}/virtualmachineinstances/vm"
+    found = wait_for(lambda: _annotated(api.get(where)), "the annotation")
+    assert found["metadata"]["annotations"] == {CELLS_ANNOTATION: '{"v":1,"cells":[[8,17179869184]]}'}
+    assert found["spec"] == made["spec"]
+
+
+def _annotated(found: Object) -> Object | None:
+    return found if "annotations" in found["metadata"] else None
+
+
+def _created(cluster: ControlPlane, instance: Object) -> Object | None:
+    """The API server asks to come back while it has not yet read the schema of a new kind."""
+    try:
+        made: Object = cluster.api.create(
+            {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", **instance}
+        )
+    except ApiError as error:
+        if error.status != 503:
+            raise
+        return None
+    return made
 
 
 @contextlib.contextmanager

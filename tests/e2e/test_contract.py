@@ -234,8 +234,10 @@ def check_prioritize(call: Call) -> None:
 
 
 def test_rights_of_the_extender_suffice(here: Site) -> None:
-    """Under a user that holds its own role alone, nothing it asked for was refused, and it only listed and watched."""
+    """Under a user that holds its own role alone, nothing it asked for was refused, and beside lists and watches it only annotated VMIs."""
     events = list(here.plane.audit(EXTENDER_USER))
     assert {event["responseStatus"]["code"] for event in events} <= {200}
-    assert {event["verb"] for event in events} <= {"list", "watch"}
+    assert {event["verb"] for event in events} <= {"list", "watch", "patch"}
+    patched = {event["objectRef"]["resource"] for event in events if event["verb"] == "patch"}
+    assert patched <= {"virtualmachineinstances"}
     assert "forbidden" not in here.scheduler.log()

@@ -11,7 +11,7 @@ import base64
 import json
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -72,6 +72,7 @@ class FakeApi:
         """Listen."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._serve)
+        app.router.add_patch("/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
@@ -129,7 +130,15 @@ class FakeApi:
         resource, name, namespace = self._named(request.path)
         if resource is None:
             return refusal(404)
-        verb = "get" if name else "watch" if query.get("watch") == "1" else "list"
+        verb = (
+            "patch"
+            if request.method == "PATCH"
+            else "get"
+            if name
+            else "watch"
+            if query.get("watch") == "1"
+            else "list"
+        )
         queue = self._faults[verb, resource.plural]
         fault = queue.popleft() if queue else faults.Pass()
         if isinstance(fault, faults.Pass) and fault.first is not None:
@@ -145,6 +154,8 @@ class FakeApi:
         try:
             if isinstance(fault, faults.NoAnswer):
                 await asyncio.Event().wait()
+            if verb == "patch":
+                return await self._patch(request, resource.plural, name, namespace)
             if verb == "get":
                 found = self.store.get(resource.plural, name, namespace)
                 return refusal(404) if found is None else web.json_response(found)
@@ -188,6 +199,18 @@ class FakeApi:
                 return refusal(410, "too old resource version")
         return None
 
+    async def _patch(self, request: web.Request, plural: str, name: str, namespace: str) -> web.Response:
+        """A merge patch that may name the UID of the object that it means, as a precondition."""
+        if request.content_type != "application/merge-patch+json":
+            return refusal(415)
+        found, change = self.store.get(plural, name, namespace), await request.json()
+        if found is None:
+            return refusal(404)
+        uid = change.get("metadata", {}).get("uid", found["metadata"]["uid"])
+        if uid != found["metadata"]["uid"]:
+            return refusal(409, "Precondition failed: UID in precondition")
+        return web.json_response(self.put(plural, _merged(found, change)))
+
     def _page(self, plural: str, query: dict[str, str]) -> web.Response:
         version, start = self.store.version, 0
         if token := query.get("continue"):
@@ -214,3 +237,16 @@ class FakeApi:
         except ConnectionError:
             pass
         return response
+
+
+def _merged(target: Any, change: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(change, dict):
+        return change
+    made = dict(target) if isinstance(target, dict) else {}
+    for key, value in change.items():
+        if value is None:
+            made.pop(key, None)
+        else:
+            made[key] = _merged(made.get(key), value)
+    return made

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -28,6 +28,25 @@ class FakeReply:
     outcome: str = "ok"
 
 
+class FakeLack:
+    """Something that `come` brings."""
+
+    def __init__(self) -> None:
+        self.filled = False
+        self.calls: list[Callable[[], None]] = []
+
+    def tell(self, call: Callable[[], None]) -> None:
+        self.calls.append(call)
+
+    def come(self, *, whole: bool = True) -> None:
+        self.filled = whole
+        for call in self.calls:
+            call()
+
+    def close(self) -> None:
+        self.calls.clear()
+
+
 @dataclass
 class FakeVerbs:
     """Answers `reply`, or raises `fault`; keeps what it was asked."""
@@ -35,12 +54,17 @@ class FakeVerbs:
     reply: FakeReply = FakeReply()
     fault: Exception | None = None
     asked: list[tuple[str, bytes, float]] = field(default_factory=list)
+    #: what calls lack, by body
+    lacks: dict[bytes, "FakeLack"] = field(default_factory=dict)
 
     def filter(self, body: bytes, now: float) -> FakeReply:
         return self._answer("filter", body, now)
 
     def prioritize(self, body: bytes, now: float) -> FakeReply:
         return self._answer("prioritize", body, now)
+
+    def lack(self, body: bytes) -> "FakeLack | None":
+        return self.lacks.pop(body, None)
 
     def _answer(self, verb: str, body: bytes, now: float) -> FakeReply:
         self.asked.append((verb, body, now))

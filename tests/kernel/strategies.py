@@ -164,4 +164,7 @@ def asks(draw: Any) -> Ask:
             half = cores * threads // 2
             again = draw(st.sampled_from([(), (cores * threads,), (half, cores * threads - half)]))
             cells = replace(cells, boot=tuple((max(1, vcpus), GI) for vcpus in again))
+        if draw(st.booleans()):
+            parts[-1] = replace(parts[-1], devices=((GPU, draw(st.integers(1, 3))),))
+            cells = replace(cells, strict=(GPU,))
     return Ask(tuple(parts), dedicated=draw(st.booleans()), cells=cells)

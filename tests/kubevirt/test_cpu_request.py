@@ -10,7 +10,7 @@ import pytest
 
 from extender.api.objects import Vmi
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.cpu_request import lacks_cpus, pinned_cpus, requested_cpus
+from extender.kubevirt.cpu_request import lacks_cpus, made_for, pinned_cpus, requested_cpus
 from extender.kubevirt.guest_size import GuestSize
 from extender.kubevirt.host_topology import HostTopology, host_topology
 from extender.kubevirt.moving import MigrationPolicy
@@ -98,6 +98,38 @@ def test_relaxed_one_thread_short_starts() -> None:
     """Without passthrough a shortage below one guest core leaves a vCPU unpinned; a whole core is an error."""
     relaxed = replace(size(3, 0, isolate=False), threads=2, passthrough=False)
     assert [lacks_cpus(relaxed, cpus) for cpus in (6, 5, 4)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("spec", "cpus", "sockets"),
+    [(12, 13, 12), (12, 9, 8), (64, 49, 48), (12, 1, 12), (12, 20, 12), (8, 9, 8)],
+)
+def test_the_size_of_a_pod(spec: int, cpus: int, sockets: int) -> None:
+    """A pod from before a hotplug is of the old size; CPUs that no size explains are of the spec's."""
+    assert made_for(size(spec, 0, parity=False), cpus).sockets == sockets
+
+
+def test_pages_during_a_hotplug() -> None:
+    """8 vCPUs in zone 0 and the emulator in zone 1: all pages are in zone 0, also once the spec says 12."""
+    made = machine(cores=8, threads=1)
+    kubelet = {
+        **KUBELET_A,
+        "topologyManagerPolicy": "none",
+        "memoryManagerPolicy": "None",
+        "reservedMemory": [],
+        "reservedSystemCPUs": "9-15",
+    }
+    cluster = Cluster()
+    cluster.put(Source.NODES, node("a", kubelet, made))
+    cluster.put(Source.VMIS, vmi("vm"))
+    cluster.put(Source.PODS, running("vm", "a"))
+    for spec in (vmi("vm"), vmi("vm", 12)):
+        cluster.put(Source.VMIS, spec)
+        cluster.work()
+        state = cluster.node("a")
+        assert state is not None and state.row is not None
+        free = [(zone.pages_free or {}).get("hugepages-1Gi", 0) // GI for zone in state.row.zones]
+        assert free == [16, 32]
 
 
 def odd_pool(vcpus: int, **status: Any) -> Vmi:

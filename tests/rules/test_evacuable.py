@@ -110,7 +110,11 @@ def test_fewer_symmetric_than_possible() -> None:
     cluster.put(Source.PODS, running("other", "a", 9, 0))
     boot(cluster, "vm", "a")
     assert of(cluster, "vm") == (2, 0)
+    numbers = counted(cluster)
     cluster.migration = MigrationPolicy.STRICT
+    pod = find_vm(cluster, "vms", "vm")
+    assert pod is not None
+    assert numbers.of(pod) is None, "the old policy's number is not the new one's"
     assert of(cluster, "vm") == (0, 0)
     cluster.migration = MigrationPolicy.OFF
     assert of(cluster, "vm") == (2, None)

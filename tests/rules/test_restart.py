@@ -85,6 +85,17 @@ def test_another_vm_is_not_a_restart() -> None:
         assert explain(cluster, pod(name)).nodes[0].node == "one"
 
 
+def test_vmis_without_an_owner_have_no_former_run() -> None:
+    """Two VMIs that no VM controls are two VMs: the second one does not inherit the first one's cells."""
+    cluster = ran("even", vm="")
+    cluster.put(Source.VMIS, vmi("alone"))
+    cluster.put(Source.PODS, running("alone", "even"))
+    cluster.work()
+    cluster.delete(Source.PODS, running("alone", "even"))
+    cluster.put(Source.VMIS, vmi("run2"))
+    assert cells(cluster).boot == ()
+
+
 def test_a_vm_of_another_size_boots_as_new() -> None:
     """Cells of 8 vCPUs say nothing about 12."""
     cluster = ran("even")
@@ -105,11 +116,14 @@ def test_a_migration_keeps_the_cells_of_this_run() -> None:
 
 
 def test_memory_of_former_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """VMs are not watched, so the one that booted longest ago is forgotten."""
-    monkeypatch.setattr(layouts, "_MAX_FORMER", 1)
+    """VMs are not watched, so the one whose last boot is longest ago is forgotten."""
+    monkeypatch.setattr(layouts, "_MAX_FORMER", 2)
     cluster = ran("even")
-    cluster.put(Source.VMIS, owned("next", "other"))
-    cluster.put(Source.PODS, running("next", "one"))
-    cluster.work()
-    cluster.put(Source.VMIS, owned("run2", "db"))
-    assert cells(cluster).boot == ()
+    for name, vm in (("first", "other"), ("again", "db"), ("third", "more")):
+        cluster.put(Source.VMIS, owned(name, vm))
+        cluster.put(Source.PODS, running(name, "one"))
+        cluster.work()
+        cluster.delete(Source.PODS, running(name, "one"))
+    for name, vm, known in (("run2", "db", True), ("run3", "other", False), ("run4", "more", True)):
+        cluster.put(Source.VMIS, owned(name, vm))
+        assert bool(cells(cluster, name).boot) is known

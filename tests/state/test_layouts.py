@@ -3,19 +3,28 @@
 Machine A: 2 zones of 8 cores with two threads, one core of zone 0 reserved; Topology Manager policy none packs CPUs.
 """
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from extender.api.objects import Owner, Vmi
+from extender.kubevirt.cells_record import cells_text
 from extender.kubevirt.launcher_pod import guest_of
-from extender.kubevirt.moving import MigrationPolicy, policy_of
+from extender.kubevirt.moving import BootCells, MigrationPolicy, policy_of
 from extender.kubevirt.observed import zones_after_migration
+from extender.names import CELLS_ANNOTATION
 from extender.placement.decide import subject_of
+from extender.placement.explain import explain
 from extender.state.cluster import Cluster
 from extender.state.events import Source
+from extender.state.layouts import Origin
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import moved, running, target
+from tests.verbs.bodies import args
+from tests.verbs.harness import make_verbs
 
 NONE = {**KUBELET_A, "topologyManagerPolicy": "none", "memoryManagerPolicy": "None", "reservedMemory": []}
 
@@ -169,3 +178,192 @@ def test_the_policy_reaches_the_question(policy: str, strict: bool | None) -> No
     cluster.migration = MigrationPolicy(policy)
     cells = subject_of(cluster, target("vm")).question.ask.cells
     assert (cells.symmetric_only if cells is not None else None) is strict
+
+
+# --- how the cells are known -------------------------------------------------------------------------------
+
+TWO = ((5, 8 * GI), (3, 8 * GI))
+
+
+def _stating(name: str, cells: BootCells = (), owner: str = "", record: Vmi | None = None) -> Vmi:
+    """A VMI with the annotation, of a VirtualMachine."""
+    made = record if record is not None else vmi(name)
+    annotations = {CELLS_ANNOTATION: cells_text(cells)} if cells else None
+    owners = [Owner(kind="VirtualMachine", name=name, uid=owner, controller=True)] if owner else None
+    return replace(made, metadata=replace(made.metadata, annotations=annotations, owner_references=owners))
+
+
+def test_an_annotation_is_believed_where_no_boot_was_seen() -> None:
+    """A VM that moved before we started: its cells are those that its VMI states."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, _stating("vm", TWO))
+    assert cluster.vms.layouts.belief("vmi-vm") == (TWO, Origin.STATED)
+
+
+def test_a_boot_that_was_seen_is_believed_before_an_annotation() -> None:
+    """What somebody wrote does not change what we saw."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, _stating("vm", TWO))
+    cluster.put(Source.PODS, running("vm", "a"))
+    cluster.work()
+    assert cluster.vms.layouts.belief("vmi-vm") == (((8, 16 * GI),), Origin.PREDICTED)
+
+
+def test_an_annotation_is_believed_before_what_pods_of_now_would_give() -> None:
+    """After our restart a list shows the VM's pod; pods that shaped its boot may be gone, the record is of the boot."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, vmi("vm"))
+    cluster.replace(Source.PODS, [running("vm", "a")])
+    cluster.work()
+    assert cluster.vms.layouts.belief("vmi-vm") == (((8, 16 * GI),), Origin.WORKED_OUT)
+    cluster.put(Source.VMIS, _stating("vm", TWO))
+    assert cluster.vms.layouts.belief("vmi-vm") == (TWO, Origin.STATED)
+
+
+def test_a_pod_that_we_promised_was_seen_although_a_list_brings_it() -> None:
+    """A watch may break between our answer and the binding."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, vmi("vm"))
+    verbs = make_verbs(cluster)
+    waiting = json.loads(msgspec.json.encode(pod("vm")))
+    verbs.filter(args(["a"], waiting), 1.0)
+    cluster.replace(Source.PODS, [running("vm", "a")])
+    cluster.work()
+    assert cluster.vms.layouts.belief("vmi-vm").origin is Origin.PREDICTED
+
+
+def test_a_move_overrules_both() -> None:
+    """It lay on two zones and lived: neither a prediction nor an annotation of one cell is true, one of two may be."""
+    cluster = _cluster()
+    _boot(cluster)
+    after = moved("vm", "b", machine(), SPREAD)
+    cluster.put(Source.VMIS, _stating("vm", ((8, 16 * GI),), record=after))
+    assert cluster.vms.layouts.belief("vmi-vm") == ((), Origin.NOT_KNOWN)
+    cluster.put(Source.VMIS, _stating("vm", TWO, record=after))
+    assert cluster.vms.layouts.belief("vmi-vm") == (TWO, Origin.STATED)
+
+
+@pytest.mark.parametrize(
+    ("value", "boot", "word"),
+    [
+        (cells_text(TWO), TWO, ""),
+        ('{"v":1,"cells":[[99,1]]}', (), "is not believed: its cells have 99 vCPUs"),
+        ("hello", (), "is not believed: it cannot be read"),
+    ],
+)
+def test_the_call_itself_carries_the_annotation(value: str, boot: BootCells, word: str) -> None:
+    """The target's pod has it even where the VMI, as we saw it, has not; one that cannot be believed is said."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, vmi("vm"))
+    record = target("vm")
+    record = replace(record, metadata=replace(record.metadata, annotations={CELLS_ANNOTATION: value}))
+    subject = subject_of(cluster, record)
+    assert subject.move is not None
+    assert subject.move.boot == boot
+    assert word in subject.move.problem
+    assert bool(subject.move.problem) == bool(word)
+
+
+def test_a_false_annotation_refuses_nothing_that_a_boot_allows() -> None:
+    """Somebody writes one cell where two were seen: a target of two zones stays, and the contradiction is said."""
+    cluster = _cluster()
+    cluster.put(Source.PODS, running("other", "a", 9, 0))
+    _boot(cluster)
+    assert cluster.vms.layouts.cells("vmi-vm") == TWO
+    record = target("vm")
+    annotations = {CELLS_ANNOTATION: cells_text(((8, 16 * GI),))}
+    record = replace(record, metadata=replace(record.metadata, annotations=annotations))
+    cluster.put(Source.PODS, running("third", "b", 9, 0))
+    cluster.work()
+    answer = explain(cluster, record)
+    assert next(node for node in answer.nodes if node.node == "b").verdict == "fits"
+    assert any("contradicts what is known otherwise" in note for note in answer.notes)
+    assert any("predicted when it booted" in note for note in answer.notes)
+
+
+def test_the_last_layout_is_kept_for_the_next_start() -> None:
+    """A restart makes a new VMI of the same owner; other owners, and VMIs without one, have nothing."""
+    cluster = _cluster()
+    cluster.put(Source.PODS, running("other", "a", 9, 0))
+    cluster.put(Source.VMIS, _stating("vm", owner="owner"))
+    cluster.put(Source.PODS, running("vm", "a"))
+    cluster.work()
+    cluster.delete(Source.VMIS, vmi("vm"))
+    cluster.delete(Source.PODS, running("vm", "a"))
+    for name, owner in (("again", "owner"), ("stranger", "another"), ("alone", "")):
+        cluster.put(Source.VMIS, _stating(name, owner=owner))
+    layouts = cluster.vms.layouts
+    assert [layouts.former(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [TWO, (), (), ()]
+    assert layouts.cells("vmi-again") == ()
+
+
+def test_annotations_bring_the_last_layout_back_after_our_restart() -> None:
+    """VMIs that run are read with their annotations, so their next start is known too."""
+    cluster = _cluster()
+    cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner")])
+    cluster.replace(Source.VMIS, [_stating("again", owner="owner")])
+    assert cluster.vms.layouts.former("vmi-again") == TWO
+
+
+# --- what is to be written -----------------------------------------------------------------------------------
+
+
+def test_a_record_is_handed_out_once_the_pod_runs() -> None:
+    """Not at admission; then once, with the VMI's name; given back, again; gone with the VMI."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, vmi("vm"))
+    admitted = running("vm", "a")
+    cluster.put(Source.PODS, replace(admitted, status=replace(admitted.status, phase="Pending")))
+    cluster.work()
+    layouts = cluster.vms.layouts
+    assert layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert layouts.unwritten() is None
+    cluster.put(Source.PODS, admitted)
+    cluster.work()
+    record = layouts.unwritten()
+    assert record is not None
+    assert (record.uid, record.namespace, record.name, record.key) == ("vmi-vm", "vms", "vm", CELLS_ANNOTATION)
+    assert record.value == cells_text(((8, 16 * GI),))
+    assert layouts.unwritten() is None
+    layouts.give_back(record)
+    assert layouts.unwritten() == record
+    cluster.put(Source.PODS, running("third", "a", 1, 0))
+    cluster.work()
+    assert layouts.unwritten() is None
+    cluster.delete(Source.VMIS, vmi("vm"))
+    layouts.give_back(record)
+    assert layouts.unwritten() is None
+
+
+def test_nothing_is_written_that_is_known_or_was_not_seen() -> None:
+    """A VMI that states it already; a boot that was not seen; what a move disproves."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, _stating("vm", ((8, 16 * GI),)))
+    cluster.put(Source.PODS, running("vm", "a"))
+    cluster.work()
+    assert cluster.vms.layouts.unwritten() is None
+
+    cluster = _cluster()
+    cluster.put(Source.VMIS, vmi("vm"))
+    cluster.replace(Source.PODS, [running("vm", "a")])
+    cluster.work()
+    assert cluster.vms.layouts.unwritten() is None
+
+    cluster = _cluster()
+    _boot(cluster)
+    cluster.put(Source.VMIS, moved("vm", "b", machine(), SPREAD))
+    assert cluster.vms.layouts.unwritten() is None
+
+
+def test_a_false_annotation_is_put_right() -> None:
+    """Where the boot was seen, what somebody wrote before is replaced, once."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, _stating("vm", TWO))
+    cluster.put(Source.PODS, running("vm", "a"))
+    cluster.work()
+    record = cluster.vms.layouts.unwritten()
+    assert record is not None
+    assert record.value == cells_text(((8, 16 * GI),))
+    cluster.put(Source.VMIS, _stating("vm", TWO))
+    cluster.work()
+    assert cluster.vms.layouts.unwritten() is None

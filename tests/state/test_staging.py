@@ -210,7 +210,7 @@ def test_a_refusal_in_a_list_is_told_of_a_pod_that_was_held() -> None:
         cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
     assert told == ["TopologyAffinityError"]
     assert set(cluster.pods) == {"uid-vm01", "uid-vm02"}
-    assert "a" in cluster.taught
+    assert "a" in cluster.lessons.taught
 
 
 def test_a_pod_of_a_list_that_sits_elsewhere_is_held_once() -> None:
@@ -229,10 +229,10 @@ def test_a_kind_is_absent_until_its_list_is_swapped_in() -> None:
     cluster.absent(Source.VMIS)
     staging = cluster.stage(Source.VMIS)
     staging.put(vmi("vm"))
-    assert Source.VMIS in cluster.absent_kinds
+    assert Source.VMIS not in cluster.served
     for _ in staging.swap():
         pass
-    assert Source.VMIS not in cluster.absent_kinds
+    assert Source.VMIS in cluster.served
     assert cluster.vms.guest("vmi-vm") is not None
 
 
