@@ -146,7 +146,7 @@ def _near(row: Row, mask: int) -> int:
     if not row.align_by_socket:
         return mask
     sockets = {zone.socket for position, zone in enumerate(row.zones) if mask >> position & 1 and zone.cpu_total}
-    return sum(1 << position for position, zone in enumerate(row.zones) if zone.socket in sockets)
+    return sum(1 << position for position, zone in enumerate(row.zones) if zone.cpu_total and zone.socket in sockets)
 
 
 def _book_physical(row: Row, books: CpuBooks, taken: Taken, before: Sequence[int]) -> None:

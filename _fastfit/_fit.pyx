@@ -20,8 +20,7 @@ from _fastfit._text cimport (
 )
 from _fastfit._types cimport Answer, Detail, FITS, Row
 
-import json
-
+from _fastfit._wire_py import spelled_name
 from _fastfit.codes import Code
 from _fastfit.values import Block, Cell, Entry, Placement, ScanError
 
@@ -211,7 +210,7 @@ cdef class Fit:
             number = find(&self._table.slots, name.spelled, length)
             if number != NOWHERE:
                 return number
-        spelled = _spelled(self._text[start:cursor.at], start)
+        spelled = spelled_name(self._text[start:cursor.at], start)
         if cursor.escaped:
             self._decoded.append(spelled)
             name.spelled = PyBytes_AS_STRING(spelled)
@@ -463,20 +462,3 @@ def _twice_text(bytes name, start):
 
 cdef inline object _twice(const Name *name):
     return _twice_text(name.spelled[:name.spelled_length], name.start)
-
-
-cdef bytes _spelled(bytes literal, Py_ssize_t start):
-    """The name that a string literal spells."""
-    cdef bytes name = literal[1:len(literal) - 1]
-    if not name.isascii():
-        try:
-            name.decode()
-        except UnicodeDecodeError as error:
-            raise ScanError(f"invalid UTF-8 (byte {start + 1 + error.start})") from None
-    if b"\\" in name:
-        name = json.loads(literal).encode()
-    if not name:
-        raise ScanError(f"empty node name (byte {start})")
-    if len(name) > MAX_NAME:
-        raise ScanError(f"node name longer than {MAX_NAME} bytes (byte {start})")
-    return name

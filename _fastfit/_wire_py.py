@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from _fastfit.values import Scan, ScanError
 
-__all__ = ["MAX_DEPTH", "MAX_NAME", "names_in", "scan", "write_filter", "write_scores"]
+__all__ = ["MAX_DEPTH", "MAX_NAME", "names_in", "scan", "spelled_name", "write_filter", "write_scores"]
 
 #: Longest node name (a DNS subdomain), and the highest nesting that scan() can be asked to allow.
 MAX_NAME = 253
@@ -212,7 +212,7 @@ def names_in(array: bytes) -> Iterator[tuple[bytes, bytes]]:
         start = at
         at = reader.string(at)
         literal = array[start:at]
-        name = _name(literal, start)
+        name = spelled_name(literal, start)
         if name in seen:
             raise _error(f"node name {name.decode()} is listed twice", start)
         seen.add(name)
@@ -226,8 +226,8 @@ def names_in(array: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise _error("text after the names", at)
 
 
-def _name(literal: bytes, start: int) -> bytes:
-    """The name that a string literal spells."""
+def spelled_name(literal: bytes, start: int) -> bytes:
+    """The name that a string literal spells; `start`: where it stands. Raises ScanError for what no node can be called."""
     name = literal[1:-1]
     if not name.isascii():
         try:

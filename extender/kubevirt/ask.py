@@ -14,7 +14,7 @@ from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
 from extender.kubevirt.moving import BootCells, MigrationPolicy, Move
 
-__all__ = ["Question", "ask_of", "devices_of", "question_of"]
+__all__ = ["Question", "ask_of", "devices_of", "question_for", "question_of"]
 
 _KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
 _HUGE = "hugepages-"
@@ -52,12 +52,27 @@ def question_of(
     except BadObject as error:
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
+    dedicated = wants_dedicated(pod, guest)
+    return question_for(demand, role, guest, zoned_devices, dedicated, move, former, installation)
+
+
+def question_for(
+    demand: PodDemand,
+    role: PodRole,
+    guest: Guest | None,
+    zoned_devices: frozenset[str],
+    dedicated: bool,
+    move: Move | None = None,
+    former: BootCells = (),
+    installation: Installation = _DEFAULTS,
+) -> Question:
+    """The question of a demand that could be read."""
     ask = ask_of(
         demand,
         role,
         guest,
         zoned_devices,
-        dedicated=wants_dedicated(pod, guest),
+        dedicated=dedicated,
         move=move,
         former=former,
         installation=installation,

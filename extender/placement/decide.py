@@ -1,6 +1,7 @@
 """From a pod and the table to an answer: ask the kernel, check its winner with the kubelet model, charge it."""
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from _fastfit import Fit
@@ -19,7 +20,7 @@ from extender.state.attempts import attempt_of
 from extender.state.cluster import Cluster
 from extender.state.pods import PodEntry, entry_of
 
-__all__ = ["Decider", "Subject", "subject_of"]
+__all__ = ["Decider", "Subject", "move_of", "subject_of"]
 
 #: How often the kubelet model may overrule the kernel's winner in one call.
 _OVERRULINGS = 16
@@ -60,14 +61,15 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     installation = cluster.vms.kubevirt
     if role is not PodRole.MIGRATION_TARGET:
         former = cluster.vms.layouts.former(vmi)
-        return Subject(pod, role, guest, question_of(pod, role, guest, zoned, former=former, installation=installation))
-    move = _move(cluster, vmi, pod, guest)
+        question = question_of(pod, role, guest, zoned, former=former, installation=installation)
+        return Subject(pod, role, guest, question)
+    move = move_of(cluster, vmi, pod.metadata.annotations or {})
     return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, installation=installation), move)
 
 
-def _move(cluster: Cluster, vmi: str, pod: Pod, guest: Guest | None) -> Move:
+def move_of(cluster: Cluster, vmi: str, annotations: Mapping[str, str]) -> Move:
     """What is known of a VM that moves. KubeVirt copies its annotations to the pod, so the call itself carries them."""
-    annotations, layouts = pod.metadata.annotations or {}, cluster.vms.layouts
+    guest, layouts = cluster.vms.guest(vmi), cluster.vms.layouts
     policy, problem = policy_of(annotations, cluster.migration)
     carried, doubt = cells_in(annotations.get(names.CELLS_ANNOTATION), guest.size) if guest is not None else ((), "")
     cells, origin = layouts.belief(vmi, carried)

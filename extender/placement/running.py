@@ -6,15 +6,14 @@ target as made of the pod itself (kubevirt/target_pod.py), but for volumes, sele
 
 from extender import names
 from extender.api.objects import Meta, Owner, Pod, PodStatus
-from extender.kubevirt.ask import Question, ask_of, is_ordinary
+from extender.kubevirt.ask import question_for
 from extender.kubevirt.launcher_pod import PodRole
-from extender.kubevirt.moving import Move, policy_of
 from extender.kubevirt.target_pod import target_demand
-from extender.placement.decide import Subject
+from extender.placement.decide import Subject, move_of
 from extender.state.cluster import Cluster
 from extender.state.pods import PodEntry
 
-__all__ = ["find_vm", "is_at_home", "move_of", "target_of"]
+__all__ = ["find_vm", "is_at_home", "target_of"]
 
 
 def find_vm(cluster: Cluster, namespace: str, name: str) -> PodEntry | None:
@@ -30,21 +29,13 @@ def is_at_home(cluster: Cluster, pod: PodEntry) -> bool:
     return cluster.vms.layouts.life(pod.vmi).node in ("", pod.node)
 
 
-def move_of(cluster: Cluster, pod: PodEntry) -> Move:
-    """What is known of the VM in this pod as one that moves."""
-    layouts = cluster.vms.layouts
-    policy, problem = policy_of(dict(pod.told), cluster.migration)
-    cells, origin = layouts.belief(pod.vmi)
-    return Move(cells, layouts.life(pod.vmi).sockets, policy, problem, origin.value)
-
-
 def target_of(cluster: Cluster, pod: PodEntry) -> Subject:
     """The target of the VM in this pod, under judgement."""
-    guest, move = cluster.vms.guest(pod.vmi), move_of(cluster, pod)
+    guest, move = cluster.vms.guest(pod.vmi), move_of(cluster, pod.vmi, dict(pod.told))
     demand = target_demand(pod.demand, guest, move.sockets)
     dedicated = guest.dedicated if guest is not None else any(part.exclusive_cpus for part in demand.containers)
     role = PodRole.MIGRATION_TARGET
-    ask = ask_of(demand, role, guest, cluster.zoned_devices, dedicated=dedicated, move=move)
+    question = question_for(demand, role, guest, cluster.zoned_devices, dedicated, move)
     meta = Meta(
         name=f"{pod.name}-target",
         namespace=pod.namespace,
@@ -58,4 +49,4 @@ def target_of(cluster: Cluster, pod: PodEntry) -> Subject:
         owner_references=[Owner(kind="VirtualMachineInstance", name=pod.vm, uid=pod.vmi, controller=True)],
     )
     record = Pod(metadata=meta, status=PodStatus(phase="Pending"))
-    return Subject(record, role, guest, Question(demand, ask, is_ordinary(ask)), move)
+    return Subject(record, role, guest, question, move)

@@ -32,6 +32,7 @@ from extender.state.vms import Vms
 
 __all__ = ["Cluster"]
 
+_MOST_GONE = 1024  # deleted pods whose UIDs are kept
 #: Pods of one node that are played in one step of `work`.
 _PODS_AT_ONCE = 8
 
@@ -68,6 +69,8 @@ class Cluster:
         self.lessons = Lessons(self.nodes)
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
+        #: UIDs of pods that were deleted lately: a call about one may still be on its way
+        self._gone: dict[str, None] = {}
         #: names of nodes whose row is older than its sources
         self._dirty: dict[str, None] = {}
         nodes, vms = self.nodes, self.vms
@@ -114,6 +117,9 @@ class Cluster:
             self._refused.discard(uid)
             self._end_pods([uid])
             self.withdraw(uid)
+            self._gone[uid] = None
+            if len(self._gone) > _MOST_GONE:
+                del self._gone[next(iter(self._gone))]
         else:
             self._keyed[source].delete(record)
         self.served.add(source)
@@ -201,7 +207,7 @@ class Cluster:
         """
         self.withdraw(pod.uid)
         state = self.node(node)
-        if pod.uid in self.pods or state is None:
+        if pod.uid in self.pods or pod.uid in self._gone or state is None:
             return None
         state.settle()
         entry = replace(pod, node=node)

@@ -33,7 +33,7 @@ class PodEntry:
     launcher: bool
     #: name of the VMI, which is that of its VM
     vm: str = ""
-    #: what the VM's owner says in annotations that KubeVirt copies, by name: policy and instance type
+    #: what annotations say that KubeVirt copies, by name: policy, guest cells and instance type
     told: tuple[tuple[str, str], ...] = ()
     #: the VM boots in it (it does not come by live migration)
     boots: bool = False
@@ -68,7 +68,7 @@ def holds_something(demand: PodDemand) -> bool:
 
 
 #: Annotations that a pod's entry keeps.
-_TELLING = (names.MIGRATION_ANNOTATION, *names.INSTANCETYPE_ANNOTATIONS)
+_TELLING = (names.MIGRATION_ANNOTATION, names.CELLS_ANNOTATION, *names.INSTANCETYPE_ANNOTATIONS)
 #: Few owners say anything, and instance types are few.
 _TOLD: Shared[tuple[tuple[str, str], ...]] = Shared()
 

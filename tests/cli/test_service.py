@@ -225,3 +225,12 @@ def test_new_settings_reach_the_verbs(mode: str) -> None:
     kept = orjson.loads(service.verbs.filter(FILTER_BODY.read_bytes(), 0.0).body)["NodeNames"]
     assert (len(kept) == 12) == (mode == "observe")
     assert f'fastfit_mode{{mode="{mode}",pool=""}} 1.0' in _page(service)
+
+
+def test_the_debug_page_of_a_vm_that_is_not_known_is_certain_of_nothing() -> None:
+    """Its VMI is gone from the picture: every node is unknown there, as for the target's own call."""
+    service = _service()
+    service.settle()
+    service.cluster.replace(Source.VMIS, [])
+    answer = orjson.loads(service.targets("vms", "ledger-2", 100) or b"{}")
+    assert {node["code"] for node in answer["nodes"]} == {"MoverNotKnown"}

@@ -99,6 +99,18 @@ def test_a_promise_runs_out() -> None:
     assert cluster.charged() == 0
 
 
+def test_a_pod_that_is_gone_is_not_charged() -> None:
+    """A call about it was on its way when it was deleted; a pod of the same name is another one."""
+    cluster, decider = _cluster()
+    record = pod("vm", 12, 4)
+    cluster.delete(Source.PODS, record)
+    assert _place(cluster, decider, record) is not None
+    assert cluster.charged() == 0
+    record = msgspec.structs.replace(record, metadata=msgspec.structs.replace(record.metadata, uid="uid-other"))
+    _place(cluster, decider, record)
+    assert cluster.charged() == 1
+
+
 def test_a_nominated_pod_has_no_time_limit() -> None:
     """status.nominatedNodeName says that kube-scheduler is still at it (volume binding may take minutes)."""
     cluster, decider = _cluster()

@@ -1,0 +1,142 @@
+# Guest cells from the CPUs of the compute container, and their place in the rank; the rules are told in _cells_py.py.
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from _fastfit._devices cimport strict_code
+from _fastfit._types cimport (
+    Ask, Books, CORE_SPLIT, DEVICE_OUTSIDE_CELLS, Detail, FITS, GUEST_MEMORY_PAGES, MORE_ZONES_THAN_CELLS,
+    NOT_SYMMETRIC, PAGES_NOT_REPORTED, Row, ZONES, ZONE_PAGES_SHORT,
+)
+
+# Width of the first part of the rank's key, see _key_py.py.
+cdef enum:
+    LOCALITY_TOP = 0xFF
+
+
+# Guest cores per zone: whole host cores of every zone, then what is left over. Returns those that do not fit.
+cdef inline int64_t pin(
+    const Row *row, const int64_t *whole, const int64_t *fitting, int64_t need, int64_t *placed
+) noexcept nogil:
+    cdef int32_t zone
+    cdef int64_t got
+    for zone in range(row.zones):
+        placed[zone] = min(need, whole[zone])
+        need -= placed[zone]
+    for zone in range(row.zones if need else 0):
+        got = min(need, fitting[zone] - whole[zone])
+        placed[zone] += got
+        need -= got
+    return need
+
+
+# See _cells_py.locality; `vcpus` per touched zone in order.
+cdef inline int64_t locality(const Ask *ask, const int64_t *vcpus, int32_t zones) noexcept nogil:
+    cdef int64_t total = 0, near = 0, at = 0, end, first
+    cdef int32_t place, owner
+    for place in range(zones):
+        end = at + vcpus[place]
+        first = 0
+        for owner in range(ask.boots):
+            if owner == place or owner >= zones:
+                near += max(<int64_t>0, min(end, first + ask.boot_vcpus[owner]) - max(at, first)) * (
+                    zones if owner == place else 1
+                )
+            first += ask.boot_vcpus[owner]
+        if place == 0:
+            near += max(<int64_t>0, end - max(at, first)) * zones
+        at = end
+    total = at * zones
+    if zones == ask.boots and near == total:
+        return LOCALITY_TOP
+    return near * (LOCALITY_TOP - 1) // total
+
+
+# See _cells_py.layout_of; the layout's first place in the key goes to `near`.
+cdef inline int64_t layout_of(const Ask *ask, const int64_t *vcpus, int32_t cells, int64_t *near) noexcept nogil:
+    cdef bint even = True, same = ask.boots == cells
+    cdef int32_t cell
+    for cell in range(cells):
+        even = even and vcpus[cell] == vcpus[0]
+        same = same and vcpus[cell] == ask.boot_vcpus[cell]
+    if same and even:
+        near[0] = LOCALITY_TOP
+    return 2 if same else 1 if even else 0
+
+
+# Guest cells of the compute container's CPUs, and whether their zones hold the pages; the mask of the cells' zones.
+cdef inline int cells_of(
+    const Books *books, uint32_t *mask, int64_t *near, int64_t *layout, Detail *detail
+) noexcept nogil:
+    cdef const Row *row = books.row
+    cdef const Ask *ask = books.ask
+    cdef int64_t whole[ZONES]
+    cdef int64_t fitting[ZONES]
+    cdef int64_t placed[ZONES]
+    cdef int64_t vcpus[ZONES]
+    cdef int64_t more, base, share, free, left
+    cdef int32_t zone, cells = 0, cell
+    cdef int strict
+    cdef bint unknown = False
+    mask[0] = 0
+    near[0] = layout[0] = 0
+    for zone in range(row.zones):
+        fitting[zone] = books.main_cpus[zone]
+        if ask.cell_threads > 1:
+            fitting[zone] //= ask.cell_threads
+        if ask.cell_threads == row.threads and row.threads > 1:
+            whole[zone] = min(<int64_t>books.main_cores[zone], fitting[zone])
+        else:
+            whole[zone] = 0 if ask.cell_threads > row.threads else fitting[zone]
+    if pin(row, whole, fitting, ask.cell_cores, placed):
+        return CORE_SPLIT
+    for zone in range(row.zones):
+        cells += placed[zone] > 0
+    if ask.guest_pages < cells or ask.odd_bytes:
+        return GUEST_MEMORY_PAGES
+    if ask.moving_cores and ask.moving_cores < ask.cell_cores:
+        pin(row, whole, fitting, ask.moving_cores, placed)
+    cells = 0
+    for zone in range(row.zones):
+        if placed[zone]:
+            mask[0] |= <uint32_t>1 << zone
+            vcpus[cells] = placed[zone] * ask.cell_threads
+            cells += 1
+    if not ask.moving_cores:
+        layout[0] = layout_of(ask, vcpus, cells, near)
+    elif ask.boots:
+        if cells > ask.boots:
+            return MORE_ZONES_THAN_CELLS
+        near[0] = locality(ask, vcpus, cells)
+        if ask.symmetric_only and near[0] < LOCALITY_TOP:
+            return NOT_SYMMETRIC
+    strict = strict_code(books, mask[0]) if ask.strict else FITS
+    if strict == DEVICE_OUTSIDE_CELLS:
+        return strict
+    base = ask.guest_pages if cells == 1 else ask.guest_pages // cells
+    more = ask.guest_pages - base * cells
+    left = ask.guest_bytes if ask.moving_cores else 0
+    cell = 0
+    for zone in range(row.zones):
+        if not placed[zone]:
+            continue
+        share = (base + (cell < more)) * ask.page_bytes
+        if ask.moving_cores:
+            share = ask.boot_bytes[cell] if ask.boots else 0
+        if detail != NULL:
+            detail.cell[cell].zone = zone
+            detail.cell[cell].vcpus = vcpus[cell]
+            detail.cell[cell].bytes = share
+            detail.cells = cell + 1
+        cell += 1
+        if not row.zone[zone].pages_known:
+            unknown = True
+            continue
+        free = 0
+        if books.columns.cell_pages >= 0:
+            free = row.pages[books.columns.cell_pages * row.zones + zone]
+        if free < share:
+            return ZONE_PAGES_SHORT
+        left -= free
+    if unknown:
+        return PAGES_NOT_REPORTED
+    return ZONE_PAGES_SHORT if left > 0 else strict
