@@ -16,15 +16,18 @@ from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import machine_from_json
 from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import Admitted, Block, ContainerPlacement
-from extender.kubevirt.domain import GuestError, zone_pages
+from extender.kubevirt.domain import Domain, GuestError, unbound_bytes, zone_pages
 from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.host_topology import host_topology
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, guest_of
 from extender.kubevirt.physical_pages import pages_held
 
-__all__ = ["Judged", "PageBooks", "exclusive_cpus", "fits_sums", "guest_for", "requests_of", "verdicts"]
+__all__ = ["Judged", "PageBooks", "Taken", "exclusive_cpus", "fits_sums", "guest_for", "requests_of", "verdicts"]
 
 Json = dict[str, Any]
+
+#: Pages that a guest touched: (zone id, resource name, bytes).
+Taken = tuple[tuple[int, str, int], ...]
 
 #: Pages per zone and their size in bytes, by the name in a machine's `hugepages`.
 _PAGE_BYTES: Final = {"2Mi": 2 << 20, "1Gi": 1 << 30}
@@ -32,8 +35,9 @@ _PAGE_BYTES: Final = {"2Mi": 2 << 20, "1Gi": 1 << 30}
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One verdict of a kubelet. `holdings`: container -> what it got."""
+    """One verdict of a kubelet. `order`: its number among all; `holdings`: container -> what it got."""
 
+    order: int
     node: str
     pod: str
     uid: str
@@ -48,6 +52,7 @@ def verdicts(truth: Json) -> list[Judged]:
     """All verdicts of a state file, each node's in the order in which its kubelet gave them."""
     return [
         Judged(
+            order=entry["order"],
             node=node,
             pod=f"{entry['namespace']}/{entry['name']}",
             uid=entry["uid"],
@@ -83,7 +88,7 @@ class PageBooks:
     def __init__(self, node: Json) -> None:
         """`node` is an element of the fleet."""
         self._machine = machine_from_json(node["machine"], node["name"])
-        self._topology = host_topology(self._machine)
+        self.topology = host_topology(self._machine)
         self._free = {
             zone.id: {f"hugepages-{size}": count * _PAGE_BYTES[size] for size, count in zone.hugepages.items()}
             for zone in self._machine.zones
@@ -99,30 +104,63 @@ class PageBooks:
         if not guest.dedicated:
             return ""
         cpus = bits(parse_cpus(holdings[COMPUTE]["cpus"], COMPUTE))
-        domain = boot(self._topology, cpus, guest.size)
+        domain = boot(self.topology, cpus, guest.size)
         if isinstance(domain, GuestError):
             return domain.text
-        for zone, amount in zone_pages(domain).items():
-            free = self._free[zone].get(guest.pages, 0)
+        return self.lack(domain, guest.pages)
+
+    def lack(self, domain: Domain, pages: str) -> str:
+        """Which zone lacks which of the pages that a starting domain touches; empty: none."""
+        bound = zone_pages(domain)
+        for zone, amount in bound.items():
+            free = self._free[zone].get(pages, 0)
             if amount > free:
-                return f"zone {zone} has {free >> 30}Gi of {guest.pages} left, its cell needs {amount >> 30}Gi"
+                return f"zone {zone} has {free >> 30}Gi of {pages} left, its cell needs {amount >> 30}Gi"
+        if domain.nodeset and sum(self._spare(zone, bound, pages) for zone in domain.nodeset) < unbound_bytes(domain):
+            return f"zones {','.join(map(str, domain.nodeset))} have not enough of {pages} for all of the guest"
         return ""
 
-    def take(self, pod: Json, guest: Guest, holdings: Mapping[str, Json]) -> None:
+    def take_cells(self, domain: Domain, pages: str) -> Taken:
+        """A guest with cells touches its pages, which must be there; what is not bound takes the emptiest zone."""
+        taken = dict(zone_pages(domain))
+        left = unbound_bytes(domain)
+        for zone in sorted(domain.nodeset, key=lambda zone: -self._spare(zone, taken, pages)):
+            more = min(left, self._spare(zone, taken, pages))
+            taken[zone] += more
+            left -= more
+        assert not left, "lack() was not asked"
+        return self._book((zone, pages, amount) for zone, amount in taken.items())
+
+    def give_back(self, taken: Taken) -> None:
+        """A guest is gone."""
+        self._book((zone, size, -amount) for zone, size, amount in taken)
+
+    def _spare(self, zone: int, taken: Mapping[int, int], pages: str) -> int:
+        return self._free[zone].get(pages, 0) - taken.get(zone, 0)
+
+    def _book(self, amounts: Iterable[tuple[int, str, int]]) -> Taken:
+        booked = tuple(amounts)
+        for zone, size, amount in booked:
+            self._free[zone][size] -= amount
+        return booked
+
+    def take(self, pod: Json, guest: Guest, holdings: Mapping[str, Json]) -> Taken:
         """The guest touches its pages. What a zone does not have comes from the nearest that has, unless it is bound.
 
         A guest that lacks pages dies, and its pod with it; here the pod goes on, so what it was given stays taken.
         """
         placed = Admitted({name: _placement(held) for name, held in holdings.items()})
         demand = pod_demand(msgspec.convert(pod, Pod))
-        for zone, sizes in pages_held(self._machine, self._topology, demand, placed, guest).items():
+        booked: Taken = ()
+        for zone, sizes in pages_held(self._machine, self.topology, demand, placed, guest).items():
             for size, amount in sizes.items():
                 left = amount
                 for each in [zone] if guest.size.passthrough else self._nearest[zone]:
                     taken = min(left, self._free[each].get(size, 0))
                     if taken:
-                        self._free[each][size] -= taken
+                        booked += self._book([(each, size, taken)])
                         left -= taken
+        return booked
 
 
 def _placement(held: Json) -> ContainerPlacement:

@@ -4,19 +4,21 @@ Sizes are those of kubevirt/common-instancetypes. Of each pair, the VMI is creat
 references to it carry the UID that the API server gave.
 """
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
 from extender import names
 from extender.sample.vms import InstanceType, Vm, launcher_pod, vmi
 
-__all__ = ["NAMESPACE", "adopt", "rendered", "vms"]
+__all__ = ["NAMESPACE", "Mix", "adopt", "rendered", "vms"]
 
 NAMESPACE: Final = "vms"
 
 _1GI: Final = "1Gi"
-#: Instance type and its share of the VMs, in percent.
-_MIX: Final = (
+#: Instance types and their shares of the VMs, in percent.
+Mix = Sequence[tuple[InstanceType, int]]
+_MIX: Final[Mix] = (
     (InstanceType("cx1.large1gi", 2, 4, _1GI, passthrough=True, hotplug=False), 2),
     (InstanceType("cx1.xlarge1gi", 4, 8, _1GI, passthrough=True, hotplug=False), 4),
     (InstanceType("cx1.2xlarge1gi", 8, 16, _1GI, passthrough=True, hotplug=False), 11),
@@ -39,10 +41,10 @@ _EVEN_SHARE: Final = 0.25
 _DISK_SHARE: Final = 0.3
 
 
-def vms(seed: int, count: int, scheduler: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def vms(seed: int, count: int, scheduler: str, mix: Mix = _MIX) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """`count` pairs of VMI and pod for the scheduler of that name. A smaller count is a prefix of a larger one."""
     random = Random(f"{seed} vms")
-    types, weights = zip(*_MIX, strict=True)
+    types, weights = zip(*mix, strict=True)
     return [_pair(random, number, random.choices(types, weights)[0], scheduler) for number in range(1, count + 1)]
 
 

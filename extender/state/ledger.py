@@ -5,7 +5,7 @@ plays held pods first, then promises. A promise that is withdrawn, or a binding 
 later pods get; so the view is played again from the held state, never patched.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from _fastfit.model import ZoneRow
 from extender.kubelet.admission import Kubelet
@@ -18,6 +18,7 @@ from extender.state.books import zone_rows
 from extender.state.facts import NodeFacts
 from extender.state.placed import Pages, Placed
 from extender.state.pods import PodEntry
+from extender.state.touched import Touched
 
 __all__ = ["NodeLedger"]
 
@@ -31,7 +32,7 @@ _MAX_EMPTY_NODES = 512
 class NodeLedger:
     """Pods of one node and their predicted placements. `problem` says why the kubelet cannot be played."""
 
-    __slots__ = ("_answers", "_base", "_held", "_promised", "_view", "facts", "problem")
+    __slots__ = ("_answers", "_base", "_held", "_promised", "_touched", "_view", "facts", "problem")
 
     def __init__(self, facts: NodeFacts) -> None:
         self.facts = facts
@@ -42,6 +43,7 @@ class NodeLedger:
         self._promised: dict[str, PodEntry] = {}
         #: answers of the kubelet model, by pod UID
         self._answers: dict[str, Placed | Refused] = {}
+        self._touched = Touched()
         self._base = self._new_kubelet()
         self._view = self._base
 
@@ -88,6 +90,12 @@ class NodeLedger:
         """Huge pages that the pod holds physically; none where the kubelet model has not placed it."""
         found = self._answers.get(pod.uid)
         return found.pages(self.facts, pod.demand, guest) if isinstance(found, Placed) else ()
+
+    def pages_free(self, guest_of: Callable[[str], Guest | None]) -> Mapping[int, Mapping[str, int]]:
+        """Huge pages per zone that no pod holds or is promised, in bytes by resource name; the machine must be known."""
+        assert self.facts.machine is not None
+        pods = ((pod.uid, pod.admitted, self.pages(pod, guest_of(pod.vmi))) for pod in self.pods())
+        return self._touched.free(self.facts.machine, self.facts.config, pods)
 
     def unplaced(self) -> tuple[PodEntry, ...]:
         """Pods that the real kubelet admitted and the model refuses: what we know of the node is wrong."""
@@ -166,6 +174,7 @@ class NodeLedger:
         if self._held.pop(uid, None) is None:
             return self.withdraw(uid)
         self._answers.pop(uid, None)
+        self._touched.end(uid)
         if self._base is not None:
             self._base.remove(uid)
         self._play_promises()
@@ -174,6 +183,7 @@ class NodeLedger:
     def reconfigure(self, facts: NodeFacts) -> None:
         """The node's facts changed: play everything again on the new machine."""
         self.facts = facts
+        self._touched.clear()
         self.replay()
 
     def replay(self) -> None:

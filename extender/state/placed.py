@@ -70,8 +70,11 @@ class Placed:
         )
 
     def pages(self, facts: NodeFacts, demand: PodDemand, guest: Guest | None) -> Pages:
-        """Huge pages that the pod holds physically. `facts` are those under which it was placed."""
-        if self._pages is None or self._guest is not guest:
+        """Huge pages that the pod holds physically. `facts` are those under which it was placed.
+
+        Touched when the guest starts here, so that a guest which grows or goes later changes nothing of them.
+        """
+        if self._pages is None or (self._guest is None and guest is not None):
             self._guest = guest
             self._pages = _pages(self, facts, demand, guest)
         return self._pages

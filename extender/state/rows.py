@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 
 from _fastfit.codes import Code, OnUnknown, Policy, Scope
 from _fastfit.model import Row, ZoneRow
-from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubevirt.launcher_pod import Guest
 from extender.state.books import zone_rows
-from extender.state.canonical import page_bytes
 from extender.state.facts import NodeFacts
 from extender.state.ledger import NodeLedger
 
@@ -60,7 +58,7 @@ def make_row(
             on_unknown=on_unknown,
         )
     counts = kubelet.counts()
-    pages = _pages_free(facts, ledger, facts.machine, guest_of) if facts.pages_known else None
+    pages = ledger.pages_free(guest_of) if facts.pages_known else None
     options = facts.config.cpu_manager_policy_options
     static = facts.config.cpu_manager_policy == "static"
     return Row(
@@ -105,53 +103,3 @@ def _corrected(zone: ZoneRow, correction: Correction, pages: Amounts | None) -> 
         else {name: max(0, free + change.get(name, 0)) for name, free in zone.pages_free.items()},
         device_free={name: max(0, free + change.get(name, 0)) for name, free in zone.device_free.items()},
     )
-
-
-def _pages_free(
-    facts: NodeFacts,
-    ledger: NodeLedger,
-    machine: Machine,
-    guest_of: Callable[[str], Guest | None],
-) -> Amounts:
-    """Huge pages per zone that no pod holds physically, in bytes by resource name."""
-    all_pages, nearest = _pages_of(machine, facts.config)
-    free = {zone_id: dict(sizes) for zone_id, sizes in all_pages.items()}
-    for pod in ledger.pods():
-        for zone_id, name, amount in ledger.pages(pod, guest_of(pod.vmi)):
-            _take_pages(free, nearest[zone_id], name, amount)
-    return {zone_id: {name: max(0, left) for name, left in sizes.items()} for zone_id, sizes in free.items()}
-
-
-#: What follows from a machine and a configuration, which nodes of one kind share; they are kept with it.
-_PAGES: dict[tuple[int, int], tuple[Machine, KubeletConfig, Amounts, Mapping[int, list[int]]]] = {}
-_MAX_PAGES = 512
-
-
-def _pages_of(machine: Machine, config: KubeletConfig) -> tuple[Amounts, Mapping[int, list[int]]]:
-    """Huge pages per zone that are not reserved, in bytes by resource name; and all zones, the nearest first."""
-    known = _PAGES.get((id(machine), id(config)))
-    if known is not None:
-        return known[2], known[3]
-    free = {
-        zone.id: {f"hugepages-{size}": count * page_bytes(size) for size, count in zone.hugepages.items()}
-        for zone in machine.zones
-    }
-    for reserved in config.reserved_memory:
-        for name, amount in reserved.limits.items():
-            if name in free.get(reserved.zone, {}):
-                free[reserved.zone][name] -= amount
-    ids = [zone.id for zone in machine.zones]
-    nearest = {zone.id: [i for _, i in sorted(zip(zone.distances, ids, strict=False))] or ids for zone in machine.zones}
-    if len(_PAGES) >= _MAX_PAGES:
-        _PAGES.clear()
-    _PAGES[id(machine), id(config)] = machine, config, free, nearest
-    return free, nearest
-
-
-def _take_pages(free: dict[int, dict[str, int]], zones: list[int], name: str, amount: int) -> None:
-    """A guest touches its pages: what the first zone has not comes from the next, as the kernel's allocator does."""
-    for zone_id in zones:
-        taken = min(amount, max(0, free[zone_id].get(name, 0)))
-        if taken:
-            free[zone_id][name] -= taken
-            amount -= taken

@@ -1,6 +1,7 @@
 """The VMs of the picture, by UID of the VMI: guest, present life, cells at boot, live pods; and their migrations."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from extender.api.objects import Migration
 from extender.kubevirt.installation import Installation
@@ -36,6 +37,8 @@ class Vms:
         #: whom to tell when an object comes or changes
         self._waiting: dict[Awaited, list[Callable[[], None]]] = {}
         self._pods: dict[str, tuple[PodEntry, ...]] = {}
+        #: guests of which only a part runs: they wait for a migration to grow
+        self._growing: dict[str, Guest] = {}
 
     @property
     def kubevirt(self) -> Installation:
@@ -45,6 +48,10 @@ class Vms:
     def guest(self, vmi: str) -> Guest | None:
         """The guest of a VMI; None when the VMI is not known."""
         return self.guests.get(vmi)
+
+    def running(self, vmi: str) -> Guest | None:
+        """The guest with as many sockets as run now: what starts in a pod, whatever the spec says by then."""
+        return self._growing.get(vmi) or self.guests.get(vmi)
 
     def pods_of(self, vmi: str) -> tuple[PodEntry, ...]:
         """The VM's live bound pods, the last bound one last."""
@@ -58,6 +65,9 @@ class Vms:
         """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
         guest, life, who = known if known is not None else (None, None, None)
         self.layouts.see(vmi, life, who)
+        self._growing.pop(vmi, None)
+        if guest is not None and life is not None and 0 < life.sockets < guest.size.sockets:
+            self._growing[vmi] = replace(guest, size=replace(guest.size, sockets=life.sockets))
         if known is None:
             self.ended[vmi] = None
             if len(self.ended) > _ENDED:

@@ -8,11 +8,11 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-__all__ = ["Call", "Wiretap"]
+__all__ = ["Call", "Message", "Wiretap"]
 
 CHUNK = 1 << 16
 
@@ -78,9 +78,13 @@ class Stream:
 
 @dataclass
 class Wiretap:
-    """Listens on a port of its own for as long as the `with` block. `target` is the extender's port."""
+    """Listens on a port of its own for as long as the `with` block. `target` is the extender's port.
+
+    `before` is called with every request, before the last of it is passed on.
+    """
 
     target: int
+    before: Callable[["Message"], None] | None = None
     calls: list[Call] = field(default_factory=list)
     connections: int = 0
     faults: list[str] = field(default_factory=list)
@@ -138,7 +142,10 @@ class Wiretap:
                 if not data:
                     return
                 if source is client:
-                    waiting += [(time.monotonic(), message) for message in asked.feed(data)]
+                    for message in asked.feed(data):
+                        waiting.append((time.monotonic(), message))
+                        if self.before is not None:
+                            self.before(message)
                     server.sendall(data)
                 else:
                     for message in answered.feed(data):
