@@ -34,7 +34,9 @@ class Server:
         self._queues: dict[Source, set[asyncio.Queue[bytes | None]]] = {source: set() for source in _KINDS}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """A watch, or a command."""
+        """A watch, a patch (it changes nothing), or a command."""
+        if request.method == "PATCH":
+            return web.json_response({})
         if request.path == "/churn":
             return web.json_response(await self._churn(int(request.query["events"]), float(request.query["rate"])))
         if request.path == "/expire":
