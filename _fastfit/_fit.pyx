@@ -15,11 +15,10 @@ from _fastfit._names cimport CODES, ENFORCE, KEPT, NOBODY, Name, RANKED, SURVIVE
 from _fastfit._reply cimport filter_bytes, score_bytes
 from _fastfit._slots cimport NOWHERE, Slot, find
 from _fastfit._table cimport Query, Table
-from _fastfit._text cimport (
-    BAD_ESCAPE, CONTROL, Cursor, HALF_PAIR, NO_PROBLEM, NO_STRING, UNFINISHED, is_at, skip_space, skip_string,
-)
+from _fastfit._text cimport Cursor, NO_PROBLEM, is_at, skip_space, skip_string
 from _fastfit._types cimport Answer, Detail, FITS, Row
 
+from _fastfit._wire import PROBLEMS
 from _fastfit._wire_py import spelled_name
 from _fastfit.codes import Code
 from _fastfit.values import Block, Cell, Entry, Placement, ScanError
@@ -31,14 +30,6 @@ cdef enum:
     NODE_NOT_SEEN = 1
     TOP_OF_ENTRIES = 100
     AHEAD = 3                   # names between a prefetched row and its use
-
-_PROBLEMS = {
-    NO_STRING: "a string was expected",
-    UNFINISHED: "unfinished string",
-    CONTROL: "control character in a string",
-    BAD_ESCAPE: "bad escape",
-    HALF_PAIR: "half of a surrogate pair",
-}
 
 cdef extern from *:
     """
@@ -203,7 +194,7 @@ cdef class Fit:
         cdef int32_t number
         cdef bytes spelled
         if not skip_string(cursor):
-            raise ScanError(f"{_PROBLEMS[cursor.problem]} (byte {cursor.at})")
+            raise ScanError(f"{PROBLEMS[cursor.problem]} (byte {cursor.at})")
         length = cursor.at - start - 2
         if not cursor.escaped and not cursor.wide and 0 < length <= MAX_NAME:
             name.spelled_length = length
@@ -442,9 +433,8 @@ def fitting(Table table not None, Query query not None, int32_t start, int32_t l
     if query.table is not table:
         raise ValueError("the query is of another table")
     query.extend(table)
-    number = max(start, 0)
-    end = min(number + max(limit, 1), <int64_t>table.slots.capacity)
-    for number in range(number, end):
+    end = min(<int64_t>max(start, 0) + max(limit, 1), <int64_t>table.slots.capacity)
+    for number in range(max(start, 0), end):
         slot = &table.slots.slot[number]
         if slot.row == NULL:
             continue
@@ -456,9 +446,5 @@ def fitting(Table table not None, Query query not None, int32_t start, int32_t l
     return found, end if end < table.slots.capacity else 0
 
 
-def _twice_text(bytes name, start):
-    return ScanError(f"node name {name.decode()} is listed twice (byte {start})")
-
-
-cdef inline object _twice(const Name *name):
-    return _twice_text(name.spelled[:name.spelled_length], name.start)
+cdef object _twice(const Name *name):
+    return ScanError(f"node name {name.spelled[:name.spelled_length].decode()} is listed twice (byte {name.start})")

@@ -12,14 +12,14 @@ import json
 
 from _fastfit.values import Scan, ScanError
 
-__all__ = ["MAX_DEPTH", "scan"]
+__all__ = ["MAX_DEPTH", "PROBLEMS", "scan"]
 
 MAX_DEPTH = 256
 
 _CACHE_HINT = "set nodeCacheCapable: true for this extender"
 #: What Go writes, decoded.
 _KEYS = {b'"Pod"': "Pod", b'"Nodes"': "Nodes", b'"NodeNames"': "NodeNames"}
-_PROBLEMS = {
+PROBLEMS = {
     NO_STRING: "a string was expected",
     UNFINISHED: "unfinished string",
     CONTROL: "control character in a string",
@@ -34,7 +34,7 @@ def _error(what, Py_ssize_t at):
 
 cdef int _string(Cursor *cursor) except -1:
     if not skip_string(cursor):
-        raise _error(_PROBLEMS[cursor.problem], cursor.at)
+        raise _error(PROBLEMS[cursor.problem], cursor.at)
     return 0
 
 
