@@ -293,16 +293,18 @@ def test_the_last_layout_is_kept_for_the_next_start() -> None:
     for name, owner in (("again", "owner"), ("stranger", "another"), ("alone", "")):
         cluster.put(Source.VMIS, _stating(name, owner=owner))
     layouts = cluster.vms.layouts
-    assert [layouts.former(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [TWO, (), (), ()]
+    was = ((5, 0), (3, 0))
+    assert [layouts.former(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [was, (), (), ()]
     assert layouts.cells("vmi-again") == ()
 
 
 def test_annotations_bring_the_last_layout_back_after_our_restart() -> None:
-    """VMIs that run are read with their annotations, so their next start is known too."""
+    """VMIs that run are read with their annotations, so their next start is known too; one that waits for a node has none."""
     cluster = _cluster()
-    cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner")])
-    cluster.replace(Source.VMIS, [_stating("again", owner="owner")])
-    assert cluster.vms.layouts.former("vmi-again") == TWO
+    runs = replace(vmi("vm"), status=replace(vmi("vm").status, node_name="a"))
+    cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner", record=runs)])
+    cluster.replace(Source.VMIS, [_stating("again", ((8, 16 * GI),), owner="owner")])
+    assert cluster.vms.layouts.former("vmi-again") == ((5, 0), (3, 0))
 
 
 # --- what is to be written -----------------------------------------------------------------------------------
