@@ -250,14 +250,20 @@ def test_a_strange_entry_of_a_vm_that_runs_is_put_right() -> None:
     run(main())
 
 
-def test_a_full_configmap_lets_the_forgotten_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """First what cannot be read, then VMs not seen since our start, then the oldest; an entry of the future is of today."""
-    monkeypatch.setattr(keeper, "MOST", 4)
+@pytest.mark.parametrize("at_once", [1, 256])
+def test_a_full_configmap_lets_the_forgotten_go(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """First what cannot be read, then VMs not seen since our start, then the oldest; an entry of the future is of today.
+
+    One by one, in patches that follow each other, or all in one.
+    """
+    monkeypatch.setattr(keeper, "MOST", 5)
+    monkeypatch.setattr(keeper, "_AT_ONCE", at_once)
     data = {
         "strange": "x",
         uid(1): "2020-01-01 8",
-        uid(2): "2026-11-01 8",
-        uid(3): "2999-01-01 8",
+        uid(2): "2999-01-01 8",
+        uid(3): f"{TODAY} 8",
+        uid(4): "2026-11-01 8",
     }
 
     async def main() -> None:
@@ -266,14 +272,40 @@ def test_a_full_configmap_lets_the_forgotten_go(monkeypatch: pytest.MonkeyPatch)
             one.former.see(uid(1), (8,), Trust.KNOWN)
             await asyncio.sleep(30)
             assert here.shard().keys() == data.keys()
-            for new, gone in ((4, "strange"), (5, uid(2)), (6, uid(3))):
-                one.former.see(uid(new), (8,), Trust.KNOWN, starts=True)
+            for number in (5, 6, 7):
+                one.former.see(uid(number), (8,), Trust.KNOWN, starts=True)
+            await asyncio.sleep(60)
+            assert here.shard().keys() == {uid(number) for number in (1, 3, 5, 6, 7)}
+            assert (one.counts["written"], one.counts["dropped"]) == (4, 3)
+
+    run(main())
+
+
+def test_no_entry_goes_that_is_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest of a full ConfigMap changes as another one comes: the next oldest makes room."""
+    monkeypatch.setattr(keeper, "MOST", 2)
+
+    async def main() -> None:
+        async with stage({uid(1): "2026-11-01 8", uid(2): "2026-11-02 8"}) as here:
+            former = Former()
+            former.see(uid(1), (4, 4), Trust.KNOWN)
+            former.see(uid(2), (8,), Trust.KNOWN)
+            former.see(uid(3), (8,), Trust.KNOWN)
+            async with here.replica(former):
                 await asyncio.sleep(30)
-                assert gone not in here.shard()
-                assert uid(new) in here.shard()
-                assert len(here.shard()) == 4
-            assert uid(1) in here.shard()
-            assert one.counts["dropped"] == 3
+                assert here.shard() == {uid(1): f"{TODAY} 4+4", uid(3): f"{TODAY} 8"}
+
+    run(main())
+
+
+def test_what_has_no_form_is_not_sent() -> None:
+    """No guest has so many vCPUs; should one, it stays in memory."""
+
+    async def main() -> None:
+        async with stage() as here, here.replica() as one:
+            one.former.see(uid(1), (10_000,), Trust.KNOWN)
+            await asyncio.sleep(60)
+            assert here.patches() == []
 
     run(main())
 
@@ -304,24 +336,25 @@ def test_where_it_is_forbidden_it_is_quiet(verb: str) -> None:
     assert [entry["event"] for entry in logs if entry["log_level"] == "info"] == ["last layouts of VMs are kept again"]
 
 
-def test_one_that_is_missing_does_not_keep_the_others() -> None:
-    """Said once; the others are written, and the missing one when it is there."""
+def test_those_that_are_missing_do_not_keep_the_others() -> None:
+    """Said once; the others are written, and a missing one when it is there; that all is well again, when all is."""
 
     async def main() -> None:
-        async with stage(maps=15) as here, here.replica() as one:
+        async with stage(maps=14) as here, here.replica() as one:
             for number in range(16):
                 one.former.see(uid(number, number), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(2000)
-            assert [len(here.shard(number)) for number in range(15)] == [1] * 15
-            assert one.counts == {"written": 15, "absent": 3}
-            meta = {"name": SHARDS[15], "namespace": "fastfit", "labels": {"app.kubernetes.io/component": "layouts"}}
-            here.api.put(MAPS, {"metadata": meta})
-            await asyncio.sleep(1000)
-            assert len(here.shard(15)) == 1
+            assert [len(here.shard(number)) for number in range(14)] == [1] * 14
+            assert one.counts == {"written": 14, "absent": 6}
+            for number in (15, 14):
+                meta = {"name": SHARDS[number], "namespace": "fastfit"}
+                here.api.put(MAPS, {"metadata": {**meta, "labels": {"app.kubernetes.io/component": "layouts"}}})
+                await asyncio.sleep(1000)
+                assert len(here.shard(number)) == 1
+                assert [entry["log_level"] for entry in logs] == ["warning", *["info"] * (number == 14)]
 
     with structlog.testing.capture_logs() as logs:
         run(main())
-    assert [entry["log_level"] for entry in logs] == ["warning", "info"]
     assert "404" in logs[0]["error"]
 
 
