@@ -11,9 +11,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._judge cimport judge
+from _fastfit._layouts cimport alike, is_uneven, number_layouts, settle_layouts
 from _fastfit._names cimport CODES, ENFORCE, KEPT, NOBODY, Name, RANKED, SURVIVES, Tally, count, rank
 from _fastfit._reply cimport filter_bytes, score_bytes
-from _fastfit._slots cimport NOWHERE, Slot, find
+from _fastfit._slots cimport NOWHERE, Slot, find, prefetch
 from _fastfit._table cimport Query, Table
 from _fastfit._text cimport Cursor, NO_PROBLEM, is_at, skip_space, skip_string
 from _fastfit._types cimport Answer, Detail, FITS, Row
@@ -30,17 +31,6 @@ cdef enum:
     NODE_NOT_SEEN = 1
     TOP_OF_ENTRIES = 100
     AHEAD = 3                   # names between a prefetched row and its use
-
-cdef extern from *:
-    """
-    static inline void fastfit_prefetch(const void *row) {
-        __builtin_prefetch(row);
-        __builtin_prefetch((const char *)row + 64);
-        __builtin_prefetch((const char *)row + 128);
-        __builtin_prefetch((const char *)row + 192);
-    }
-    """
-    void prefetch "fastfit_prefetch" (const void *row) noexcept nogil
 
 
 cdef inline bint _is_name(const Cursor *cursor, const Slot *slot) noexcept nogil:
@@ -69,6 +59,8 @@ cdef class Fit:
     cdef uint8_t _unseen_mode
     cdef uint8_t _unseen_on_unknown
     cdef readonly int32_t total
+    cdef bint uneven            # whether any name gives an uneven layout
+    cdef int32_t layouts        # those layouts
 
     def __cinit__(self, Table table not None, Query query not None, bytes names not None):
         if query.table is not table:
@@ -87,6 +79,9 @@ cdef class Fit:
             self._recall()
         else:
             self._judge()
+        if self.uneven:
+            self.layouts = number_layouts(self.name, self.total, query.answers)
+            settle_layouts(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
 
     def __dealloc__(self):
@@ -217,6 +212,7 @@ cdef class Fit:
         """The verdict of one name, from the query if its row did not change."""
         cdef Slot *slot
         cdef Answer *answer
+        name.layout = 0
         if name.slot == NOWHERE:
             name.code, name.key, name.mask, name.cells = NODE_NOT_SEEN, 0, 0, 0
             name.mode, name.on_unknown = self._unseen_mode, self._unseen_on_unknown
@@ -228,6 +224,7 @@ cdef class Fit:
             answer.stamp = slot.stamp
         name.code, name.key, name.mask, name.cells = answer.code, answer.key, answer.mask, answer.cells
         name.mode, name.on_unknown = slot.mode, slot.on_unknown
+        self.uneven |= is_uneven(name)
 
     # --- changing the answer ---------------------------------------------------------------------------
 
@@ -237,8 +234,10 @@ cdef class Fit:
         if index == NOBODY:
             raise KeyError(name)
         self.name[index].code = Code(code)
-        self.name[index].key = self.name[index].mask = self.name[index].cells = 0
+        self.name[index].key = self.name[index].mask = self.name[index].cells = self.name[index].layout = 0
         self.name[index].overruled = True
+        if self.layouts:
+            settle_layouts(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
 
     def shortlist(self, int limit):
@@ -381,6 +380,7 @@ cdef class Fit:
             key=name.key,
             score=score,
             survives=(name.state & SURVIVES) != 0,
+            alike=alike(self.name, self.total, index),
         )
 
     def placement(self, name):

@@ -1,11 +1,13 @@
 """Table, query and fit in plain Python: the same contract as the compiled `_fit`, value for value."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from _fastfit import _wire_py as wire
 from _fastfit._demand import derive
 from _fastfit._judge_py import Outcome, judge
+from _fastfit._key_py import UNEVEN, layout_part, lowered
 from _fastfit._rows import trusted
 from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown
 from _fastfit.model import Ask, Row
@@ -126,6 +128,17 @@ class _Answer:
     on_unknown: OnUnknown
     #: left out by a shortlist
     cut: bool = False
+    #: no other name of the fit gives this uneven layout of guest cells
+    alone: bool = False
+
+    @property
+    def key(self) -> int:
+        return lowered(self.outcome.key) if self.alone else self.outcome.key
+
+    @property
+    def layout(self) -> tuple[int, int] | None:
+        """What tells one layout of guest cells from others; None for what boots none."""
+        return (self.outcome.cells, self.outcome.split) if layout_part(self.outcome.key) else None
 
     @property
     def unknown(self) -> bool:
@@ -148,7 +161,7 @@ class _Answer:
     def rank(self) -> tuple[int, int, bytes]:
         """Sorts the best node first: fitting nodes by key, then unknown, then refused ones, equals by name."""
         fits = self.outcome.code is Code.Fits
-        return 0 if fits else 1 if self.unknown else 2, -self.outcome.key, self.name.encode()
+        return 0 if fits else 1 if self.unknown else 2, -self.key, self.name.encode()
 
 
 class Fit:
@@ -163,8 +176,10 @@ class Fit:
 
     def _tally(self) -> None:
         answers = self._answers
+        self._layouts = Counter(answer.layout for answer in answers)
         for answer in answers:
             answer.cut = False
+            answer.alone = layout_part(answer.outcome.key) == UNEVEN and self._layouts[answer.layout] == 1
         self.fits = sum(answer.outcome.code is Code.Fits for answer in answers)
         self.refused = sum(answer.outcome.code >= FIRST_REFUSAL for answer in answers)
         self.unknown = self.total - self.fits - self.refused
@@ -249,7 +264,7 @@ class Fit:
         scores = [(ranked[0], 10)]
         first = 0
         for place, answer in enumerate(others):
-            if answer.outcome.key != others[first].outcome.key:
+            if answer.key != others[first].key:
                 first = place
             scores.append((answer, 9 - first * 9 // len(others)))
         return scores
@@ -269,9 +284,10 @@ class Fit:
             mask=outcome.mask,
             cells=outcome.cells,
             cpus=placement.cpus if placement else (),
-            key=outcome.key,
+            key=answer.key,
             score=score,
             survives=answer.survives,
+            alike=self._layouts[answer.layout] - 1 if answer.layout is not None else 0,
         )
 
     def placement(self, name: str) -> Placement | None:

@@ -37,6 +37,7 @@ cdef struct Name:
     uint8_t mode
     uint8_t on_unknown
     uint8_t overruled
+    uint16_t layout         # number of the uneven layout of its guest cells, see _layouts.pxd; 0: none, or not told
 
 # Verdicts over all names. `best` and `error` are places, NOBODY if there is none.
 cdef struct Tally:

@@ -7,6 +7,17 @@ from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._types cimport Row
 
+cdef extern from *:
+    """
+    static inline void fastfit_prefetch(const void *row) {
+        __builtin_prefetch(row);
+        __builtin_prefetch((const char *)row + 64);
+        __builtin_prefetch((const char *)row + 128);
+        __builtin_prefetch((const char *)row + 192);
+    }
+    """
+    void prefetch "fastfit_prefetch" (const void *row) noexcept nogil
+
 cdef enum:
     NOWHERE = -1
 

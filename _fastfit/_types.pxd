@@ -182,6 +182,7 @@ cdef struct Books:
 cdef struct Answer:
     int64_t key
     uint64_t stamp
+    uint32_t split      # of a boot's guest cells, see _cells_py.split_of
     uint16_t mask
     uint8_t code
     uint8_t cells
