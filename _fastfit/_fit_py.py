@@ -9,7 +9,7 @@ from _fastfit._demand import derive
 from _fastfit._judge_py import Outcome, judge
 from _fastfit._key_py import UNEVEN, layout_part, lowered
 from _fastfit._rows import trusted
-from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown
+from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown, action_on
 from _fastfit.model import Ask, Row
 from _fastfit.values import Entry, Placement
 
@@ -25,6 +25,8 @@ class Query:
     def __init__(self, table: "Table", ask: Ask) -> None:
         self.table = table
         self._demand = derive(ask)
+        #: of a name without a row: the code that holds on every node, if there is one
+        self.unseen = Outcome(self._demand.code or Code.NodeNotSeen)
         self._answers: dict[str, tuple[int, Outcome]] = {}
 
     def answer(self, row: Row, stamp: int) -> Outcome:
@@ -45,9 +47,9 @@ class Table:
         self._rows: dict[str, tuple[Row, int]] = {}
         self._queries: dict[Ask, Query] = {}
         self.generation = 0
-        #: what a name without a row gets: its verdict is NodeNotSeen
+        #: what a name without a row gets: its verdict is NodeNotSeen, or that of the ask on every node
         self.unseen_mode = Mode.ENFORCE
-        self.unseen_on_unknown = OnUnknown.KEEP
+        self.unseen_actions = 0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -101,10 +103,9 @@ class Table:
             text = name.decode()
             row, stamp = self._rows.get(text, (None, 0))
             if row is None:
-                unseen = Outcome(Code.NodeNotSeen)
-                answers.append(_Answer(text, literal, unseen, self.unseen_mode, self.unseen_on_unknown))
+                answers.append(_Answer(text, literal, query.unseen, self.unseen_mode, self.unseen_actions))
             else:
-                answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.on_unknown))
+                answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.actions))
         return Fit(self, answers)
 
     def text(self, code: int) -> bytes:
@@ -125,7 +126,7 @@ class _Answer:
     literal: bytes
     outcome: Outcome
     mode: Mode
-    on_unknown: OnUnknown
+    actions: int
     #: left out by a shortlist
     cut: bool = False
     #: no other name of the fit gives this uneven layout of guest cells
@@ -143,6 +144,10 @@ class _Answer:
     @property
     def unknown(self) -> bool:
         return Code.Fits < self.outcome.code <= LAST_UNKNOWN
+
+    @property
+    def on_unknown(self) -> OnUnknown:
+        return action_on(self.actions, self.outcome.code)
 
     @property
     def survives(self) -> bool:
@@ -211,13 +216,13 @@ class Fit:
         return (best.name, int(best.outcome.code)) if best else None
 
     def overrule(self, name: str, code: int) -> None:
-        """Give one node of this fit another code: who knows more than counts may strike a winner.
+        """Give one node of this fit another code: who knows more than counts may strike a winner. An unknown one is kept.
 
         No effect on other fits of the query. Raises KeyError for a name that is not in the fit.
         """
         for answer in self._answers:
             if answer.name == name:
-                answer.outcome = Outcome(Code(code))
+                answer.outcome, answer.actions = Outcome(Code(code)), 0
                 self._tally()
                 return
         raise KeyError(name)

@@ -55,13 +55,13 @@ cdef struct Zone:
 # A node. The arrays behind the pointers lie in the same allocation; columns are [resource][zone].
 cdef struct Row:
     uint64_t stamp
+    uint64_t actions        # two bits per unknown code, see codes.pack_actions
     int32_t zones
     int32_t schema
     uint8_t code
     uint8_t policy
     uint8_t pod_scope
     uint8_t mode
-    uint8_t on_unknown
     uint8_t prefer_closest
     uint8_t cpu_static
     uint8_t memory_static

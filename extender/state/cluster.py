@@ -159,7 +159,7 @@ class Cluster:
         for name, state in self.nodes.items():
             state.facts_changed = True
             self._mark(name)
-        self.table.unseen_mode = pools.rest.mode
+        self.table.unseen_mode, self.table.unseen_actions = pools.rest.mode, pools.rest.actions
 
     def tick(self, now: float, pods_known_until: float | None = None) -> None:
         """Brings the time: promises run out, reports grow old.

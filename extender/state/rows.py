@@ -7,7 +7,7 @@ What a zone has free is what the kubelet model has free after playing the ledger
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from _fastfit.codes import Code, OnUnknown, Policy, Scope
+from _fastfit.codes import Code, Policy, Scope
 from _fastfit.model import Row, ZoneRow
 from extender.kubevirt.launcher_pod import Guest
 from extender.state.books import zone_rows
@@ -47,7 +47,6 @@ def make_row(
     elif code is Code.Fits and ledger.unplaced():
         code = Code.ReportContradictsPods
     kubelet = ledger.kubelet
-    on_unknown = facts.pool.on_code(code) if code is not Code.Fits else OnUnknown.KEEP
     if kubelet is None or facts.machine is None or facts.topology is None:
         return Row(
             name=facts.name,
@@ -55,7 +54,7 @@ def make_row(
             cpu_static=facts.config.cpu_manager_policy == "static",
             node_code=code if code is not Code.Fits else Code.ZonesNotReported,
             mode=facts.pool.mode,
-            on_unknown=on_unknown,
+            actions=facts.pool.actions,
         )
     counts = kubelet.counts()
     pages = ledger.pages_free(guest_of) if facts.pages_known else None
@@ -82,7 +81,7 @@ def make_row(
         page_sizes=facts.page_sizes,
         node_code=code,
         mode=facts.pool.mode,
-        on_unknown=on_unknown,
+        actions=facts.pool.actions,
     )
 
 
