@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from _fastfit.codes import Code, Policy, Scope
 from _fastfit.model import Row, ZoneRow
-from extender.kubevirt.launcher_pod import Guest
 from extender.state.books import zone_rows
 from extender.state.facts import NodeFacts
 from extender.state.ledger import NodeLedger
+from extender.state.placed import Tenant
+from extender.state.pods import PodEntry
 
 __all__ = ["Correction", "make_row"]
 
@@ -38,7 +39,7 @@ def make_row(
     facts: NodeFacts,
     ledger: NodeLedger,
     correction: Correction,
-    guest_of: Callable[[str], Guest | None],
+    inside: Callable[[PodEntry], Tenant],
 ) -> Row:
     """The row of a node with everything held and promised on it."""
     code = facts.code
@@ -57,7 +58,7 @@ def make_row(
             actions=facts.pool.actions,
         )
     counts = kubelet.counts()
-    pages = ledger.pages_free(guest_of) if facts.pages_known else None
+    pages = ledger.pages_free(inside) if facts.pages_known else None
     options = facts.config.cpu_manager_policy_options
     static = facts.config.cpu_manager_policy == "static"
     return Row(
