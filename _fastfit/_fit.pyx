@@ -81,7 +81,6 @@ cdef class Fit:
             self._judge()
         if self.uneven:
             self.layouts = number_layouts(self.name, self.total, query.answers)
-            settle_layouts(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
 
     def __dealloc__(self):

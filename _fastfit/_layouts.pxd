@@ -12,20 +12,27 @@ cdef enum:
     UNEVEN = 1
     NUMBERS = 0xFFFF            # layouts of one fit that are told apart; more of them count as shared
 
-cdef struct Seen:
-    uint32_t split
-    int32_t number
-
 cdef struct Sharers:
     int32_t names
     int32_t last                # the place of one of them
+
+cdef struct Seen:
+    uint32_t split
+    int32_t number
+    Sharers by
 
 
 cdef inline bint is_uneven(const Name *name) noexcept nogil:
     return (name.key >> LAYOUT_AT & 3) == UNEVEN
 
 
-# Gives every name of an uneven layout the layout's number, from 1; returns the last one.
+cdef inline void lower_alone(Name *names, const Sharers *by) noexcept nogil:
+    if by.names == 1 and is_uneven(&names[by.last]):
+        names[by.last].key -= <int64_t>UNEVEN << LAYOUT_AT
+
+
+# Gives every name of an uneven layout the layout's number, from 1, and lowers the key of one that gives it alone.
+# Returns the last number.
 cdef inline int32_t number_layouts(Name *names, int32_t total, const Answer *answers) except -1:
     cdef uint32_t room = 0, place, split
     cdef int32_t index = 0, last = 0
@@ -48,24 +55,27 @@ cdef inline int32_t number_layouts(Name *names, int32_t total, const Answer *ans
                 last += 1
                 seen[place].split, seen[place].number = split, last
             names[index].layout = seen[place].number
+            seen[place].by.names += 1
+            seen[place].by.last = index
         index += 1
+    for place in range(room):
+        if seen[place].number:
+            lower_alone(names, &seen[place].by)
     PyMem_Free(seen)
     return last
 
 
-# Lowers the key of every name that gives its layout alone; to be done again once a name left the fit.
+# A name left the fit: lowers the key of every other that gives its layout alone now.
 cdef inline int settle_layouts(Name *names, int32_t total, int32_t last) except -1:
     cdef Sharers *sharers = <Sharers *>PyMem_Calloc(last + 1, sizeof(Sharers))
-    cdef int32_t index, number
+    cdef int32_t index
     if sharers == NULL:
         raise MemoryError
     for index in range(total):
         sharers[names[index].layout].names += 1
         sharers[names[index].layout].last = index
-    for number in range(1, last + 1):
-        index = sharers[number].last
-        if sharers[number].names == 1 and is_uneven(&names[index]):
-            names[index].key -= <int64_t>UNEVEN << LAYOUT_AT
+    for index in range(1, last + 1):
+        lower_alone(names, &sharers[index])
     PyMem_Free(sharers)
     return 0
 

@@ -132,6 +132,31 @@ def test_who_is_struck_is_no_company(backend: Backend) -> None:
     assert again_asked.best() == ("a", Code.Fits)
 
 
+def test_hundreds_of_layouts(kernel: Backend) -> None:
+    """Each layout is told from all others, however many there are: the lone ones have the lower keys."""
+    splits = [(first, second, 41 - first - second) for first in range(1, 20) for second in range(1, 20)]
+    splits += splits[::3]
+    hosts = [
+        row(
+            [zone(at, free, 64, threads=1) for at, free in enumerate(split)],
+            host_n(0, 0).policy,
+            name=f"n{number:03}",
+            threads_per_core=1,
+        )
+        for number, split in enumerate(splits)
+    ]
+    seen = []
+    for backend in (kernel, PYTHON):
+        table = backend.table(*hosts)
+        fit = table.fit(table.prepare(vm(41, 16, cores=40)), names(*hosts))
+        seen.append(fit.entries())
+    assert seen[0] == seen[1]
+    uneven = [entry for entry in seen[0] if entry.key >> 48 & 3 < 2]
+    assert all((entry.key >> 48 & 3 == 1) is (entry.alike > 0) for entry in uneven)
+    assert len({entry.alike for entry in uneven}) > 1
+    assert len(uneven) > 400
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_same_layouts_in_both_kernels(kernel: Backend, data: st.DataObject) -> None:
