@@ -1,5 +1,6 @@
 # Guest cells from the CPUs of the compute container, and their place in the rank; the rules are told in _cells_py.py.
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from _fastfit._devices cimport strict_code
@@ -8,9 +9,10 @@ from _fastfit._types cimport (
     NOT_SYMMETRIC, PAGES_NOT_REPORTED, Row, ZONES, ZONE_PAGES_SHORT,
 )
 
-# Width of the first part of the rank's key, see _key_py.py.
+# Width of the first part of the rank's key, see _key_py.py; and see _cells_py.split_of.
 cdef enum:
     LOCALITY_TOP = 0xFF
+    SPLIT_FACTOR = 0x1E3779B1
 
 
 # Guest cores per zone: whole host cores of every zone, then what is left over. Returns in how many zones they are, 0
@@ -54,21 +56,25 @@ cdef inline int64_t locality(const Ask *ask, const int64_t *vcpus, int32_t zones
     return near * (LOCALITY_TOP - 1) // total
 
 
-# See _cells_py.layout_of; the layout's first place in the key goes to `near`.
-cdef inline int64_t layout_of(const Ask *ask, const int64_t *vcpus, int32_t cells, int64_t *near) noexcept nogil:
+# See _cells_py.layout_of and split_of; the layout's first place in the key goes to `near`.
+@cython.overflowcheck(False)
+cdef inline int64_t layout_of(
+    const Ask *ask, const int64_t *vcpus, int32_t cells, int64_t *near, uint32_t *split
+) noexcept nogil:
     cdef bint even = True, same = ask.boots == cells
     cdef int32_t cell
     for cell in range(cells):
         even = even and vcpus[cell] == vcpus[0]
         same = same and vcpus[cell] == ask.boot_vcpus[cell]
+        split[0] = split[0] * <uint32_t>SPLIT_FACTOR + <uint32_t>vcpus[cell]
     if same and even:
         near[0] = LOCALITY_TOP
-    return 2 if same else 1 if even else 0
+    return 3 if same else 2 if even else 1
 
 
 # Guest cells of the compute container's CPUs, and whether their zones hold the pages; the mask of the cells' zones.
 cdef inline int cells_of(
-    const Books *books, uint32_t *mask, int64_t *near, int64_t *layout, Detail *detail
+    const Books *books, uint32_t *mask, int64_t *near, int64_t *layout, uint32_t *split, Detail *detail
 ) noexcept nogil:
     cdef const Row *row = books.row
     cdef const Ask *ask = books.ask
@@ -106,7 +112,7 @@ cdef inline int cells_of(
             vcpus[cells] = placed[zone] * ask.cell_threads
             cells += 1
     if not ask.moving_cores:
-        layout[0] = layout_of(ask, vcpus, cells, near)
+        layout[0] = layout_of(ask, vcpus, cells, near, split)
     elif ask.boots:
         if cells > ask.boots:
             return MORE_ZONES_THAN_CELLS

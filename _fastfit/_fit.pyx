@@ -11,9 +11,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._judge cimport judge
-from _fastfit._names cimport CODES, ENFORCE, KEPT, NOBODY, Name, RANKED, SURVIVES, Tally, count, rank
+from _fastfit._layouts cimport alike, is_uneven, number_layouts, settle_layouts
+from _fastfit._names cimport CODES, ENFORCE, KEEP, KEPT, NOBODY, Name, RANKED, SURVIVES, Tally, action_on, count, rank
 from _fastfit._reply cimport filter_bytes, score_bytes
-from _fastfit._slots cimport NOWHERE, Slot, find
+from _fastfit._slots cimport NOWHERE, Slot, find, prefetch
 from _fastfit._table cimport Query, Table
 from _fastfit._text cimport Cursor, NO_PROBLEM, is_at, skip_space, skip_string
 from _fastfit._types cimport Answer, Detail, FITS, Row
@@ -30,17 +31,6 @@ cdef enum:
     NODE_NOT_SEEN = 1
     TOP_OF_ENTRIES = 100
     AHEAD = 3                   # names between a prefetched row and its use
-
-cdef extern from *:
-    """
-    static inline void fastfit_prefetch(const void *row) {
-        __builtin_prefetch(row);
-        __builtin_prefetch((const char *)row + 64);
-        __builtin_prefetch((const char *)row + 128);
-        __builtin_prefetch((const char *)row + 192);
-    }
-    """
-    void prefetch "fastfit_prefetch" (const void *row) noexcept nogil
 
 
 cdef inline bint _is_name(const Cursor *cursor, const Slot *slot) noexcept nogil:
@@ -67,8 +57,10 @@ cdef class Fit:
     cdef Tally tally
     cdef uint64_t _generation
     cdef uint8_t _unseen_mode
-    cdef uint8_t _unseen_on_unknown
+    cdef uint64_t _unseen_actions
     cdef readonly int32_t total
+    cdef bint uneven            # whether any name gives an uneven layout
+    cdef int32_t layouts        # those layouts
 
     def __cinit__(self, Table table not None, Query query not None, bytes names not None):
         if query.table is not table:
@@ -79,7 +71,7 @@ cdef class Fit:
         self._decoded = []
         self._generation = table.generation
         self._unseen_mode = int(table.unseen_mode)
-        self._unseen_on_unknown = int(table.unseen_on_unknown)
+        self._unseen_actions = table.unseen_actions
         self.name, self.room = table.spare_names, table.spare_room
         table.spare_names, table.spare_room = NULL, 0
         query.extend(table)
@@ -87,6 +79,8 @@ cdef class Fit:
             self._recall()
         else:
             self._judge()
+        if self.uneven:
+            self.layouts = number_layouts(self.name, self.total, query.answers)
         count(self.name, self.total, &self.tally)
 
     def __dealloc__(self):
@@ -139,7 +133,7 @@ cdef class Fit:
                     table.slots.first = number
             name.length = <uint32_t>(cursor.at - name.start)
             name.slot = number
-            name.overruled = False
+            name.overruled = name.layout = 0
             if number != NOWHERE:
                 if slots[number].seen == table.fits_made:
                     raise _twice(name)
@@ -218,8 +212,9 @@ cdef class Fit:
         cdef Slot *slot
         cdef Answer *answer
         if name.slot == NOWHERE:
-            name.code, name.key, name.mask, name.cells = NODE_NOT_SEEN, 0, 0, 0
-            name.mode, name.on_unknown = self._unseen_mode, self._unseen_on_unknown
+            name.code = <uint8_t>self._query.ask.code if self._query.ask.code else NODE_NOT_SEEN
+            name.key = name.mask = name.cells = 0
+            name.mode, name.on_unknown = self._unseen_mode, action_on(self._unseen_actions, name.code)
             return
         slot = &self._table.slots.slot[name.slot]
         answer = &self._query.answers[name.slot]
@@ -227,7 +222,8 @@ cdef class Fit:
             judge(slot.row, self._query.ask, &self._query.columns[slot.row.schema], self._table.scratch, answer, NULL)
             answer.stamp = slot.stamp
         name.code, name.key, name.mask, name.cells = answer.code, answer.key, answer.mask, answer.cells
-        name.mode, name.on_unknown = slot.mode, slot.on_unknown
+        name.mode, name.on_unknown = slot.mode, action_on(slot.actions, name.code)
+        self.uneven |= is_uneven(name)
 
     # --- changing the answer ---------------------------------------------------------------------------
 
@@ -237,8 +233,10 @@ cdef class Fit:
         if index == NOBODY:
             raise KeyError(name)
         self.name[index].code = Code(code)
-        self.name[index].key = self.name[index].mask = self.name[index].cells = 0
-        self.name[index].overruled = True
+        self.name[index].key = self.name[index].mask = self.name[index].cells = self.name[index].layout = 0
+        self.name[index].overruled, self.name[index].on_unknown = True, KEEP
+        if self.layouts:
+            settle_layouts(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
 
     def shortlist(self, int limit):
@@ -381,6 +379,7 @@ cdef class Fit:
             key=name.key,
             score=score,
             survives=(name.state & SURVIVES) != 0,
+            alike=alike(self.name, self.total, index),
         )
 
     def placement(self, name):

@@ -1,13 +1,15 @@
 """Table, query and fit in plain Python: the same contract as the compiled `_fit`, value for value."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from _fastfit import _wire_py as wire
 from _fastfit._demand import derive
 from _fastfit._judge_py import Outcome, judge
+from _fastfit._key_py import UNEVEN, layout_part, lowered
 from _fastfit._rows import trusted
-from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown
+from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown, action_on
 from _fastfit.model import Ask, Row
 from _fastfit.values import Entry, Placement
 
@@ -23,6 +25,8 @@ class Query:
     def __init__(self, table: "Table", ask: Ask) -> None:
         self.table = table
         self._demand = derive(ask)
+        #: of a name without a row: the code that holds on every node, if there is one
+        self.unseen = Outcome(self._demand.code or Code.NodeNotSeen)
         self._answers: dict[str, tuple[int, Outcome]] = {}
 
     def answer(self, row: Row, stamp: int) -> Outcome:
@@ -43,9 +47,9 @@ class Table:
         self._rows: dict[str, tuple[Row, int]] = {}
         self._queries: dict[Ask, Query] = {}
         self.generation = 0
-        #: what a name without a row gets: its verdict is NodeNotSeen
+        #: what a name without a row gets: its verdict is NodeNotSeen, or that of the ask on every node
         self.unseen_mode = Mode.ENFORCE
-        self.unseen_on_unknown = OnUnknown.KEEP
+        self.unseen_actions = 0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -99,10 +103,9 @@ class Table:
             text = name.decode()
             row, stamp = self._rows.get(text, (None, 0))
             if row is None:
-                unseen = Outcome(Code.NodeNotSeen)
-                answers.append(_Answer(text, literal, unseen, self.unseen_mode, self.unseen_on_unknown))
+                answers.append(_Answer(text, literal, query.unseen, self.unseen_mode, self.unseen_actions))
             else:
-                answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.on_unknown))
+                answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.actions))
         return Fit(self, answers)
 
     def text(self, code: int) -> bytes:
@@ -123,13 +126,28 @@ class _Answer:
     literal: bytes
     outcome: Outcome
     mode: Mode
-    on_unknown: OnUnknown
+    actions: int
     #: left out by a shortlist
     cut: bool = False
+    #: no other name of the fit gives this uneven layout of guest cells
+    alone: bool = False
+
+    @property
+    def key(self) -> int:
+        return lowered(self.outcome.key) if self.alone else self.outcome.key
+
+    @property
+    def layout(self) -> tuple[int, int] | None:
+        """What tells one layout of guest cells from others; None for what boots none."""
+        return (self.outcome.cells, self.outcome.split) if layout_part(self.outcome.key) else None
 
     @property
     def unknown(self) -> bool:
         return Code.Fits < self.outcome.code <= LAST_UNKNOWN
+
+    @property
+    def on_unknown(self) -> OnUnknown:
+        return action_on(self.actions, self.outcome.code)
 
     @property
     def survives(self) -> bool:
@@ -148,7 +166,7 @@ class _Answer:
     def rank(self) -> tuple[int, int, bytes]:
         """Sorts the best node first: fitting nodes by key, then unknown, then refused ones, equals by name."""
         fits = self.outcome.code is Code.Fits
-        return 0 if fits else 1 if self.unknown else 2, -self.outcome.key, self.name.encode()
+        return 0 if fits else 1 if self.unknown else 2, -self.key, self.name.encode()
 
 
 class Fit:
@@ -163,8 +181,10 @@ class Fit:
 
     def _tally(self) -> None:
         answers = self._answers
+        self._layouts = Counter(answer.layout for answer in answers)
         for answer in answers:
             answer.cut = False
+            answer.alone = layout_part(answer.outcome.key) == UNEVEN and self._layouts[answer.layout] == 1
         self.fits = sum(answer.outcome.code is Code.Fits for answer in answers)
         self.refused = sum(answer.outcome.code >= FIRST_REFUSAL for answer in answers)
         self.unknown = self.total - self.fits - self.refused
@@ -196,13 +216,13 @@ class Fit:
         return (best.name, int(best.outcome.code)) if best else None
 
     def overrule(self, name: str, code: int) -> None:
-        """Give one node of this fit another code: who knows more than counts may strike a winner.
+        """Give one node of this fit another code: who knows more than counts may strike a winner. An unknown one is kept.
 
         No effect on other fits of the query. Raises KeyError for a name that is not in the fit.
         """
         for answer in self._answers:
             if answer.name == name:
-                answer.outcome = Outcome(Code(code))
+                answer.outcome, answer.actions = Outcome(Code(code)), 0
                 self._tally()
                 return
         raise KeyError(name)
@@ -249,7 +269,7 @@ class Fit:
         scores = [(ranked[0], 10)]
         first = 0
         for place, answer in enumerate(others):
-            if answer.outcome.key != others[first].outcome.key:
+            if answer.key != others[first].key:
                 first = place
             scores.append((answer, 9 - first * 9 // len(others)))
         return scores
@@ -269,9 +289,10 @@ class Fit:
             mask=outcome.mask,
             cells=outcome.cells,
             cpus=placement.cpus if placement else (),
-            key=outcome.key,
+            key=answer.key,
             score=score,
             survives=answer.survives,
+            alike=self._layouts[answer.layout] - 1 if answer.layout is not None else 0,
         )
 
     def placement(self, name: str) -> Placement | None:

@@ -383,7 +383,7 @@ cdef inline void judge(
     cdef int64_t near = 0, layout = 0, left = 0
     cdef int32_t zone, item, held, cells
     cdef int code
-    answer.key = answer.mask = answer.cells = 0
+    answer.key = answer.split = answer.mask = answer.cells = 0
     answer.code = <uint8_t>node_code(row, ask, columns)
     if answer.code:
         return
@@ -395,7 +395,7 @@ cdef inline void judge(
     if code:
         return
     if ask.has_cells:
-        answer.code = <uint8_t>cells_of(&books, &mask, &near, &layout, detail)
+        answer.code = <uint8_t>cells_of(&books, &mask, &near, &layout, &answer.split, detail)
         if answer.code:
             return
     else:

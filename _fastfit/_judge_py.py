@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from _fastfit import _cpus_py as cpus_
 from _fastfit import _devices_py as devices_
 from _fastfit import _memory_py as memory_
-from _fastfit._cells_py import cells_of, layout_of, locality, pages_code
+from _fastfit._cells_py import cells_of, layout_of, locality, pages_code, split_of
 from _fastfit._cpus_py import CpuBooks, Taken
 from _fastfit._demand import Demand
 from _fastfit._devices_py import DeviceBooks
@@ -53,6 +53,8 @@ class Outcome:
     mask: int = 0
     cells: int = 0
     key: int = 0
+    #: of a boot's guest cells, see split_of(); 0: none
+    split: int = 0
     placement: Placement | None = None
     steps: list[Step] = field(default_factory=list)
 
@@ -279,7 +281,7 @@ def _land(books: _Books) -> Outcome:
     zones = len(row.zones)
     main = books.taken.get(demand.main, Taken([0] * zones, [0] * zones))
     cells: tuple[Cell, ...] = ()
-    near = layout = 0
+    near = layout = split = 0
     if demand.ask.cells is not None:
         made = cells_of(row, demand.ask.cells, main.cpus, main.cores)
         if isinstance(made, Code):
@@ -293,6 +295,7 @@ def _land(books: _Books) -> Outcome:
         if code is not Code.Fits:
             return Outcome(code, steps=books.steps)
         near, layout = locality(demand.ask.cells, cells), layout_of(demand.ask.cells, cells)
+        split = split_of(cells) if layout else 0
     else:
         mask = sum(1 << zone for zone, cpus in enumerate(main.cpus) if cpus) or books.masks.get(demand.main, 0)
     # What the pod holds for its life: also what init containers took and nobody of the pod took over.
@@ -315,7 +318,7 @@ def _land(books: _Books) -> Outcome:
             for name, own in sorted(books.devices.items())
         ),
     )
-    return Outcome(Code.Fits, mask, count, key, placement, books.steps)
+    return Outcome(Code.Fits, mask, count, key, split, placement, books.steps)
 
 
 def _strict_code(books: _Books, cells: int) -> Code:

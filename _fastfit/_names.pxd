@@ -1,6 +1,6 @@
 # The names of one fit: their verdicts, who survives, who ranks before whom. The twins are in _fit_py.py.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memset
 
 from _fastfit._types cimport FIRST_REFUSED, FITS
@@ -9,7 +9,7 @@ cdef enum:
     CODES = 256
     NOBODY = -1
 
-# Row modes and on_unknown, as in codes.py.
+# Row modes and actions on an unknown verdict, as in codes.py.
 cdef enum:
     ENFORCE = 0
     OBSERVE = 2
@@ -37,6 +37,7 @@ cdef struct Name:
     uint8_t mode
     uint8_t on_unknown
     uint8_t overruled
+    uint16_t layout         # number of the uneven layout of its guest cells, see _layouts.pxd; 0: none, or not told
 
 # Verdicts over all names. `best` and `error` are places, NOBODY if there is none.
 cdef struct Tally:
@@ -46,6 +47,11 @@ cdef struct Tally:
     int32_t best
     int32_t error
     int32_t codes[CODES]
+
+
+# What a row's actions say of a code; see codes.action_on.
+cdef inline uint8_t action_on(uint64_t actions, uint8_t code) noexcept nogil:
+    return <uint8_t>(actions >> 2 * code & 3) if FITS < code < FIRST_REFUSED else KEEP
 
 
 # Fits, then unknown, then refused.

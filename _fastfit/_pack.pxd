@@ -88,7 +88,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.policy = row.policy
     packed.pod_scope = row.scope == 1
     packed.mode = row.mode
-    packed.on_unknown = row.on_unknown
+    packed.actions = row.actions
     packed.prefer_closest = row.prefer_closest
     packed.cpu_static = row.cpu_static
     packed.memory_static = row.memory_static

@@ -7,6 +7,17 @@ from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._types cimport Row
 
+cdef extern from *:
+    """
+    static inline void fastfit_prefetch(const void *row) {
+        __builtin_prefetch(row);
+        __builtin_prefetch((const char *)row + 64);
+        __builtin_prefetch((const char *)row + 128);
+        __builtin_prefetch((const char *)row + 192);
+    }
+    """
+    void prefetch "fastfit_prefetch" (const void *row) noexcept nogil
+
 cdef enum:
     NOWHERE = -1
 
@@ -17,13 +28,13 @@ cdef struct Slot:
     Row *row
     uint64_t stamp
     uint64_t seen
+    uint64_t actions
     const char *name
     uint32_t hash
     int32_t next
     int32_t length
     uint8_t plain
     uint8_t mode
-    uint8_t on_unknown
 
 # `index` holds slot + 1, 0 where empty; its size is a power of two and at least twice the number of rows.
 cdef struct Slots:

@@ -41,7 +41,7 @@ cdef class Table:
     cdef dict queries
     cdef readonly uint64_t generation
     cdef public object unseen_mode
-    cdef public object unseen_on_unknown
+    cdef public uint64_t unseen_actions
 
     cdef int need_scratch(self, int32_t zones) except -1
     cdef bint knows(self, bytes text)

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 from _fastfit._fit import Fit
-from _fastfit.codes import Mode, OnUnknown
+from _fastfit.codes import Mode
 from _fastfit.model import Ask, Row
 
 class Query:
@@ -9,7 +9,7 @@ class Query:
 
 class Table:
     unseen_mode: Mode
-    unseen_on_unknown: OnUnknown
+    unseen_actions: int
     def __init__(self, texts: Sequence[bytes]) -> None: ...
     @property
     def generation(self) -> int: ...

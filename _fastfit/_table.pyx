@@ -16,7 +16,7 @@ from _fastfit._types cimport Answer, BEST_EFFORT, Columns, Row
 
 from _fastfit._demand import derive
 from _fastfit._rows import trusted
-from _fastfit.codes import Mode, OnUnknown
+from _fastfit.codes import Mode
 
 __all__ = ["Query", "Table"]
 
@@ -73,7 +73,7 @@ cdef class Table:
         self.schemas = []
         self.queries = {}
         self.unseen_mode = Mode.ENFORCE
-        self.unseen_on_unknown = OnUnknown.KEEP
+        self.unseen_actions = 0
         self.slots.free = self.slots.first = NOWHERE
         self.need_scratch(8)
 
@@ -167,7 +167,7 @@ cdef class Table:
         slot.stamp = packed.stamp
         slot.name = packed.name
         slot.mode = packed.mode
-        slot.on_unknown = packed.on_unknown
+        slot.actions = packed.actions
         self.generation += 1
 
     def drop(self, name):

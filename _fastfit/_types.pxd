@@ -55,13 +55,13 @@ cdef struct Zone:
 # A node. The arrays behind the pointers lie in the same allocation; columns are [resource][zone].
 cdef struct Row:
     uint64_t stamp
+    uint64_t actions        # two bits per unknown code, see codes.pack_actions
     int32_t zones
     int32_t schema
     uint8_t code
     uint8_t policy
     uint8_t pod_scope
     uint8_t mode
-    uint8_t on_unknown
     uint8_t prefer_closest
     uint8_t cpu_static
     uint8_t memory_static
@@ -183,6 +183,7 @@ cdef struct Books:
 cdef struct Answer:
     int64_t key
     uint64_t stamp
+    uint32_t split      # of a boot's guest cells, see _cells_py.split_of
     uint16_t mask
     uint8_t code
     uint8_t cells

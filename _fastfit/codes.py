@@ -3,10 +3,21 @@
 The texts for people stand in `extender/reasons.py`, one per code.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["FIRST_REFUSAL", "LAST_UNKNOWN", "Code", "Mode", "OnUnknown", "Policy", "Scope"]
+__all__ = [
+    "FIRST_REFUSAL",
+    "LAST_UNKNOWN",
+    "Code",
+    "Mode",
+    "OnUnknown",
+    "Policy",
+    "Scope",
+    "action_on",
+    "pack_actions",
+]
 
 
 class Code(IntEnum):
@@ -91,3 +102,13 @@ class OnUnknown(IntEnum):
     KEEP = 0
     REFUSE = 1
     ERROR = 2
+
+
+def pack_actions(of: Callable[[Code], OnUnknown]) -> int:
+    """The action for every unknown code in one 64-bit word, two bits each."""
+    return sum(of(code) << 2 * code for code in Code if 0 < code <= LAST_UNKNOWN)
+
+
+def action_on(actions: int, code: int) -> OnUnknown:
+    """What such a word says of a code; KEEP for codes that are not unknown."""
+    return OnUnknown(actions >> 2 * code & 3) if 0 < code <= LAST_UNKNOWN else OnUnknown.KEEP

@@ -7,7 +7,7 @@ Zones stand in ascending zone id; a mask has bit i set for the zone at position 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from _fastfit.codes import Code, Mode, OnUnknown, Policy, Scope
+from _fastfit.codes import Code, Mode, Policy, Scope
 
 __all__ = ["Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
 
@@ -70,7 +70,8 @@ class Row:
     #: Fits, or the unknown/refused code that holds for every pod with a zone demand
     node_code: Code = Code.Fits
     mode: Mode = Mode.ENFORCE
-    on_unknown: OnUnknown = OnUnknown.KEEP
+    #: what each unknown code does under Mode.ENFORCE, see codes.pack_actions()
+    actions: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Entry:
     key: int
     score: int
     survives: bool
+    #: of a boot's guest cells: other nodes of the fit that fit and give the same vCPUs per cell
+    alike: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.migration", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="one seed, 2 zones, 75 %, 500 nodes: about half a minute")
+    parser.add_argument("--quick", action="store_true", help="one seed, 2 zones, 75 %%, 500 nodes: about half a minute")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--nodes", type=int, default=12, metavar="N", help="nodes of each cluster, default: 12")
     parser.add_argument("--moves", type=int, default=40, metavar="N", help="migrations per run, default: 40")

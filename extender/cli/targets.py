@@ -110,6 +110,8 @@ def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
 
 
 def _numbers(found: EvacuableAnswer) -> str:
+    if found.immovable:
+        return f"none: the VM cannot migrate at all ({found.immovable})"
     symmetric = f"{found.symmetric} symmetric, " if found.symmetric is not None else ""
     return f"{symmetric}{found.possible} possible (counted {found.age_seconds:g} s ago)"
 

@@ -14,7 +14,7 @@ from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
 from extender.kubevirt.moving import BootCells, MigrationPolicy, Move
 
-__all__ = ["Question", "ask_of", "devices_of", "question_for", "question_of"]
+__all__ = ["Question", "devices_of", "question_for", "question_of"]
 
 _KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
 _HUGE = "hugepages-"
@@ -67,7 +67,7 @@ def question_for(
     installation: Installation = _DEFAULTS,
 ) -> Question:
     """The question of a demand that could be read."""
-    ask = ask_of(
+    ask = _ask_of(
         demand,
         role,
         guest,
@@ -93,7 +93,7 @@ def devices_of(pod: Pod) -> frozenset[str]:
     )
 
 
-def ask_of(
+def _ask_of(
     demand: PodDemand,
     role: PodRole,
     guest: Guest | None,

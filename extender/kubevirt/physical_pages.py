@@ -4,11 +4,13 @@ The kubelet's books and the kernel's pages differ: Memory Manager fills a group 
 even share to every zone that runs a vCPU, and without Memory Manager nobody but the guest decides.
 """
 
+from dataclasses import replace
+
 from extender.kubelet.model import Machine
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted
 from extender.kubevirt.cpu_request import made_for
-from extender.kubevirt.domain import GuestError, zone_pages
+from extender.kubevirt.domain import Domain, GuestError, zone_pages
 from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.host_topology import HostTopology
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
@@ -20,11 +22,14 @@ Held = dict[int, dict[str, int]]
 
 
 def pages_held(
-    machine: Machine, topology: HostTopology, demand: PodDemand, placed: Admitted, guest: Guest | None
+    machine: Machine, topology: HostTopology, demand: PodDemand, placed: Admitted, guest: Guest | None, cells: int = 0
 ) -> Held:
-    """Bytes of huge pages per zone and size that the pod takes from the machine."""
+    """Bytes of huge pages per zone and size that the pod takes from the machine.
+
+    `cells`: of a guest that moved into the pod, those that it brought along (0: not known).
+    """
     if guest is not None and guest.size.passthrough and guest.pages:
-        exact = _by_cells(topology, placed, guest)
+        exact = _by_cells(topology, placed, guest, cells)
         if exact is not None:
             return exact
     held: Held = {}
@@ -40,11 +45,17 @@ def pages_held(
     return held
 
 
-def _by_cells(topology: HostTopology, placed: Admitted, guest: Guest) -> Held | None:
+def _by_cells(topology: HostTopology, placed: Admitted, guest: Guest, cells: int) -> Held | None:
     place = placed.containers.get(COMPUTE)
     if place is None or not place.cpus:
         return None
-    domain = boot(topology, place.cpus, made_for(guest.size, len(place.cpus)))
+    size = made_for(guest.size, len(place.cpus))
+    domain = boot(topology, place.cpus, size)
+    # libvirt lets no guest into more zones than it has cells: then part of it was plugged since, and memory does not
+    # follow. What moved in was smaller.
+    while isinstance(domain, Domain) and 0 < cells < len(domain.memnodes) and size.sockets > 1:
+        size = replace(size, sockets=size.sockets - 1)
+        domain = boot(topology, place.cpus, size)
     if isinstance(domain, GuestError):
         return None
     return {zone: {guest.pages: amount} for zone, amount in zone_pages(domain).items()}

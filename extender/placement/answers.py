@@ -55,6 +55,8 @@ class EvacuableAnswer:
     symmetric: int | None
     #: seconds since it was counted
     age_seconds: float
+    #: why it cannot migrate live at all, and both are 0; empty: nothing is known against it
+    immovable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

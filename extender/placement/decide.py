@@ -9,9 +9,8 @@ from _fastfit.codes import Code
 from extender import names
 from extender.api.objects import Pod
 from extender.kubelet.results import Refused
-from extender.kubevirt.ask import Question, ask_of, devices_of, question_of
+from extender.kubevirt.ask import Question, devices_of, question_for, question_of
 from extender.kubevirt.cells_record import cells_in
-from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
 from extender.kubevirt.moving import Move, policy_of
 from extender.placement.winner import move_refusal
@@ -120,22 +119,24 @@ class Decider:
         return fit.best()
 
     def judge(self, pod: PodEntry) -> str:
-        """What we say of a pod on the node where somebody has bound it: fits, unknown, refused, or none."""
+        """What we say of a pod on the node where somebody has bound it: fits, unknown, refused, or none.
+
+        A live migration's target is judged as one while its VM runs elsewhere; `none` where that can no longer be told.
+        """
         if not pod.launcher or self.cluster.node(pod.node) is None:
             return "none"
+        role, move = PodRole.FIRST_BOOT, None
+        if not pod.boots:
+            home = self.cluster.vms.layouts.life(pod.vmi).node
+            if home in ("", pod.node):
+                # The VM runs nowhere (the pod may be no target at all), or in this pod already: what moved is history.
+                return "none"
+            role, move = PodRole.MIGRATION_TARGET, move_of(self.cluster, pod.vmi, dict(pod.told))
         self.cluster.freshen(pod.node)
         guest = self.cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
-        # A target is converted without its devices; that it is one, its VM's status no longer tells.
-        installation = self.cluster.vms.kubevirt if pod.boots else Installation()
-        ask = ask_of(
-            pod.demand,
-            PodRole.FIRST_BOOT,
-            guest,
-            self.cluster.zoned_devices,
-            dedicated=dedicated,
-            installation=installation,
-        )
+        zoned, installation = self.cluster.zoned_devices, self.cluster.vms.kubevirt
+        ask = question_for(pod.demand, role, guest, zoned, dedicated, move, installation=installation).ask
         fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
         return verdict_of(next(iter(fit.counts())))
 

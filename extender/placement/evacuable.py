@@ -2,8 +2,8 @@
 
 Counted beside the requests, in small steps, one class after the other: VMs of equal demand, cells and policy have the
 same targets but for the nodes that they run on. `symmetric` counts nodes that give every cell its vCPUs of the boot,
-`possible` those that the VM's policy lets pass; both only where the verdict is certain. What kube-scheduler decides
-(taints, affinity, volumes) is not in it.
+`possible` those that the VM's policy lets pass; both only where the verdict is certain, and none for a VM that cannot
+migrate at all. What kube-scheduler decides (taints, affinity, volumes) is not in it.
 """
 
 from collections import Counter
@@ -15,6 +15,7 @@ import orjson
 
 from _fastfit import Query
 from _fastfit.model import Ask
+from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.moving import BootCells
 from extender.placement.answers import EvacuableAnswer
@@ -58,6 +59,8 @@ class _Class:
     symmetric: Ask | None
     #: the cells matter and are not known
     doubtful: bool
+    #: why none of them migrates at all; empty: nothing is known against it
+    immovable: str
     #: VMs per node
     homes: Counter[str] = field(default_factory=Counter)
     #: nodes that are no targets whatever counts say: their kubelet refused an equal pod
@@ -95,7 +98,7 @@ class Evacuability:
             return None
         symmetric = known.found_symmetric.seen_from(pod.node) if known.found_symmetric is not None else None
         age = max(0.0, self._cluster.now - known.at)
-        return EvacuableAnswer(known.found.seen_from(pod.node), symmetric, round(age, 1))
+        return EvacuableAnswer(known.found.seen_from(pod.node), symmetric, round(age, 1), known.immovable)
 
     def count(self, pod: PodEntry) -> EvacuableAnswer | None:
         """Counts the VM in this pod at once, as long as that takes."""
@@ -154,20 +157,26 @@ class Evacuability:
 
     def _new(self, pod: PodEntry) -> _Class:
         subject = target_of(self._cluster, pod)
-        ask = subject.question.ask
+        ask, guest = subject.question.ask, subject.guest
+        fixed = immovable(guest, self._cluster.vms.kubevirt) if guest is not None else ""
         symmetric = None
         if ask.cells is not None and ask.cells.boot:
             symmetric = replace(ask, cells=replace(ask.cells, symmetric_only=True))
         return _Class(
-            shared=(pod.demand.containers, subject.guest, self._cluster.vms.layouts.cells(pod.vmi)),
+            shared=(pod.demand.containers, guest, self._cluster.vms.layouts.cells(pod.vmi)),
             possible=ask,
             symmetric=symmetric,
-            doubtful=ask.cells is not None and not ask.cells.boot,
+            doubtful=not fixed and ask.cells is not None and not ask.cells.boot,
+            immovable=fixed,
             struck=tuple(name for name, _ in self._cluster.lessons.refusers(subject.question.demand, subject.move)),
         )
 
     def _count(self, one: _Class) -> Iterator[None]:
         one.at = self._cluster.now
+        if one.immovable:
+            one.found = _Found(0, frozenset())
+            one.found_symmetric = one.found if one.possible.cells is not None else None
+            return
         one.found = yield from self._fitting(one, one.possible)
         if one.symmetric == one.possible:
             one.found_symmetric = one.found

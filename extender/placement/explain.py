@@ -186,7 +186,7 @@ def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mov
         cells=len(cells) or entry.cells,
         per_zone=_zones(state, subject, given, cells, played),
         facts=tuple(Fact(fact.name, fact.value, fact.source) for fact in state.facts.facts),
-        steps=(*_counting_rule(state, subject, code), *steps),
+        steps=(*_counting_rule(state, subject, code), *_layout(subject, entry, cells), *steps),
         migration=mover.outcome(state, code, played) if mover is not None else None,
     )
 
@@ -197,6 +197,19 @@ def _counting_rule(state: NodeState, subject: Subject, code: Code) -> tuple[str,
         return ()
     counted = explain_counts(state.row, subject.question.ask)
     return (f"counts: {counted.rule}",) if counted.code is code and counted.steps else ()
+
+
+def _layout(subject: Subject, entry: Entry, cells: tuple[Cell, ...]) -> tuple[str, ...]:
+    """How many other nodes a VM that boots here could move to and keep every cell's vCPUs, as things are now."""
+    if not cells or subject.move is not None:
+        return ()
+    vcpus = "+".join(str(cell.vcpus) for cell in cells)
+    layout = f"{_counted(len(cells), 'cell')} of {vcpus} vCPUs"
+    if entry.alike:
+        return (f"layout: {layout}, as on {_counted(entry.alike, 'other node')} that would do now",)
+    uneven = len({cell.vcpus for cell in cells}) > 1
+    behind = ": ranks behind uneven layouts that others give" if uneven else ""
+    return (f"layout: {layout}, as on no other node that would do now{behind}",)
 
 
 def _text(code: Code, state: NodeState) -> str:

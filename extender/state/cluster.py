@@ -159,7 +159,7 @@ class Cluster:
         for name, state in self.nodes.items():
             state.facts_changed = True
             self._mark(name)
-        self.table.unseen_mode = pools.rest.mode
+        self.table.unseen_mode, self.table.unseen_actions = pools.rest.mode, pools.rest.actions
 
     def tick(self, now: float, pods_known_until: float | None = None) -> None:
         """Brings the time: promises run out, reports grow old.
@@ -216,7 +216,7 @@ class Cluster:
         answer = state.ledger.promise(entry)
         if isinstance(answer, Refused):
             return answer
-        doubt = doubt_in_flight(state, entry, self.vms.running) if answer is not None else None
+        doubt = doubt_in_flight(state, entry, self.vms.inside) if answer is not None else None
         if doubt is not None:
             state.ledger.withdraw(pod.uid)
             return doubt
@@ -289,7 +289,7 @@ class Cluster:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
             self._charge_nominated(state)
-            self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.running))
+            self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.inside))
             self.vms.layouts.learn(state, self.vms.guest)
         return ready
 

@@ -7,8 +7,8 @@ pods that wait.
 from collections.abc import Callable
 
 from _fastfit.codes import Code
-from extender.kubevirt.launcher_pod import Guest
 from extender.state.node import NodeState
+from extender.state.placed import Tenant
 from extender.state.pods import PodEntry, is_odd
 
 __all__ = ["doubt_in_flight", "probe_under_way"]
@@ -25,9 +25,9 @@ def probe_under_way(state: NodeState, pod: PodEntry) -> bool:
     return under_way and _may_want_whole_cores(state)
 
 
-def doubt_in_flight(state: NodeState, pod: PodEntry, guest_of: Callable[[str], Guest | None]) -> Code | None:
+def doubt_in_flight(state: NodeState, pod: PodEntry, inside: Callable[[PodEntry], Tenant]) -> Code | None:
     """Why `pod`, just promised to the node, should rather wait; None: nothing speaks against it."""
-    return Code.OrderUndecided if state.ledger.order_matters(pod, guest_of) else None
+    return Code.OrderUndecided if state.ledger.order_matters(pod, inside) else None
 
 
 def _may_want_whole_cores(state: NodeState) -> bool:

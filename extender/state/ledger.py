@@ -13,10 +13,9 @@ from extender.kubelet.model import CannotStart
 from extender.kubelet.pod import Kind
 from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.versions import version_of
-from extender.kubevirt.launcher_pod import Guest
 from extender.state.books import zone_rows
 from extender.state.facts import NodeFacts
-from extender.state.placed import Pages, Placed
+from extender.state.placed import Pages, Placed, Tenant
 from extender.state.pods import PodEntry
 from extender.state.touched import Touched
 
@@ -86,15 +85,15 @@ class NodeLedger:
         found = self._answers.get(uid)
         return found if isinstance(found, Placed) else None
 
-    def pages(self, pod: PodEntry, guest: Guest | None) -> Pages:
+    def pages(self, pod: PodEntry, tenant: Tenant) -> Pages:
         """Huge pages that the pod holds physically; none where the kubelet model has not placed it."""
         found = self._answers.get(pod.uid)
-        return found.pages(self.facts, pod.demand, guest) if isinstance(found, Placed) else ()
+        return found.pages(self.facts, pod.demand, *tenant) if isinstance(found, Placed) else ()
 
-    def pages_free(self, guest_of: Callable[[str], Guest | None]) -> Mapping[int, Mapping[str, int]]:
+    def pages_free(self, inside: Callable[[PodEntry], Tenant]) -> Mapping[int, Mapping[str, int]]:
         """Huge pages per zone that no pod holds or is promised, in bytes by resource name; the machine must be known."""
         assert self.facts.machine is not None
-        pods = ((pod.uid, pod.admitted, self.pages(pod, guest_of(pod.vmi))) for pod in self.pods())
+        pods = ((pod.uid, pod.admitted, self.pages(pod, inside(pod))) for pod in self.pods())
         return self._touched.free(self.facts.machine, self.facts.config, pods)
 
     def unplaced(self) -> tuple[PodEntry, ...]:
@@ -103,7 +102,7 @@ class NodeLedger:
             pod for uid, pod in self._held.items() if pod.admitted and isinstance(self._answers.get(uid), Refused)
         )
 
-    def order_matters(self, pod: PodEntry, guest_of: Callable[[str], Guest | None]) -> bool:
+    def order_matters(self, pod: PodEntry, inside: Callable[[PodEntry], Tenant]) -> bool:
         """Whether a promised pod, or one promised before it, fares otherwise if the kubelet sees that pod first.
 
         Bindings run in parallel, so pods on their way to one node may overtake each other.
@@ -111,7 +110,7 @@ class NodeLedger:
         others = [other for uid, other in self._promised.items() if uid != pod.uid]
         if self._base is None or not others:
             return False
-        if all(o.demand.shape == pod.demand.shape and guest_of(o.vmi) == guest_of(pod.vmi) for o in others):
+        if all(o.demand.shape == pod.demand.shape and inside(o) == inside(pod) for o in others):
             return False  # equals that change places leave the same picture
         turned = self._base.clone()
         guarded = self.facts.config.memory_manager_policy == "Static"
@@ -119,8 +118,8 @@ class NodeLedger:
             answer = turned.admit(each.demand)
             if isinstance(answer, Refused):
                 return True
-            guest = guest_of(each.vmi)
-            if not guarded and Placed.of(answer).pages(self.facts, each.demand, guest) != self.pages(each, guest):
+            tenant = inside(each)
+            if not guarded and Placed.of(answer).pages(self.facts, each.demand, *tenant) != self.pages(each, tenant):
                 return True
         return False
 

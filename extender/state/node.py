@@ -7,10 +7,10 @@ from _fastfit.codes import Code
 from _fastfit.model import Row
 from extender.kubelet.cpu_topology import shared_topology
 from extender.kubelet.cpuset import bits
-from extender.kubevirt.launcher_pod import Guest
 from extender.state.facts import NodeFacts, NodeStatement, facts_of, with_code
 from extender.state.learned import Learned
 from extender.state.ledger import NodeLedger
+from extender.state.placed import Tenant
 from extender.state.pods import PodEntry, is_odd
 from extender.state.pools import Pool, Pools
 from extender.state.report import Report
@@ -145,14 +145,14 @@ class NodeState:
             self.reread(pools)
         return self.settle(limit)
 
-    def refresh(self, now: float, stale_after: float, guest_of: Callable[[str], Guest | None]) -> Row:
+    def refresh(self, now: float, stale_after: float, inside: Callable[[PodEntry], Tenant]) -> Row:
         """The row, made whole from its sources once everything is prepared."""
         self.stale = bool(stale_after) and self.report is not None and now - self.report_at > stale_after
         facts = self.facts
         if self.stale and facts.code is Code.Fits:
             facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
         change = self._correction(self.report, now) if self.report is not None else NONE
-        self.row = make_row(facts, self.ledger, change, guest_of)
+        self.row = make_row(facts, self.ledger, change, inside)
         return self.row
 
     def _correction(self, report: Report, now: float) -> Correction:

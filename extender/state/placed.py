@@ -1,6 +1,7 @@
 """Where an admitted pod was put, kept small: 50,000 of them stay in memory, and few are ever looked at again."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from extender.kubelet.cpuset import bits, from_ids
 from extender.kubelet.pod import PodDemand
@@ -11,7 +12,7 @@ from extender.kubevirt.physical_pages import pages_held
 from extender.state.facts import NodeFacts
 from extender.state.sharing import Shared
 
-__all__ = ["Pages", "Placed"]
+__all__ = ["Pages", "Placed", "Tenant"]
 
 #: Huge pages held: (zone id, resource name, bytes).
 Pages = tuple[tuple[int, str, int], ...]
@@ -24,8 +25,17 @@ _Container = tuple[
 _CONTAINERS: Shared[_Container] = Shared(16384)
 _SHARED_PAGES: Shared[Pages] = Shared(4096)
 #: Pages by what they follow from; the objects whose ids are in the key are kept with it.
-_PAGES: dict[tuple[int, tuple[_Container, ...], int, Guest | None], tuple[HostTopology, PodDemand, Pages]] = {}
+_PAGES: dict[tuple[int, tuple[_Container, ...], int, Guest | None, int], tuple[HostTopology, PodDemand, Pages]] = {}
 _MAX_PAGES = 16384
+
+
+class Tenant(NamedTuple):
+    """The guest in a pod, with as many sockets as run; and the cells that it moved in with, 0 where it boots there or
+    they are not known.
+    """
+
+    guest: Guest | None
+    cells: int = 0
 
 
 @dataclass(slots=True)
@@ -69,14 +79,14 @@ class Placed:
             }
         )
 
-    def pages(self, facts: NodeFacts, demand: PodDemand, guest: Guest | None) -> Pages:
-        """Huge pages that the pod holds physically. `facts` are those under which it was placed.
+    def pages(self, facts: NodeFacts, demand: PodDemand, guest: Guest | None, cells: int = 0) -> Pages:
+        """Huge pages that the pod holds physically. `facts` are those under which it was placed; `cells` as in pages_held.
 
         Touched when the guest starts here, so that a guest which grows or goes later changes nothing of them.
         """
         if self._pages is None or (self._guest is None and guest is not None):
             self._guest = guest
-            self._pages = _pages(self, facts, demand, guest)
+            self._pages = _pages(self, facts, demand, guest, cells)
         return self._pages
 
 
@@ -85,14 +95,14 @@ def _small(name: str, place: ContainerPlacement) -> _Container:
     return name, from_ids(place.cpus), place.memory, place.hint, place.preferred, devices
 
 
-def _pages(placed: Placed, facts: NodeFacts, demand: PodDemand, guest: Guest | None) -> Pages:
+def _pages(placed: Placed, facts: NodeFacts, demand: PodDemand, guest: Guest | None, cells: int) -> Pages:
     if facts.machine is None or facts.topology is None:
         return ()
-    key = id(facts.topology), placed.containers, id(demand.containers), guest
+    key = id(facts.topology), placed.containers, id(demand.containers), guest, cells
     known = _PAGES.get(key)
     if known is not None:
         return known[2]
-    held = pages_held(facts.machine, facts.topology, demand, placed.admitted(), guest)
+    held = pages_held(facts.machine, facts.topology, demand, placed.admitted(), guest, cells)
     pages = _SHARED_PAGES.one(
         tuple((zone, name, amount) for zone, sizes in held.items() for name, amount in sizes.items())
     )

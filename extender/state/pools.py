@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from _fastfit.codes import Code, Mode, OnUnknown
+from _fastfit.codes import Code, Mode, OnUnknown, pack_actions
 from extender.config import DOUBTS, Doubt, Settings
 from extender.config import Pool as PoolSettings
 from extender.reasons import DOUBT_KINDS, REASONS
@@ -31,6 +31,12 @@ class Pool:
     on_unknown: Mapping[str, OnUnknown] = field(default_factory=_keep_all)
     kubelet: Mapping[str, object] = field(default_factory=dict)
     machine: Mapping[str, object] = field(default_factory=dict)
+    #: `on_unknown` by code, as rows carry it
+    actions: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Once for all rows."""
+        object.__setattr__(self, "actions", pack_actions(self.on_code))
 
     def on_code(self, code: Code) -> OnUnknown:
         """What to do with a node whose verdict is unknown for this reason."""

@@ -7,12 +7,13 @@ What a zone has free is what the kubelet model has free after playing the ledger
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from _fastfit.codes import Code, OnUnknown, Policy, Scope
+from _fastfit.codes import Code, Policy, Scope
 from _fastfit.model import Row, ZoneRow
-from extender.kubevirt.launcher_pod import Guest
 from extender.state.books import zone_rows
 from extender.state.facts import NodeFacts
 from extender.state.ledger import NodeLedger
+from extender.state.placed import Tenant
+from extender.state.pods import PodEntry
 
 __all__ = ["Correction", "make_row"]
 
@@ -38,7 +39,7 @@ def make_row(
     facts: NodeFacts,
     ledger: NodeLedger,
     correction: Correction,
-    guest_of: Callable[[str], Guest | None],
+    inside: Callable[[PodEntry], Tenant],
 ) -> Row:
     """The row of a node with everything held and promised on it."""
     code = facts.code
@@ -47,7 +48,6 @@ def make_row(
     elif code is Code.Fits and ledger.unplaced():
         code = Code.ReportContradictsPods
     kubelet = ledger.kubelet
-    on_unknown = facts.pool.on_code(code) if code is not Code.Fits else OnUnknown.KEEP
     if kubelet is None or facts.machine is None or facts.topology is None:
         return Row(
             name=facts.name,
@@ -55,10 +55,10 @@ def make_row(
             cpu_static=facts.config.cpu_manager_policy == "static",
             node_code=code if code is not Code.Fits else Code.ZonesNotReported,
             mode=facts.pool.mode,
-            on_unknown=on_unknown,
+            actions=facts.pool.actions,
         )
     counts = kubelet.counts()
-    pages = ledger.pages_free(guest_of) if facts.pages_known else None
+    pages = ledger.pages_free(inside) if facts.pages_known else None
     options = facts.config.cpu_manager_policy_options
     static = facts.config.cpu_manager_policy == "static"
     return Row(
@@ -82,7 +82,7 @@ def make_row(
         page_sizes=facts.page_sizes,
         node_code=code,
         mode=facts.pool.mode,
-        on_unknown=on_unknown,
+        actions=facts.pool.actions,
     )
 
 

@@ -7,6 +7,7 @@ from extender.api.objects import Migration
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest
 from extender.state.layouts import Layouts, Seen
+from extender.state.placed import Tenant
 from extender.state.pods import PodEntry
 
 __all__ = ["Awaited", "Vms"]
@@ -52,6 +53,12 @@ class Vms:
     def running(self, vmi: str) -> Guest | None:
         """The guest with as many sockets as run now: what starts in a pod, whatever the spec says by then."""
         return self._growing.get(vmi) or self.guests.get(vmi)
+
+    def inside(self, pod: PodEntry) -> Tenant:
+        """What runs in this pod, now or once it starts."""
+        guest = self.running(pod.vmi)
+        moved = guest is not None and guest.size.passthrough and not pod.boots
+        return Tenant(guest, len(self.layouts.cells(pod.vmi)) if moved else 0)
 
     def pods_of(self, vmi: str) -> tuple[PodEntry, ...]:
         """The VM's live bound pods, the last bound one last."""

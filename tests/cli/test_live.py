@@ -66,7 +66,7 @@ async def _start(*args: str) -> asyncio.subprocess.Process:
 
 
 async def test_a_snapshot_of_a_cluster_answers_like_the_cluster(tmp_path: Path) -> None:
-    """`snapshot` saves everything without secrets; `explain` says the same live and from the file."""
+    """`snapshot` saves everything without secrets; `explain` and `targets` say the same live and from the file."""
     async with _cluster() as api:
         config = kubeconfig(tmp_path, api.url)
         secret = {"name": "app", "env": [{"name": "TOKEN", "value": "hunter2"}]}
@@ -90,6 +90,11 @@ async def test_a_snapshot_of_a_cluster_answers_like_the_cluster(tmp_path: Path) 
         assert lived_code == filed_code == 0
         assert lived == filed
         assert "xeon-1" in lived
+        lived_code, lived, _ = await _run("targets", "--kubeconfig", config, "vms/ledger-2")
+        filed_code, filed, _ = await _run("targets", "--snapshot", str(file), "vms/ledger-2")
+        assert lived_code == filed_code == 0
+        assert lived == filed
+        assert "evacuable targets now: 4 symmetric, 4 possible" in lived
 
 
 async def test_a_cluster_without_kubevirt_and_reports_is_read(tmp_path: Path) -> None:

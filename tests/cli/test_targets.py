@@ -65,7 +65,7 @@ def test_json(run: Run) -> None:
     assert nodes["epyc-2"]["migration"]["cellsNow"] == [15, 1]
     assert nodes["epyc-2"]["code"] == "MoreZonesThanCells"
     fitting = sum(node["verdict"] == "fits" for name, node in nodes.items() if name != "epyc-1")
-    assert answer["evacuable"] == {"possible": fitting, "symmetric": fitting, "ageSeconds": 0.0}
+    assert answer["evacuable"] == {"possible": fitting, "symmetric": fitting, "ageSeconds": 0.0, "immovable": ""}
 
 
 def test_a_guest_without_numa(run: Run) -> None:
@@ -146,6 +146,9 @@ def test_a_vm_that_cannot_migrate(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == Exit.NO, result.output
     assert "it cannot migrate live at all, which is not NUMA's business: host devices cannot migrate" in result.stdout
     assert "more cells" not in result.stdout
+    assert "evacuable targets now: none: the VM cannot migrate at all (host devices cannot migrate)" in result.stdout
+    found = orjson.loads(run("--snapshot", tmp_path / "cluster.json", "ledger-2", "-o", "json").stdout)["evacuable"]
+    assert (found["possible"], found["symmetric"], found["immovable"]) == (0, 0, "host devices cannot migrate")
 
 
 def test_the_policy_of_the_configuration(run: Run, tmp_path: Path) -> None:

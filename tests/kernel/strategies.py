@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from _fastfit import Ask, CellsAsk, Code, ContainerAsk, Mode, OnUnknown, Policy, Row, Scope, ZoneRow
+from _fastfit.codes import pack_actions
 from tests.kernel.rows import GI, GPU, PAGES
 
 __all__ = ["asks", "rows", "wild_rows"]
@@ -82,7 +83,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
         page_sizes=frozenset({PAGES, "hugepages-2Mi"}) if draw(_mostly) else frozenset({PAGES}),
         node_code=draw(st.sampled_from([Code.Fits] * 8 + [Code.PolicyNotKnown, Code.NotSchedulable])),
         mode=draw(st.sampled_from([Mode.ENFORCE, Mode.ENFORCE, Mode.SCORE, Mode.OBSERVE])),
-        on_unknown=draw(st.sampled_from(OnUnknown)),
+        actions=pack_actions(lambda _: draw(st.sampled_from(OnUnknown))),
     )
 
 

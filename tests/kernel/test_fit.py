@@ -1,12 +1,14 @@
 """The table, a fit over its rows, and the replies."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from _fastfit import Ask, Code, Mode, OnUnknown, Policy, ScanError
+from _fastfit import Ask, Code, Mode, OnUnknown, Policy, Row, ScanError
+from _fastfit.codes import pack_actions
 from tests.kernel.backends import Backend
-from tests.kernel.rows import ask, names, row, zone
+from tests.kernel.rows import ask, names, row, vm, zone
 
 FOUR = ask((2, 4, 1, 0))
 FULL = [zone(0, 1), zone(1, 1)]
@@ -216,24 +218,58 @@ def test_modes(backend: Backend) -> None:
     assert (watched.best(), watched.score_reply(), watched.survivors) == (None, b"[]", 1)
 
 
+def only(code: Code, action: OnUnknown) -> int:
+    """That action for one code; the others are kept."""
+    return pack_actions(lambda each: action if each is code else OnUnknown.KEEP)
+
+
 @pytest.mark.parametrize(
     ("on_unknown", "survivors", "error"),
     [(OnUnknown.KEEP, ["n", "x"], None), (OnUnknown.REFUSE, [], None), (OnUnknown.ERROR, [], "n")],
 )
 def test_on_unknown(backend: Backend, on_unknown: OnUnknown, survivors: list[str], error: str | None) -> None:
     """keep, refuse and error, for a row and for a name without one."""
-    table = backend.table(row(TIGHT, node_code=Code.ReportStale, on_unknown=on_unknown))
-    table.unseen_on_unknown = on_unknown
+    table = backend.table(row(TIGHT, node_code=Code.ReportStale, actions=only(Code.ReportStale, on_unknown)))
+    table.unseen_actions = only(Code.NodeNotSeen, on_unknown)
     fit = table.fit(table.prepare(FOUR), names("n", "x"))
     assert json.loads(fit.filter_reply())["NodeNames"] == survivors
     assert fit.error_name == error
     assert fit.counts() == {Code.ReportStale: 1, Code.NodeNotSeen: 1}
 
 
+@pytest.mark.parametrize(
+    ("node", "wanted", "code"),
+    [
+        # of the ask: on every node, those not seen included
+        (row(FULL), replace(FOUR, ask_code=Code.MoverNotKnown), Code.MoverNotKnown),
+        # found in the zones
+        (row([zone(0, 4, physical=None)]), vm(3, 2, cores=2), Code.PagesNotReported),
+    ],
+)
+def test_every_doubt_has_its_own_action(backend: Backend, node: Row, wanted: Ask, code: Code) -> None:
+    """What the row says of this code counts, wherever the code comes from; what it says of others does not."""
+    others = pack_actions(lambda each: OnUnknown.KEEP if each is code else OnUnknown.REFUSE)
+    for actions, survivors, error in (
+        (only(code, OnUnknown.REFUSE), [], None),
+        (only(code, OnUnknown.ERROR), [], "n"),
+        (others, ["n"], None),
+    ):
+        table = backend.table(replace(node, actions=actions))
+        table.unseen_actions = actions
+        fit = table.fit(table.prepare(wanted), names("n"))
+        assert fit.counts() == {code: 1}
+        assert json.loads(fit.filter_reply())["NodeNames"] == survivors
+        assert fit.error_name == error
+        if wanted.ask_code is not Code.Fits:
+            unseen = table.fit(table.prepare(wanted), names("n", "x"))
+            assert unseen.counts() == {code: 2}
+            assert len(json.loads(unseen.filter_reply())["NodeNames"]) == 2 * len(survivors)
+
+
 def test_unseen_mode(backend: Backend) -> None:
     """Names without a row follow the table's own mode."""
     table = backend.table()
-    table.unseen_mode, table.unseen_on_unknown = Mode.OBSERVE, OnUnknown.ERROR
+    table.unseen_mode, table.unseen_actions = Mode.OBSERVE, only(Code.NodeNotSeen, OnUnknown.ERROR)
     fit = table.fit(table.prepare(FOUR), names("x"))
     assert (fit.survivors, fit.error_name, fit.best()) == (1, None, None)
 
@@ -242,7 +278,7 @@ def test_texts(backend: Backend) -> None:
     """A code without a text has the empty one."""
     table = backend.Table([b'"fits"', b""])
     table.put(row(FULL))
-    table.unseen_on_unknown = OnUnknown.REFUSE
+    table.unseen_actions = only(Code.NodeNotSeen, OnUnknown.REFUSE)
     fit = table.fit(table.prepare(FOUR), names("n", "x"))
     assert json.loads(fit.filter_reply())["FailedAndUnresolvableNodes"] == {"n": "", "x": ""}
 
@@ -320,9 +356,9 @@ def test_empty_list(backend: Backend) -> None:
     ],
 )
 def test_asks_with_a_verdict_of_their_own(backend: Backend, wanted: Ask, code: Code) -> None:
-    """What no node can be judged for is unknown on every node."""
+    """What no node can be judged for is unknown on every node, those not seen included."""
     table = backend.table(row(FULL), row(TIGHT, name="r", node_code=Code.NotSchedulable))
-    assert table.fit(table.prepare(wanted), names("n", "r", "x")).counts() == {code: 2, Code.NodeNotSeen: 1}
+    assert table.fit(table.prepare(wanted), names("n", "r", "x")).counts() == {code: 3}
 
 
 def test_a_shortlist_keeps_the_best_and_what_is_not_enforced(backend: Backend) -> None:

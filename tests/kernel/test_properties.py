@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from _fastfit import Ask, CellsAsk, Code, ContainerAsk, Mode, OnUnknown, Policy, Row, Scope
+from _fastfit.codes import pack_actions
 from tests.kernel.backends import Backend
 from tests.kernel.rows import GI, GPU, PAGES, answer, ask, names, place, row, vm, zone
 from tests.kernel.strategies import asks, rows
@@ -186,6 +187,8 @@ def test_rank_resource_without_memory_manager(backend: Backend) -> None:
 
 def test_modes_and_doubts_are_enums(backend: Backend) -> None:
     """A row carries its mode and doubt setting through the table."""
-    node = row([zone(0, 1)], Policy.NONE, scope=Scope.POD, mode=Mode.SCORE, on_unknown=OnUnknown.ERROR)
+    node = row(
+        [zone(0, 1)], Policy.NONE, scope=Scope.POD, mode=Mode.SCORE, actions=pack_actions(lambda _: OnUnknown.ERROR)
+    )
     entry = answer(backend, node, Ask((ContainerAsk(2, 2),), cells=CellsAsk(0, 2, 1, PAGES, GI, GI)))
     assert (entry.code, entry.survives) == (Code.NodeCpuShort, True)

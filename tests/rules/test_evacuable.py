@@ -12,6 +12,7 @@ from extender.api.objects import Pod, Vmi
 from extender.cli.picture import cluster_of
 from extender.config import Settings
 from extender.kubelet.pod import pod_demand
+from extender.kubevirt.devices import immovable
 from extender.kubevirt.moving import MigrationPolicy
 from extender.kubevirt.target_pod import target_demand, target_pod
 from extender.placement import evacuable
@@ -84,7 +85,8 @@ def test_the_numbers_are_those_of_explain() -> None:
         answer = explain(cluster, target)
         if not answer.demand:
             continue
-        found = [taken(one) for one in answer.nodes]
+        fixed = guest is not None and immovable(guest, cluster.vms.kubevirt)
+        found = [] if fixed else [taken(one) for one in answer.nodes]
         symmetric = sum(same for _, same in found) if cluster.vms.layouts.cells(entry.vmi) else None
         assert of(cluster, record.metadata.name, numbers) == (sum(fits for fits, _ in found), symmetric)
         assert Evacuability(cluster).count(entry) == numbers.of(entry)
@@ -144,6 +146,40 @@ def test_cells_that_are_not_known() -> None:
     assert numbers.summary is not None
     assert (numbers.summary.unknown, numbers.summary.possible["1"]) == (1, 1)
     assert sum(numbers.summary.symmetric.values()) == 0
+
+
+@pytest.mark.parametrize("cells", [True, False])
+def test_a_vm_that_cannot_migrate_has_none(cells: bool) -> None:
+    """Nodes that would hold it are no targets: 0 with the reason, in bucket 0 of the summary, and again once it may move.
+
+    Its cells do not matter for that, so it is not counted as unknown where nobody knows them.
+    """
+    cluster = nodes("a", "b", "c")
+    boot(cluster, "free", "a")
+    record = running("vm", "b")
+    if not cells:
+        labels = {**(record.metadata.labels or {}), "kubevirt.io/migrationJobUID": "job"}
+        record = msgspec.structs.replace(record, metadata=msgspec.structs.replace(record.metadata, labels=labels))
+    cluster.put(Source.PODS, record)
+    cluster.put(Source.VMIS, condition("vm", "False"))
+    cluster.work()
+    numbers = counted(cluster)
+    pod = find_vm(cluster, "vms", "vm")
+    assert pod is not None
+    fixed = EvacuableAnswer(0, 0, 0.0, "KubeVirt says DisksNotLiveMigratable")
+    assert numbers.of(pod) == Evacuability(cluster).count(pod) == fixed
+    assert numbers.summary is not None
+    assert numbers.summary.unknown == 0
+    for counts in (numbers.summary.symmetric, numbers.summary.possible):
+        assert (counts["0"], counts["2-9"]) == (1, 1)
+    cluster.put(Source.VMIS, condition("vm", "True"))
+    assert of(cluster, "vm") == (2, 2 if cells else None)
+
+
+def condition(name: str, status: str) -> Vmi:
+    """The VMI with virt-handler's word on whether it can migrate."""
+    said = {"type": "LiveMigratable", "status": status, "reason": "DisksNotLiveMigratable"}
+    return msgspec.convert({**msgspec.to_builtins(vmi(name)), "status": {"conditions": [said]}}, Vmi)
 
 
 def test_a_node_that_refused_an_equal_pod_is_none() -> None:

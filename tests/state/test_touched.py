@@ -4,8 +4,12 @@ Machine A: 2 zones of 8 cores with two threads and 32 x 1Gi pages, one core of z
 """
 
 import msgspec
+import pytest
 
 from extender.api.objects import Vmi
+from extender.kubevirt.cells_record import cells_text
+from extender.kubevirt.moving import BootCells
+from extender.names import CELLS_ANNOTATION
 from extender.state.cluster import Cluster
 from extender.state.events import Source
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
@@ -91,6 +95,34 @@ def test_a_vm_that_grows_by_migration_touches_pages_for_what_runs() -> None:
     assert _free(cluster) == [16, 32]
     cluster.put(Source.VMIS, _grows(12, 12))
     assert _free(cluster) == [16, 32]
+
+
+def _grown(cells: BootCells) -> Vmi:
+    """The VMI of `vm` after its growth to 12 vCPUs; `cells`: what its annotation says of its boot."""
+    raw = msgspec.to_builtins(_grows(12, 12))
+    raw["spec"]["domain"]["cpu"]["maxSockets"] = 16
+    raw["metadata"]["annotations"] = {CELLS_ANNOTATION: cells_text(cells)} if cells else {}
+    return msgspec.convert(raw, Vmi)
+
+
+@pytest.mark.parametrize(
+    ("cells", "free"),
+    [
+        # one cell lies in one zone: where the 8 vCPUs were that moved in
+        (((8, 16 * GI),), [16, 32]),
+        # two cells: each in its zone
+        (((4, 8 * GI), (4, 8 * GI)), [24, 24]),
+        # not known: as if all 12 had booted here
+        ((), [24, 24]),
+    ],
+)
+def test_a_vm_that_has_grown_holds_what_moved_in(cells: BootCells, free: list[int]) -> None:
+    """Whoever sees it only after the growth goes by its cells: memory stays where the guest was when it came."""
+    cluster = _cluster()
+    cluster.put(Source.PODS, pod("other", 6, 0, node_name="a", start=START))
+    cluster.put(Source.VMIS, _grown(cells))
+    cluster.put(Source.PODS, target("vm", 13, node_name="a", start="2026-01-01T00:00:01Z"))
+    assert _free(cluster) == free
 
 
 def test_a_guest_that_is_known_late_decides_then() -> None:
