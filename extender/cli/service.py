@@ -58,7 +58,7 @@ class Service:
         self._rows_made = False
         self._evacuability = Evacuability(self.cluster)
         self._counting = _Counting(self._evacuability)
-        self._collector = Collector(clock())
+        self._collector = Collector()
         #: pods of the last calls by (namespace, name), for /debug/explain
         self._asked: OrderedDict[tuple[str, str], Pod] = OrderedDict()
         context = Context(Decider(self.cluster), _Recorder(self), lambda: "; ".join(self.not_ready()))

@@ -51,7 +51,7 @@ class KeyedStaging(Generic[K, V]):
     def __init__(self, keyed: Keyed[K, V], done: Callable[[], None]) -> None:
         self._keyed = keyed
         self._done = done
-        #: keys in the list
+        #: keys that the list has told of, even if it took them back
         self._listed = Identities()
         #: what differs from the picture, in the order of its coming; of two changes to a key the later one stands
         self._changes: list[tuple[K, V | None]] = []
@@ -67,7 +67,6 @@ class KeyedStaging(Generic[K, V]):
         """See Staging."""
         key, _ = self._keyed.narrow(record)
         if key in self._listed:
-            self._listed.discard(key)
             self._changes.append((key, None))
 
     def swap(self) -> Iterator[None]:

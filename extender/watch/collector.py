@@ -49,12 +49,17 @@ class Collector:
     walked.
     """
 
-    def __init__(self, now: float) -> None:
-        self._walked = now
+    def __init__(self) -> None:
+        #: when everything was walked; what there is at the first look is the program itself
+        self._walked: float | None = None
 
     def look(self, now: float) -> None:
         """To be called every second: collects what is young, and freezes survivors once they are many."""
         if not gc.isenabled():
+            return
+        if self._walked is None:
+            self._walked = now
+            gc.freeze()
             return
         if now - self._walked >= _WALK_S:
             self._walked = now

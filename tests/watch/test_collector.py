@@ -21,6 +21,13 @@ def _picture() -> Iterator[list[list[int]]]:
     gc.unfreeze()
 
 
+def looking() -> Collector:
+    """One that has begun its work at second 0."""
+    collector = Collector()
+    collector.look(0.0)
+    return collector
+
+
 def _replace(picture: list[list[int]], collector: Collector) -> list[int]:
     """Every object by a new one, with a look now and then; how many young ones each collection began with."""
     young: list[int] = []
@@ -42,7 +49,7 @@ def _replace(picture: list[list[int]], collector: Collector) -> list[int]:
 
 def test_objects_that_replace_frozen_ones_are_walked_before_they_are_many(picture: list[list[int]]) -> None:
     """Python's own trigger would never see them: as many are freed as are made."""
-    young = _replace(picture, Collector(0.0))
+    young = _replace(picture, looking())
     assert len(young) >= _PICTURE // 300
     assert max(young) < 1000
 
@@ -53,7 +60,7 @@ def test_what_survives_is_frozen_and_not_walked_again(picture: list[list[int]]) 
     picture.clear()
     gone = frozen - gc.get_freeze_count()
     picture.extend([] for _ in range(_PICTURE))
-    collector = Collector(0.0)
+    collector = looking()
     for _ in range(3):
         collector.look(1.0)
     assert gone >= _PICTURE
@@ -71,7 +78,7 @@ def test_a_cycle_that_was_frozen_is_freed_within_a_day() -> None:
     ended: list[int] = []
     node = Node()
     node.me = node
-    collector = Collector(0.0)
+    collector = looking()
     gc.freeze()
     weakref.finalize(node, ended.append, 1)
     del node
@@ -85,6 +92,7 @@ def test_a_cycle_that_was_frozen_is_freed_within_a_day() -> None:
 def test_it_stays_away_while_a_list_is_gathered() -> None:
     """A pause is a pause."""
     collections: list[str] = []
+    collector = looking()
 
     def note(phase: str, _info: dict[str, int]) -> None:
         collections.append(phase)
@@ -92,7 +100,7 @@ def test_it_stays_away_while_a_list_is_gathered() -> None:
     gc.disable()
     gc.callbacks.append(note)
     try:
-        Collector(0.0).look(1.0)
+        collector.look(1.0)
     finally:
         gc.callbacks.remove(note)
         gc.enable()
