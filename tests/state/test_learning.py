@@ -9,6 +9,7 @@ from extender.state import layouts
 from extender.state.cluster import Cluster
 from extender.state.events import Source
 from extender.state.learning import AT_ONCE
+from extender.state.pods import PodEntry
 from tests.state.builders import KUBELET_A, machine, node, pod, vmi
 
 _START = "2026-01-01T00:00:00Z"
@@ -76,6 +77,21 @@ def test_vms_that_cannot_be_learned_do_not_keep_others_from_it() -> None:
         pytest.fail("the work does not end")
     known = [bool(cluster.vms.layouts.cells(f"vmi-vm{number}")) for number in range(_VMS)]
     assert known == [False] * 8 + [True] * 2
+
+
+def test_a_boot_that_cannot_be_told_is_played_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps the other VMs of its node take."""
+    cluster = _listed(range(_VMS))
+    played: Counter[str] = Counter()
+
+    def untold(_state: object, entry: PodEntry, *_: object) -> None:
+        played[entry.vmi] += 1
+
+    monkeypatch.setattr(layouts, "boot_domain", untold)
+    while cluster.work(1):
+        pass
+    assert len(played) == _VMS
+    assert set(played.values()) == {1}
 
 
 def test_a_node_that_is_gone_teaches_nothing() -> None:
