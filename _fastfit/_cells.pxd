@@ -13,20 +13,23 @@ cdef enum:
     LOCALITY_TOP = 0xFF
 
 
-# Guest cores per zone: whole host cores of every zone, then what is left over. Returns those that do not fit.
-cdef inline int64_t pin(
+# Guest cores per zone: whole host cores of every zone, then what is left over. Returns in how many zones they are, 0
+# where not all of them fit.
+cdef inline int32_t pin(
     const Row *row, const int64_t *whole, const int64_t *fitting, int64_t need, int64_t *placed
 ) noexcept nogil:
-    cdef int32_t zone
+    cdef int32_t zone, touched = 0
     cdef int64_t got
     for zone in range(row.zones):
         placed[zone] = min(need, whole[zone])
         need -= placed[zone]
+        touched += placed[zone] > 0
     for zone in range(row.zones if need else 0):
         got = min(need, fitting[zone] - whole[zone])
+        touched += got > 0 and not placed[zone]
         placed[zone] += got
         need -= got
-    return need
+    return 0 if need else touched
 
 
 # See _cells_py.locality; `vcpus` per touched zone in order.
@@ -81,16 +84,17 @@ cdef inline int cells_of(
     near[0] = layout[0] = 0
     for zone in range(row.zones):
         fitting[zone] = books.main_cpus[zone]
-        if ask.cell_threads > 1:
+        if ask.cell_threads > 1 and fitting[zone]:
             fitting[zone] //= ask.cell_threads
-        if ask.cell_threads == row.threads and row.threads > 1:
-            whole[zone] = min(<int64_t>books.main_cores[zone], fitting[zone])
-        else:
-            whole[zone] = 0 if ask.cell_threads > row.threads else fitting[zone]
-    if pin(row, whole, fitting, ask.cell_cores, placed):
+        whole[zone] = fitting[zone]
+        if ask.cell_threads > 1:
+            if ask.cell_threads == row.threads:
+                whole[zone] = min(<int64_t>books.main_cores[zone], fitting[zone])
+            elif ask.cell_threads > row.threads:
+                whole[zone] = 0
+    cells = pin(row, whole, fitting, ask.cell_cores, placed)
+    if not cells:
         return CORE_SPLIT
-    for zone in range(row.zones):
-        cells += placed[zone] > 0
     if ask.guest_pages < cells or ask.odd_bytes:
         return GUEST_MEMORY_PAGES
     if ask.moving_cores and ask.moving_cores < ask.cell_cores:

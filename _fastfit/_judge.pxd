@@ -1,9 +1,10 @@
 # The verdict of one row for one ask; the rules are told in _judge_py.py, _cells_py.py and _key_py.py.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport memset
 
 from _fastfit._cells cimport cells_of
-from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of
+from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of, take_here
 from _fastfit._devices cimport device_allocate, device_offers, device_zones
 from _fastfit._hints cimport Offer, nobody_cares, one_zone, preferred_mask, survey, unpreferred_mask
 from _fastfit._memory cimport memory_allocate, sum_over
@@ -17,6 +18,9 @@ from _fastfit._types cimport (
 cdef enum:
     APP = 2
     INIT = 0
+
+cdef enum:
+    OPEN = -1
 
 # Widths of the key's other parts, see _key_py.py.
 cdef enum:
@@ -192,8 +196,12 @@ cdef inline int decide(
     mask[0] = one_zone(books, part, <uint32_t>held)
     if mask[0]:
         return FITS
-    if row.policy != BEST_EFFORT and row.cpu_static and pool_of(books, row.bearing) < part.cpus:
-        return plain_refusal(books, part)
+    if row.cpu_static and pool_of(books, row.bearing) < part.cpus:
+        if row.policy != BEST_EFFORT:
+            return plain_refusal(books, part)
+        if not row.pod_scope and not part.devices:
+            mask[0] = row.bearing  # whichever it is: the CPUs will be refused
+            return FITS
     survey(books, part, <uint32_t>held, &offer)
     if nobody_cares(&offer):
         mask[0] = (<uint32_t>1 << row.zones) - 1
@@ -337,6 +345,35 @@ cdef inline int64_t rank_key(
     return key << 26 | (PAGES_TOP - min(pages, <int64_t>PAGES_TOP))
 
 
+# Where one zone has the CPUs of the only container that wants a zone, and no option changes how they are taken: what
+# admit() would book. FITS or NODE_CPU_SHORT as admit() would say; OPEN where that takes the whole way, books untouched.
+cdef inline int admit_lone(
+    Books *books, const Row *row, const Ask *ask, const Columns *columns
+) noexcept nogil:
+    cdef int32_t zone, found = -1, free = 0, room = 0, cpus = ask.lone_cpus
+    if not row.lone or not cpus:
+        return OPEN
+    for zone in range(row.zones):
+        if found < 0 and row.zone[zone].free >= cpus:
+            found = zone
+        free += row.zone[zone].free
+        room = max(room, row.zone[zone].total - row.zone[zone].reserved)
+    if found < 0:
+        return NODE_CPU_SHORT if free < cpus <= room else OPEN
+    books.row, books.ask, books.columns = row, ask, columns
+    books.main_memory = 0
+    memset(books.reuse_low, 0, sizeof(books.reuse_low))
+    memset(books.main_cpus, 0, sizeof(books.main_cpus))
+    memset(books.main_cores, 0, sizeof(books.main_cores))
+    for zone in range(row.zones):
+        books.pool[zone] = row.zone[zone].free
+    books.cores[found] = row.zone[found].cores
+    take_here(books, found, cpus)
+    books.main_cpus[found] = cpus
+    books.main_cores[found] = row.zone[found].cores - books.cores[found]
+    return FITS
+
+
 # Fills everything of the answer but its stamp; `detail` may be NULL.
 cdef inline void judge(
     const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
@@ -345,13 +382,17 @@ cdef inline void judge(
     cdef uint32_t mask = 0, devices
     cdef int64_t near = 0, layout = 0, left = 0
     cdef int32_t zone, item, held, cells
+    cdef int code
     answer.key = answer.mask = answer.cells = 0
     answer.code = <uint8_t>node_code(row, ask, columns)
     if answer.code:
         return
-    open_books(&books, row, ask, columns, False)
-    answer.code = <uint8_t>admit(&books, scratch, detail)
-    if answer.code:
+    code = admit_lone(&books, row, ask, columns) if detail == NULL else OPEN
+    if code == OPEN:
+        open_books(&books, row, ask, columns, False)
+        code = admit(&books, scratch, detail)
+    answer.code = <uint8_t>code
+    if code:
         return
     if ask.has_cells:
         answer.code = <uint8_t>cells_of(&books, &mask, &near, &layout, detail)

@@ -91,8 +91,6 @@ cdef inline uint32_t first_offer(
     cdef uint32_t everything = (<uint32_t>1 << zones) - 1
     cdef uint32_t mask, found, idle = 0
     width[0] = zones
-    if hopeless(books, part, everything):
-        return 0
     for zone in range(zones):
         mask = <uint32_t>1 << zone
         if holds(books, part, mask):
@@ -101,6 +99,8 @@ cdef inline uint32_t first_offer(
                 return mask
         if not books.blocks[zone]:
             idle |= mask
+    if hopeless(books, part, everything):
+        return 0
     for bits in range(2, zones + 1):
         if bits < width[0] and some_hold(books, part, bits):
             width[0] = bits
@@ -167,12 +167,13 @@ cdef inline int memory_allocate(
 ) noexcept nogil:
     cdef int32_t width, item
     cdef int64_t left, amount, reused
+    cdef bint offered = not mask and not books.reuses  # then it is known to be free
     if not mask:
         mask = first_offer(books, part, 0, &width)
         if not mask or (preferred and popcount(mask) != width):
             return ZONE_MEMORY_SHORT
         preferred = popcount(mask) == width
-    if not memory_free(books, part, mask, False):
+    if not offered and not memory_free(books, part, mask, False):
         mask = first_offer(books, part, mask, &width)
         if not mask or (preferred and popcount(mask) != width):
             return ZONE_MEMORY_SHORT

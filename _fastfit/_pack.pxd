@@ -5,7 +5,7 @@ from cpython.mem cimport PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from _fastfit._types cimport Ask, Columns, MEMORIES, Part, RESOURCES, Row, ZONES, Zone
+from _fastfit._types cimport Ask, Columns, MEMORIES, NONE, Part, RESOURCES, Row, ZONES, Zone
 
 
 # Names that any zone lists, sorted: (memory, devices, pages, page sizes of the node).
@@ -17,6 +17,10 @@ cdef inline tuple schema_of(row):
         if zone.pages_free is not None:
             pages.update(zone.pages_free)
     return tuple(sorted(memory)), tuple(sorted(devices)), tuple(sorted(pages)), row.page_sizes
+
+
+cdef enum:
+    INIT = 0
 
 
 cdef inline void fill_sockets(Row *packed, row):
@@ -98,6 +102,9 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.threads = row.threads_per_core
     packed.physical_free = row.physical_free
     packed.has_distances = zones > 0 and len(row.distances) > 0
+    packed.lone = row.cpu_static and not row.memory_static and row.policy != NONE and not (
+        row.full_pcpus_only or row.align_by_socket or row.spread or row.uncore or row.uneven or row.prefer_closest
+    )
     if too_many:
         return packed
     for zone, own in enumerate(row.zones):
@@ -160,6 +167,10 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
     pack_part(&packed.pod, demand.pod, memory, demand.device_names)
     for place, part in enumerate(ask.containers):
         pack_part(&packed.part[place], part, memory, demand.device_names)
+    wanting = [part for part in ask.containers if part.cpus or part.devices]
+    if [demand.main] == [ask.containers.index(part) for part in wanting] and not demand.pod.devices:
+        if wanting[0].kind != INIT and demand.pod.cpus == wanting[0].cpus:
+            packed.lone_cpus = wanting[0].cpus
     if ask.cells is not None:
         packed.has_cells = 1
         packed.cell_cores = ask.cells.cores

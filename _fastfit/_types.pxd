@@ -74,6 +74,7 @@ cdef struct Row:
     uint8_t sockets_first
     uint8_t has_distances
     uint8_t too_many_zones
+    uint8_t lone            # zones bind CPUs alone here, and no option changes which are taken
     int32_t threads
     int32_t physical_free
     int32_t sockets
@@ -111,6 +112,7 @@ cdef struct Ask:
     int32_t main
     int32_t memories
     int32_t devices
+    int32_t lone_cpus       # of the only container that wants CPUs, the main one, where no device is wanted; else 0
     int32_t rank_memory     # index into the memory names, the last of which may be only ranked
     int64_t rank_unit
     int32_t rank_shift      # its logarithm, -1 where it is no power of two
@@ -176,7 +178,6 @@ cdef struct Books:
     uint32_t main_mask      # what the Device Manager was told for the main container; 0: nothing
     int32_t main_devices[RESOURCES][ZONES]  # what it could choose from
     int64_t no_bytes[ZONES]
-    int32_t no_devices[ZONES]
 
 # A verdict. Beyond the code it means something only where the pod fits.
 cdef struct Answer:

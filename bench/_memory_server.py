@@ -35,9 +35,11 @@ class Server:
         self._queues: dict[Source, set[asyncio.Queue[bytes | None]]] = {source: set() for source in _KINDS}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """A watch, a patch (it changes nothing), or a command."""
+        """A watch, a patch (it changes nothing), a record of ours (there is none), or a command."""
         if request.method == "PATCH":
             return web.json_response({})
+        if "/configmaps/" in request.path:
+            return web.json_response({"kind": "Status", "code": 404, "reason": "NotFound"}, status=404)
         if request.path == "/churn":
             return web.json_response(await self._churn(int(request.query["events"]), float(request.query["rate"])))
         if request.path == "/expire":

@@ -18,6 +18,7 @@ import yaml
 from bench._admission_extender import REPOSITORY, Extender, deployed_scheduler
 from bench._throughput_build import ensure_peer
 from bench.report import progress
+from extender.config.settings import Reply
 from tests.cluster.control_plane import ControlPlane, Scheduler
 from tests.cluster.processes import Process, free_ports, wait_for
 
@@ -35,7 +36,8 @@ _SHIPPED: Final = REPOSITORY / "deploy" / "extender" / "config.yaml"
 class Contestant:
     """What there is beside kube-scheduler: the extender `echo` or `fastfit` (with `settings`), or the plugin.
 
-    The plugin is compiled into a kube-scheduler of its own release: `plugin_binary`.
+    The echo names `most` nodes at most, 0: all. The plugin is compiled into a kube-scheduler of its own release:
+    `plugin_binary`.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Contestant:
     plugin_binary: bool = False
     plugin: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    most: int = 0
 
     @property
     def adds(self) -> bool:
@@ -66,6 +69,9 @@ CONTESTANTS: Final = (
     Contestant("fastfit", "with fastfit", extender="fastfit"),
     Contestant("fastfit-full", "with fastfit, no shortlist", extender="fastfit", settings=_NO_SHORTLIST),
     Contestant("echo", "with an extender that does nothing", extender="echo"),
+    # No extender can be faster: kube-scheduler's own filters come before it, and with as few names as ours gives back
+    # the rest of a cycle costs next to nothing.
+    Contestant("bound", "with any 64 nodes, at once", extender="echo", most=Reply().shortlist),
     Contestant("plugin", "with the NodeResourceTopology plugin", plugin_binary=True, plugin=True),
     Contestant("plugin-bare", "the plugin's binary without the plugin", plugin_binary=True),
 )
@@ -84,7 +90,7 @@ def beside(plane: ControlPlane, contestant: Contestant, directory: Path) -> Iter
     if contestant.extender == "none":
         yield None
     elif contestant.extender == "echo":
-        with _echo(directory) as url:
+        with _echo(directory, contestant.most) as url:
             yield Beside(url, lambda: int(_get(f"{url}/calls")["filter"]))
     else:
         settings = yaml.safe_load(_SHIPPED.read_text()) | contestant.settings
@@ -151,10 +157,12 @@ def _configure(plane: ControlPlane, contestant: Contestant, extender: Beside | N
 
 
 @contextmanager
-def _echo(directory: Path) -> Iterator[str]:
+def _echo(directory: Path, most: int) -> Iterator[str]:
     """The extender that does nothing; its URL."""
     (port,) = free_ports(1)
-    process = Process("echo", [ensure_peer("echo", progress), f"127.0.0.1:{port}"], directory / "echo.log")
+    address = f"127.0.0.1:{port}"
+    command = [ensure_peer("echo", progress), *((address, str(most)) if most else (address,))]
+    process = Process("echo", command, directory / "echo.log")
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: _get(f"{url}/calls"), "the echo extender")

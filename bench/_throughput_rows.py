@@ -11,7 +11,7 @@ __all__ = ["BASELINE", "goals", "rows"]
 #: kube-scheduler alone, which is in every round.
 BASELINE: Final = "none"
 #: What is compared beside the ratio over kube-scheduler alone.
-_COMPARED: Final = (("fastfit", "echo"), ("fastfit", "plugin"), ("plugin", "plugin-bare"))
+_COMPARED: Final = (("fastfit", "echo"), ("fastfit", "bound"), ("fastfit", "plugin"), ("plugin", "plugin-bare"))
 #: Least ratios at 5,000 nodes.
 _GOAL_NODES: Final = 5000
 _GOALS: Final = {("fastfit", BASELINE): 1.0, ("fastfit", "echo"): 2.0, ("fastfit", "plugin"): 15.0}

@@ -22,6 +22,12 @@ MIGRATION_ANNOTATION: Final = f"{PREFIX}/migration"
 #: Annotation of a VirtualMachineInstance, written by us: the guest cells that it booted with (kubevirt/cells_record.py).
 CELLS_ANNOTATION: Final = f"{PREFIX}/guest-cells"
 
+#: The namespace of deploy/, where a kubeconfig does not name another.
+NAMESPACE: Final = "fastfit"
+
+#: The ConfigMaps of the last layouts (kubevirt/layout_record.py): this, then the first digit of the VM's UID.
+LAYOUTS_CONFIG_MAP: Final = "fastfit-layouts-"
+
 #: Label of a namespace whose VMs the opt-in policy hands to our scheduler.
 OPT_IN_LABEL: Final = f"{PREFIX}/opt-in"
 

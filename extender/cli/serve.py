@@ -22,6 +22,7 @@ from extender.observe.logs import setup
 from extender.snapshot import Snapshot, read
 from extender.state.events import Source
 from extender.watch.credentials import find
+from extender.watch.keeper import LayoutKeeper
 from extender.watch.sources import Need
 from extender.watch.transport import KubeTransport
 from extender.watch.watcher import Watcher
@@ -124,6 +125,10 @@ async def _serve_cluster(
     background = [watcher.run(), service.keep_current()]
     if settings.write_guest_cells:
         background.append(CellsWriter(transport, service.cluster.vms.layouts, service.metrics.cells_write).run())
+    if settings.keep_last_layouts:
+        background.append(
+            LayoutKeeper(transport, service.cluster.vms.layouts.last, service.metrics.layout_records).run()
+        )
     if config is not None:
         background.append(ConfigFile(config, settings, service.configure, service.metrics.config_error).follow())
     try:

@@ -300,6 +300,14 @@ class Settings(_Part, frozen=True):
             "are not known, and no target is refused for them"
         ),
     ] = True
+    keep_last_layouts: Annotated[
+        bool,
+        _field(
+            "keeps the vCPUs per guest cell of each VM's last run, by the VM's UID, in ConfigMaps of our own, so that a VM "
+            "which stood still while we restarted is placed as before; needs the verbs get and patch on these. false, or "
+            "forbidden: then such a VM is placed as a new one"
+        ),
+    ] = True
     charges: Annotated[Charges, _field("promised placements")] = Charges()
     reply: Annotated[Reply, _field("what kube-scheduler is told")] = Reply()
     limits: Annotated[Limits, _field("bounds on one caller")] = Limits()

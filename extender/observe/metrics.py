@@ -100,6 +100,13 @@ class Metrics:
         self._writes = _Children(
             counter("cells_writes", "Tries to write a VM's guest cells to its VMI, by outcome.", "outcome")
         )
+        self._layouts = _Children(
+            counter(
+                "layout_records",
+                "Last layouts of VMs in our ConfigMaps: entries written, dropped or ignored, and requests that failed.",
+                "outcome",
+            )
+        )
         self._config_errors = counter("config_errors", "Changed configurations that could not be used.")
         self._mode = Gauge(
             f"{METRIC_PREFIX}_mode",
@@ -157,6 +164,10 @@ class Metrics:
     def cells_write(self, outcome: str) -> None:
         """One try to annotate a VMI; `outcome` is written, in_vain, forbidden or failed."""
         self._writes[(outcome,)].inc()
+
+    def layout_records(self, outcome: str, number: int) -> None:
+        """Entries of last layouts: written, dropped, ignored; or requests: forbidden, absent, refused, failed."""
+        self._layouts[(outcome,)].inc(number)
 
     def config_error(self) -> None:
         """A changed configuration was refused; the old one stays in force."""

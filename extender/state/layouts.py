@@ -4,10 +4,9 @@ Later moves change pins, never cells, so what was so at the boot stands while th
 was predicted here when the VM booted; what the VMI's annotation states (kubevirt/cells_record.py), which outlives us; what
 the pods that run now would give, where the boot itself was not seen. A move that succeeded overrules each of them that
 has fewer cells than it had zones. Of a VM without any of these the cells are not known, and that is said.
-The last cells of each VM are kept by the UID of the VM itself as well: a restart makes a new VMI, and shall meet them again.
+The last layout of each VM is kept by the UID of the VM itself as well (state/former.py).
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -24,14 +23,12 @@ from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 from extender.kubevirt.moving import BootCells
 from extender.kubevirt.observed import zones_after_migration
+from extender.state.former import Former, Trust
 from extender.state.node import NodeState
 from extender.state.pods import PodEntry
 from extender.state.sharing import Shared, shared_text
 
 __all__ = ["Belief", "CellsRecord", "Identity", "Layouts", "Life", "Origin", "Seen", "boot_domain", "seen_in"]
-
-#: VMs whose last cells are remembered: VMs themselves are not watched, so nobody says when one is gone.
-_MAX_FORMER = 50_000
 
 
 class Origin(StrEnum):
@@ -123,11 +120,12 @@ class Layouts:
         self._replayed: set[str] = set()
         self.lives: dict[str, Life] = {}
         self._who: dict[str, Identity] = {}
-        #: by UID of the VM, the one that ran last at the end
-        self._former: OrderedDict[str, BootCells] = OrderedDict()
-        #: VMIs whose annotation is to be written, and those for which that has been handed out
+        #: layouts of the VMs' last runs
+        self.last = Former()
+        #: VMIs whose annotation is to be written
         self._unwritten: dict[str, None] = {}
-        self._written: set[str] = set()
+        #: VMIs whose pod has been seen running after its boot was learned
+        self._ran: set[str] = set()
 
     def see(self, uid: str, life: Life | None, who: Identity | None = None) -> None:
         """A VMI was added or changed; None: it is gone."""
@@ -135,12 +133,13 @@ class Layouts:
             self.lives[uid] = life
             if who is not None:
                 self._who[uid] = who
-                self._remember(uid)
+                if life.node:
+                    self._remember(uid)
             return
         for record in (self._boots, self.lives, self._who, self._unwritten):
             record.pop(uid, None)
         self._replayed.discard(uid)
-        self._written.discard(uid)
+        self._ran.discard(uid)
 
     def life(self, uid: str) -> Life:
         """What the VMI's status says; empty while it has not been seen."""
@@ -170,11 +169,10 @@ class Layouts:
     def former(self, uid: str) -> BootCells:
         """The cells that the VM of this VMI had when it ran last, in this run or an earlier one; empty: not known.
 
-        Remembered in this process, from VMIs that it has seen: of a VM that has stood still since before our start there
-        is no record. The VM may have another size now.
+        Only their vCPUs, their bytes are 0: a boot splits those by the number of cells. The VM may have another size now.
         """
         who = self._who.get(uid)
-        return self._former.get(who.owner, ()) if who is not None and who.owner else ()
+        return tuple((count, 0) for count in self.last.split(who.owner)) if who is not None and who.owner else ()
 
     def learn(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
         """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
@@ -192,10 +190,11 @@ class Layouts:
                 self._boots[uid] = _CELLS.one(tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells))
                 if not pod.boot_seen:
                     self._replayed.add(uid)
-                self._remember(uid)
-            if pod.running and uid not in self._written and uid not in self._replayed:
-                self._written.add(uid)
-                self._unwritten[uid] = None
+            if pod.running and uid not in self._ran:
+                self._ran.add(uid)
+                self._remember(uid, starts=True)
+                if uid not in self._replayed:
+                    self._unwritten[uid] = None
 
     def unwritten(self) -> CellsRecord | None:
         """Hands out one record to be written, each once. What a VMI states already, or moves disprove, is left out."""
@@ -210,14 +209,12 @@ class Layouts:
         """It could not be written: it is handed out again, unless its VMI is gone by then."""
         self._unwritten[record.uid] = None
 
-    def _remember(self, uid: str) -> None:
-        who, cells = self._who.get(uid), self.cells(uid)
+    def _remember(self, uid: str, *, starts: bool = False) -> None:
+        who, (cells, origin) = self._who.get(uid), self.belief(uid)
         if who is None or not who.owner or not cells:
             return
-        self._former[who.owner] = cells
-        self._former.move_to_end(who.owner)
-        if len(self._former) > _MAX_FORMER:
-            self._former.popitem(last=False)
+        trust = Trust.WORKED_OUT if origin is Origin.WORKED_OUT else Trust.KNOWN
+        self.last.see(who.owner, tuple(count for count, _ in cells), trust, starts=starts)
 
 
 def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:

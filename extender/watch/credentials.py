@@ -7,6 +7,7 @@ without the newline that some volumes add, and errors that name the remedy.
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,10 @@ class Credentials(Protocol):
     def configuration(self) -> Configuration:
         """The same object for the life of the process; `renew` changes it in place."""
 
+    @property
+    def namespace(self) -> str:
+        """Our namespace, as the last `renew` read it; empty: the source names none."""
+
     async def renew(self) -> None:
         """Read the source again; raises ClusterError where it cannot be used."""
 
@@ -40,15 +45,17 @@ class Kubeconfig:
     def __init__(self, path: str) -> None:
         self._path = path
         self.configuration = _configuration()
+        self.namespace = ""
 
     async def renew(self) -> None:
         """Read the files, and run the exec plugin where there is one, which may take a moment."""
         if not self._exists():
             raise ClusterError(f"kubeconfig {self._path} does not exist; name one with --kubeconfig")
         try:
-            await load_kube_config(
+            loader = await load_kube_config(
                 config_file=self._path, client_configuration=self.configuration, persist_config=False
             )
+            self.namespace = str((loader.current_context or {}).get("context", {}).get("namespace") or "")
         except (ConfigException, OSError, yaml.YAMLError, AssertionError, KeyError, TypeError, ValueError) as error:
             # The loader checks little: a file that is no kubeconfig fails with whatever it trips over.
             raise ClusterError(
@@ -71,10 +78,12 @@ class ServiceAccount:
     ) -> None:
         self._token_file = directory / "token"
         self._ca_file = directory / "ca.crt"
+        self._namespace_file = directory / "namespace"
         self._environment = dict(os.environ) if environment is None else environment
         self._clock = clock
         self._read_at = 0.0
         self.configuration = _configuration()
+        self.namespace = ""
 
     async def renew(self) -> None:
         """Read address, CA and token."""
@@ -92,6 +101,8 @@ class ServiceAccount:
                 "outside a pod name a kubeconfig with --kubeconfig"
             ) from error
         self._read_token(self.configuration)
+        with suppress(OSError, UnicodeDecodeError):
+            self.namespace = self._namespace_file.read_text(encoding="utf-8").strip()
         # Called before every request. The library's own hook compares wall clocks and keeps the newline.
         self.configuration.refresh_api_key_hook = self._keep_fresh
 

@@ -16,6 +16,7 @@ import msgspec
 
 from extender import __version__
 from extender.errors import ClusterError
+from extender.names import NAMESPACE
 from extender.watch.client import ApiClient, Configuration
 from extender.watch.credentials import Credentials
 from extender.watch.failures import LineTooLong, PageTooLarge, Status, Unreachable, failure
@@ -53,6 +54,9 @@ class Transport(Protocol):
     async def patch(self, resource: Resource, name: str, namespace: str, body: bytes) -> None:
         """Change one object by a JSON merge patch (RFC 7386)."""
 
+    async def namespace(self) -> str:
+        """The namespace that we run in, or that the kubeconfig's context names; else that of deploy/."""
+
     async def close(self) -> None:
         """Close every connection."""
 
@@ -80,6 +84,12 @@ class KubeTransport:
     async def patch(self, resource: Resource, name: str, namespace: str, body: bytes) -> None:
         """See Transport; an absent object is NotFound."""
         await self._read("patch", resource, *_path(resource, name, namespace), {}, body)
+
+    async def namespace(self) -> str:
+        """See Transport; raises ClusterError where the credentials cannot be read."""
+        if self._client is None:
+            await self._renewed(self._renewals)
+        return self._credentials.namespace or NAMESPACE
 
     @asynccontextmanager
     async def watch_lines(self, resource: Resource, query: Query) -> AsyncGenerator[AsyncIterator[bytes]]:

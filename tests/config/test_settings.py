@@ -37,6 +37,7 @@ staleAfterSeconds: 240
 reportStaleAfterSeconds: 600
 waitForVmMilliseconds: 20
 writeGuestCells: false
+keepLastLayouts: false
 charges: {promiseSeconds: 60}
 reply: {alwaysSendFailures: true, scoreTop: 50}
 limits: {bodyBytes: 1048576, nodeNames: 5000, nesting: 100, connections: 8, requestSeconds: 2}
@@ -130,8 +131,8 @@ def test_only_some_fields_change_without_a_restart():
     )
     assert needs_restart(old, live) == ()
     assert needs_restart(live, new) == (
-        "sources", "staleAfterSeconds", "waitForVmMilliseconds", "writeGuestCells", "limits", "server", "tls",
-        "allowRemoteWithoutClientCertificates", "debug", "logs",
+        "sources", "staleAfterSeconds", "waitForVmMilliseconds", "writeGuestCells", "keepLastLayouts", "limits",
+        "server", "tls", "allowRemoteWithoutClientCertificates", "debug", "logs",
     )  # fmt: skip
 
 

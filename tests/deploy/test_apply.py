@@ -1,5 +1,6 @@
 """The manifests on a real API server: they apply, their pods are admitted, and opting in has its effect."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.cluster.processes import wait_for
 from tests.deploy.manifests import DEPLOY, RENDERED, Object, named, pod_spec, render
 
 OPT_IN = DEPLOY / "optin"
+UID = "00000000-1d5c-4c43-9f0e-1b0f6a0c7a55"
 
 
 def _apply(cluster: ControlPlane, directory: str) -> None:
@@ -23,6 +25,37 @@ def test_applies_and_stays(cluster: ControlPlane, directory: str) -> None:
     """`kubectl apply -k` takes it without a warning, and finds nothing to change the next time."""
     _apply(cluster, directory)
     assert cluster.kubectl("diff", "-k", str(DEPLOY / directory), check=False).returncode == 0
+
+
+@pytest.mark.parametrize("server_side", [False, True], ids=["client side", "server side"])
+def test_an_upgrade_keeps_the_records(cluster: ControlPlane, server_side: bool) -> None:
+    """Layouts written by the running extender are still there after the manifests, changed ones too, are applied again."""
+    flags = ["--server-side", "--force-conflicts"] if server_side else []
+    path = "/api/v1/namespaces/fastfit/configmaps/fastfit-layouts-0"
+    cluster.kubectl("apply", *flags, "-k", str(DEPLOY / "base"))
+    cluster.api.patch(path, {"data": {UID: "2026-11-25 4+4"}})
+    written = cluster.api.get(path)
+    for directory in ("base", "overlays/default-scheduler"):
+        cluster.kubectl("apply", *flags, "-k", str(DEPLOY / directory))
+        assert cluster.api.get(path)["data"] == written["data"] == {UID: "2026-11-25 4+4"}
+        assert cluster.kubectl("diff", *flags[:1], "-k", str(DEPLOY / directory), check=False).returncode == 0
+    record = named(render("base"), "ConfigMap", "fastfit-layouts-0")
+    changed = {**record, "metadata": {**record["metadata"], "labels": {**record["metadata"]["labels"], "new": "label"}}}
+    cluster.kubectl("apply", *flags, "-f", "-", stdin=json.dumps(changed))
+    after = cluster.api.get(path)
+    assert after["metadata"]["labels"]["new"] == "label"
+    assert after["data"] == written["data"]
+    cluster.api.patch(path, {"data": {UID: None}})
+
+
+def test_the_leaving_commands_take_the_records_away(cluster: ControlPlane) -> None:
+    """The README's line by label, as printed, leaves nothing of them behind."""
+    _apply(cluster, "base")
+    (line,) = [x for x in (DEPLOY / "README.md").read_text().splitlines() if "component=layouts" in x]
+    cluster.kubectl(*line.split()[1:])
+    found = cluster.kubectl("get", "configmap,role,rolebinding", "-n", "fastfit", "-o", "name").stdout
+    assert "layouts" not in found
+    assert "fastfit-lease" in found
 
 
 @pytest.mark.parametrize("directory", RENDERED)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from extender.kubevirt.layout_record import SHARDS
 from tests.deploy.manifests import RENDERED, Object, named, render
 
 #: Kinds that the extender watches; a first state comes by `watch` (WatchList) or, as a fallback, by `list`.
@@ -18,7 +19,7 @@ SUBJECT = [{"kind": "ServiceAccount", "name": "fastfit", "namespace": "fastfit"}
 
 
 def granted(role: Object) -> set[tuple[str, str, str]]:
-    """(group, resource, verb) of every rule."""
+    """(group, resource, verb) of every rule, whatever names it is limited to."""
     return {
         (group, resource, verb)
         for rule in role["rules"]
@@ -36,6 +37,23 @@ def test_extender_reads_six_kinds_and_annotates_one(directory: str) -> None:
         ("kubevirt.io", "virtualmachineinstances", "patch")
     }
     assert all(rule.keys() == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
+
+
+@pytest.mark.parametrize("directory", ["base", "overlays/emulation", "overlays/default-scheduler"])
+def test_extender_keeps_its_records_by_name(directory: str) -> None:
+    """In its namespace it gets and patches the ConfigMaps of last layouts, each by name, and no other object."""
+    objects = render(directory)
+    (rule,) = named(objects, "Role", "fastfit-layouts")["rules"]
+    assert rule == {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": list(SHARDS),
+        "verbs": ["get", "patch"],
+    }
+    for name in SHARDS:
+        (found,) = [o for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"] == name]
+        assert found["metadata"]["namespace"] == "fastfit"
+        assert found.keys() == {"apiVersion", "kind", "metadata"}, "applying it would wipe what was written"
 
 
 @pytest.mark.parametrize("directory", RENDERED)
@@ -56,7 +74,7 @@ def test_kube_scheduler_has_its_roles(directory: str) -> None:
     assert {
         (o["kind"], o["metadata"].get("namespace"), o["roleRef"]["kind"], o["roleRef"]["name"])
         for o in objects
-        if o["kind"].endswith("RoleBinding") and o["metadata"]["name"] != "fastfit-extender"
+        if o["kind"].endswith("RoleBinding") and o["metadata"]["name"] not in {"fastfit-extender", "fastfit-layouts"}
     } == {
         ("ClusterRoleBinding", None, "ClusterRole", "system:kube-scheduler"),
         ("ClusterRoleBinding", None, "ClusterRole", "system:volume-scheduler"),
@@ -71,4 +89,4 @@ def test_kube_scheduler_has_its_roles(directory: str) -> None:
 def test_default_scheduler_form_has_the_extenders_rights_alone() -> None:
     """There the extender has a pod, and so a token, of its own."""
     bindings = [o for o in render("overlays/default-scheduler") if o["kind"].endswith("Binding")]
-    assert [b["roleRef"]["name"] for b in bindings] == ["fastfit-extender"]
+    assert [b["roleRef"]["name"] for b in bindings] == ["fastfit-layouts", "fastfit-extender"]

@@ -5,19 +5,22 @@ import json
 import sys
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from extender.kubevirt.cells_record import cells_text
+from extender.kubevirt.layout_record import SHARDS
 from extender.names import CELLS_ANNOTATION
 from tests.cluster.api import ApiError
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import Process, free_ports, wait_for
 from tests.deploy.manifests import DEPLOY, Object, config_map, container, flags, named, pod_spec, render
 from tests.deploy.test_rights import granted
-from tests.state.builders import KUBELET_A, machine, node, pod, vmi
+from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 
 #: The form in which the account has the extender's role and no other.
 FORM = "overlays/default-scheduler"
@@ -35,13 +38,48 @@ def used(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 def test_role_is_what_is_used(used: dict[bool, list[Object]]) -> None:
     """Over both runs the (group, resource, verb) asked for are those granted, none more and none less."""
-    asked = {
-        (ref.get("apiGroup", ""), ref["resource"], event["verb"])
+    assert {one[:3] for one in _asked(used) if one[1] != "configmaps"} == granted(
+        named(render(FORM), "ClusterRole", "fastfit-extender")
+    )
+
+
+@pytest.mark.parametrize("watch_list", [True, False])
+def test_role_of_the_records_is_what_is_used(used: dict[bool, list[Object]], watch_list: bool) -> None:
+    """In each run every ConfigMap that the Role names is read and patched, in our namespace, and no other one."""
+    (rule,) = named(render(FORM), "Role", "fastfit-layouts")["rules"]
+    assert {one for one in _asked({watch_list: used[watch_list]}) if one[1] == "configmaps"} == {
+        ("", "configmaps", verb, "fastfit", name) for verb in rule["verbs"] for name in rule["resourceNames"]
+    }
+
+
+def test_other_objects_of_our_namespace_are_out_of_reach(cluster: ControlPlane) -> None:
+    """The settings beside the records, a record that is none, secrets: the account may neither read nor change them."""
+    cluster.kubectl("apply", "-k", str(DEPLOY / FORM))
+    for verb in ("get", "patch", "update", "delete", "create", "list", "watch"):
+        for name in (
+            "configmap/fastfit-config",
+            "configmap/fastfit-layouts-10",
+            "configmap",
+            "secret",
+            "virtualmachine",
+        ):
+            done = cluster.kubectl("auth", "can-i", verb, name, "-n", "fastfit", f"--as={ACCOUNT}", check=False)
+            assert done.stdout.strip() == "no", (verb, name)
+        wanted = "yes" if verb in {"get", "patch"} else "no"
+        done = cluster.kubectl(
+            "auth", "can-i", verb, f"configmap/{SHARDS[0]}", "-n", "fastfit", f"--as={ACCOUNT}", check=False
+        )
+        assert done.stdout.strip() == wanted, verb
+
+
+def _asked(used: dict[bool, list[Object]]) -> set[tuple[str, str, str, str, str]]:
+    """(group, resource, verb, namespace, name) of every request; the last two are empty where it is for all objects."""
+    return {
+        (ref.get("apiGroup", ""), ref["resource"], event["verb"], ref.get("namespace", ""), ref.get("name", ""))
         for events in used.values()
         for event in events
         if (ref := event.get("objectRef"))
     }
-    assert asked == granted(named(render(FORM), "ClusterRole", "fastfit-extender"))
 
 
 def test_nothing_else_is_asked(used: dict[bool, list[Object]]) -> None:
@@ -53,8 +91,9 @@ def test_nothing_else_is_asked(used: dict[bool, list[Object]]) -> None:
 
 def test_lists_are_the_fallback(used: dict[bool, list[Object]]) -> None:
     """With WatchList no kind is listed; the first state comes by watch."""
-    assert {e["verb"] for e in used[True]} == {"watch", "patch"}
-    assert {e["verb"] for e in used[False]} == {"list", "watch", "patch"}
+    others = {run: [e for e in events if _resource(e) != "configmaps"] for run, events in used.items()}
+    assert {e["verb"] for e in others[True]} == {"watch", "patch"}
+    assert {e["verb"] for e in others[False]} == {"list", "watch", "patch"}
 
 
 def _events(cluster: ControlPlane, directory: Path) -> list[Object]:
@@ -66,7 +105,9 @@ def _events(cluster: ControlPlane, directory: Path) -> list[Object]:
         # A fallback goes on to watch what it has listed.
         wait_for(lambda: len({_resource(e) for e in cluster.audit(ACCOUNT) if e["verb"] == "watch"}) == 6, "watches")
         _boot(cluster)
-        wait_for(lambda: any(e["verb"] == "patch" for e in cluster.audit(ACCOUNT)), "the VM's cells to be written")
+        _run_before_us(cluster)
+        wait_for(lambda: all(_layouts(cluster, shard) for shard in SHARDS), "the VMs' layouts to be written", 90)
+        wait_for(lambda: _patched(cluster) == {"virtualmachineinstances", "configmaps"}, "the audit log")
     return list(cluster.audit(ACCOUNT))
 
 
@@ -101,6 +142,31 @@ def _boot(cluster: ControlPlane) -> None:
     found = wait_for(lambda: _annotated(api.get(where)), "the annotation")
     assert found["metadata"]["annotations"] == {CELLS_ANNOTATION: '{"v":1,"cells":[[8,17179869184]]}'}
     assert found["spec"] == made["spec"]
+
+
+def _run_before_us(cluster: ControlPlane) -> None:
+    """Sixteen VMs that run, one for each record: their VMIs state their cells."""
+    namespace = cluster.namespace()
+    for number in range(16):
+        instance = json.loads(msgspec.json.encode(vmi(f"vm-{number}")))
+        owner = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "name": f"vm-{number}", "controller": True}
+        instance["metadata"] = {
+            "name": f"vm-{number}",
+            "namespace": namespace,
+            "annotations": {CELLS_ANNOTATION: cells_text(((4, 8 * GI), (4, 8 * GI)))},
+            "ownerReferences": [{**owner, "uid": f"{number:x}{uuid.uuid4()}"[:8] + str(uuid.uuid4())[8:]}],
+        }
+        instance["status"] = {"nodeName": "elsewhere"}
+        wait_for(lambda instance=instance: _created(cluster, instance), "a VM instance to be accepted")
+
+
+def _layouts(cluster: ControlPlane, shard: str) -> Object:
+    found: Object = cluster.api.get(f"/api/v1/namespaces/fastfit/configmaps/{shard}").get("data", {})
+    return found
+
+
+def _patched(cluster: ControlPlane) -> set[str]:
+    return {_resource(event) for event in cluster.audit(ACCOUNT) if event["verb"] == "patch"}
 
 
 def _annotated(found: Object) -> Object | None:

@@ -10,7 +10,7 @@ import yaml
 
 from bench._admission_extender import Extender, deployed_scheduler
 from bench._admission_vms import adopt, rendered
-from extender.names import SCHEDULER_NAME
+from extender.names import NAMESPACE, SCHEDULER_NAME
 from extender.sample.vms import InstanceType, Vm
 from tests.cluster.control_plane import ControlPlane, Scheduler
 from tests.cluster.hollow_kubelets import HollowKubelets
@@ -24,7 +24,7 @@ Object = dict[str, Any]
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
-#: The extender runs as this user, which holds the ClusterRole of deploy/ and nothing else.
+#: The extender runs as this user, which holds the extender's two roles of deploy/ and nothing else.
 EXTENDER_USER = "extender-alone"
 
 
@@ -40,17 +40,23 @@ class Site:
     namespace: str
     scheduler_config: Path
 
-    def manifest(self, name: str, kind: InstanceType, *, host: str = "") -> Object:
-        """Create the VMI of a VM and return the manifest of its pod; `host` binds it to one node by selector."""
+    def manifest(self, name: str, kind: InstanceType, *, host: str = "", owner: str = "") -> Object:
+        """Create the VMI of a VM and return the manifest of its pod; `host` binds it to one node by selector.
+
+        `owner`: the UID of the VirtualMachine that controls the VMI.
+        """
         instance, pod = rendered(Vm(name, kind, namespace=self.namespace), SCHEDULER_NAME)
+        if owner:
+            reference = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "name": name, "uid": owner}
+            instance["metadata"]["ownerReferences"] = [{**reference, "controller": True}]
         adopt(pod, self.plane.api.create(instance)["metadata"]["uid"])
         if host:
             pod["spec"]["nodeSelector"]["kubernetes.io/hostname"] = host
         return pod
 
-    def vm(self, name: str, kind: InstanceType, *, host: str = "") -> Object:
+    def vm(self, name: str, kind: InstanceType, *, host: str = "", owner: str = "") -> Object:
         """Create a VM; returns its pod."""
-        return self.plane.api.create(self.manifest(name, kind, host=host))
+        return self.plane.api.create(self.manifest(name, kind, host=host, owner=owner))
 
     def pod(self, name: str, limits: Mapping[str, str]) -> Object:
         """Create a pod that is no VM, for our scheduler."""
@@ -115,15 +121,23 @@ def site(
     `scheduler_changes` are fields of its profile to set, or with None to take out.
     """
     plane.kubectl("apply", "-k", str(DEPLOY / "base"))
-    plane.api.apply(
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": EXTENDER_USER},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "fastfit-extender"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": EXTENDER_USER}],
-        }
-    )
+    for binding, role, metadata in (
+        ("ClusterRoleBinding", "fastfit-extender", {}),
+        ("RoleBinding", "fastfit-layouts", {"namespace": NAMESPACE}),
+    ):
+        plane.api.apply(
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": binding,
+                "metadata": {"name": EXTENDER_USER, **metadata},
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": binding.removesuffix("Binding"),
+                    "name": role,
+                },
+                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": EXTENDER_USER}],
+            }
+        )
     with ExitStack() as stack:
         kubelets = stack.enter_context(plane.hollow_kubelets(nodes, facts=True))
         extender = stack.enter_context(Extender(plane.kubeconfig_for(EXTENDER_USER), directory))

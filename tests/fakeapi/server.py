@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from extender.watch.keeper import CONFIG_MAPS
 from extender.watch.resource import Resource
 from extender.watch.sources import KINDS
 from tests.fakeapi import faults
@@ -35,6 +36,8 @@ class Request:
     query: dict[str, str]
     at: float
     code: int
+    #: of one object
+    name: str = ""
 
 
 class FakeApi:
@@ -54,7 +57,7 @@ class FakeApi:
         self.forbidden: set[tuple[str, str]] = set()
         self.requests: list[Request] = []
         self.store = Store()
-        self._resources = [kind.resource for kind in KINDS.values()]
+        self._resources = [*(kind.resource for kind in KINDS.values()), CONFIG_MAPS]
         self._faults: dict[tuple[str, str], deque[Fault]] = defaultdict(deque)
         #: connections that have a request on them
         self._open: set[asyncio.BaseTransport] = set()
@@ -145,7 +148,7 @@ class FakeApi:
             fault.first()
         refused = self._refused(request, verb, resource, fault)
         code = refused.status if refused is not None else 200
-        self.requests.append(Request(verb, resource, query, asyncio.get_running_loop().time(), code))
+        self.requests.append(Request(verb, resource, query, asyncio.get_running_loop().time(), code, name))
         if refused is not None:
             return refused
         connection = request.transport

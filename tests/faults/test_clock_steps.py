@@ -28,10 +28,11 @@ from tests.watch.stage import kubeconfig
 
 DAY_S = 86_400
 
-#: Where the time of day may be read: it is shown to people there, and decides nothing.
+#: Where the time of day may be read: it is shown to people there, or dates what is written down, and decides no answer.
 SHOWN = {
     "cli/picture.py": {"datetime.now"},  # when a snapshot was taken
     "observe/decisions.py": {"time.time"},  # when a decision was made
+    "watch/keeper.py": {"datetime.now"},  # on which day a layout was written: the oldest leave a full ConfigMap
 }
 WALL_CLOCKS = {
     *("time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.strftime"),
@@ -173,13 +174,14 @@ async def test_steps_under_a_running_process(stepper: Path, tmp_path: Path, monk
         await asyncio.to_thread(ask, "filter", body(api.store.get("pods", "w1", "vms") or {}, ["n1", "n2"]))
         charged, ready, year = await asyncio.to_thread(look)
         assert charged == 7
-        requests = len(api.requests)
+        watches = len(api.seen("watch"))
         for years in (1, -1, 0):
             step.write_bytes(struct.pack("l", years * 366 * DAY_S))
             await asyncio.sleep(1.1)
             await asyncio.to_thread(ask, "prioritize", body(vm("other", 200), ["n1"]))
             assert await asyncio.to_thread(look) == (charged + 1, ready, year + years)
-        assert len(api.requests) == requests, "no watch was opened anew"
+        assert len(api.seen("watch")) == watches, "no watch was opened anew"
+        assert not api.seen("list")
         api.put("pods", vm("w1", 6, "n1"))
         lists = {source: api.store.fresh(kind.resource.plural, kind.field_selector) for source, kind in KINDS.items()}
         api.put("pods", vm("other", 200, "n2"))

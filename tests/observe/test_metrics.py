@@ -18,7 +18,7 @@ PROMISED = {
     "fastfit_source_age_seconds", "fastfit_source_state", "fastfit_resyncs_total", "fastfit_watch_events_total",
     "fastfit_event_apply_seconds", "fastfit_charged_pods", "fastfit_kubelet_refusals_total",
     "fastfit_loop_lag_seconds", "fastfit_gc_pause_seconds", "fastfit_config_errors_total", "fastfit_build_info",
-    "fastfit_vm_waits_total", "fastfit_cells_writes_total",
+    "fastfit_vm_waits_total", "fastfit_cells_writes_total", "fastfit_layout_records_total",
     "fastfit_mode", "fastfit_evacuable_vms", "fastfit_evacuable_age_seconds",
 }  # fmt: skip
 
@@ -48,6 +48,7 @@ def exercise(metrics):
     metrics.config_error()
     metrics.waited(True)
     metrics.cells_write("written")
+    metrics.layout_records("written", 3)
     metrics.modes("enforce", {"big": "observe"})
     metrics.ask_sources(lambda: [status(Source.PODS, State.LIVE, 1.5), status(Source.VMIS, State.ABSENT, None)])
     metrics.ask_charged(lambda: 4)

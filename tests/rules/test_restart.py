@@ -13,7 +13,7 @@ from _fastfit.model import CellsAsk
 from extender.api.objects import Vmi
 from extender.placement.decide import subject_of
 from extender.placement.explain import explain
-from extender.state import layouts
+from extender.state import former
 from extender.state.cluster import Cluster
 from extender.state.events import Source
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
@@ -112,12 +112,12 @@ def test_a_migration_keeps_the_cells_of_this_run() -> None:
     found = subject_of(cluster, target("run2")).question.ask.cells
     assert found is not None
     assert (found.moving, found.boot) == (8, ((8, 16 * GI),))
-    assert cells(cluster).boot == ((8, 16 * GI),)
+    assert cells(cluster).boot == ((8, 0),)
 
 
 def test_memory_of_former_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """VMs are not watched, so the one whose last boot is longest ago is forgotten."""
-    monkeypatch.setattr(layouts, "_MAX_FORMER", 2)
+    monkeypatch.setattr(former, "_MOST_KEPT", 2)
     cluster = ran("even")
     for name, vm in (("first", "other"), ("again", "db"), ("third", "more")):
         cluster.put(Source.VMIS, owned(name, vm))
@@ -127,3 +127,41 @@ def test_memory_of_former_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     for name, vm, known in (("run2", "db", True), ("run3", "other", False), ("run4", "more", True)):
         cluster.put(Source.VMIS, owned(name, vm))
         assert bool(cells(cluster, name).boot) is known
+
+
+# --- what a process before us wrote down -----------------------------------------------------------------------
+
+OWNER = "6f9c0ed1-1d5c-4c43-9f0e-1b0f6a0c7a55"
+
+
+def stopped() -> Cluster:
+    """The three nodes, and a VM of which no process has seen a run."""
+    cluster = ran("one", vm="another")
+    cluster.put(Source.VMIS, owned("run2", OWNER))
+    return cluster
+
+
+@pytest.mark.parametrize(("split", "best"), [((8,), "one"), ((4, 4), "even"), ((5, 3), "one")])
+def test_a_layout_that_was_written_down_is_met_again(split: tuple[int, ...], best: str) -> None:
+    """As if this process had seen the run: even cells are sought, though a new VM would go elsewhere."""
+    cluster = stopped()
+    assert explain(cluster, pod("run2")).nodes[0].node == "one"
+    cluster.vms.layouts.last.read(OWNER, split)
+    assert explain(cluster, pod("run2")).nodes[0].node == best
+
+
+@pytest.mark.parametrize(
+    "split", [(8,), (4, 4), (5, 3), (7, 1), (1, 7), (1,) * 8, (2, 2, 2, 2), (9999,) * 16, (1,) * 16, (12,)]
+)
+@pytest.mark.parametrize("policy", ["restricted", "single-numa-node", "none"])
+def test_what_was_written_down_refuses_nothing(split: tuple[int, ...], policy: str) -> None:
+    """Anything that the form can say: every node keeps its verdict, its code and its zones; only the order may change."""
+    cluster = stopped()
+    for name in BUSY:
+        cluster.put(Source.NODES, node(name, {**NONE, "topologyManagerPolicy": policy}, machine()))
+    cluster.put(Source.NODES, node("small", {**NONE, "topologyManagerPolicy": policy}, machine(cores=2)))
+    before = {one.node: (one.verdict, one.code, one.zones) for one in explain(cluster, pod("run2")).nodes}
+    assert {verdict for verdict, _, _ in before.values()} >= {"fits", "refused"}
+    cluster.vms.layouts.last.read(OWNER, split)
+    after = {one.node: (one.verdict, one.code, one.zones) for one in explain(cluster, pod("run2")).nodes}
+    assert after == before

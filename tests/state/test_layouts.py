@@ -20,6 +20,7 @@ from extender.placement.decide import subject_of
 from extender.placement.explain import explain
 from extender.state.cluster import Cluster
 from extender.state.events import Source
+from extender.state.former import Kept, Trust
 from extender.state.layouts import Origin
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import moved, running, target
@@ -293,16 +294,18 @@ def test_the_last_layout_is_kept_for_the_next_start() -> None:
     for name, owner in (("again", "owner"), ("stranger", "another"), ("alone", "")):
         cluster.put(Source.VMIS, _stating(name, owner=owner))
     layouts = cluster.vms.layouts
-    assert [layouts.former(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [TWO, (), (), ()]
+    was = ((5, 0), (3, 0))
+    assert [layouts.former(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [was, (), (), ()]
     assert layouts.cells("vmi-again") == ()
 
 
 def test_annotations_bring_the_last_layout_back_after_our_restart() -> None:
-    """VMIs that run are read with their annotations, so their next start is known too."""
+    """VMIs that run are read with their annotations, so their next start is known too; one that waits for a node has none."""
     cluster = _cluster()
-    cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner")])
-    cluster.replace(Source.VMIS, [_stating("again", owner="owner")])
-    assert cluster.vms.layouts.former("vmi-again") == TWO
+    runs = replace(vmi("vm"), status=replace(vmi("vm").status, node_name="a"))
+    cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner", record=runs)])
+    cluster.replace(Source.VMIS, [_stating("again", ((8, 16 * GI),), owner="owner")])
+    assert cluster.vms.layouts.former("vmi-again") == ((5, 0), (3, 0))
 
 
 # --- what is to be written -----------------------------------------------------------------------------------
@@ -367,3 +370,45 @@ def test_a_false_annotation_is_put_right() -> None:
     cluster.put(Source.VMIS, _stating("vm", TWO))
     cluster.work()
     assert cluster.vms.layouts.unwritten() is None
+
+
+# --- what is to be written of the VM itself --------------------------------------------------------------------
+
+OWNER = "6f9c0ed1-1d5c-4c43-9f0e-1b0f6a0c7a55"
+
+
+def _handed_out(cluster: Cluster) -> tuple[str, Kept] | None:
+    return cluster.vms.layouts.last.unwritten("fastfit-layouts-6")
+
+
+def test_the_last_layout_is_handed_out_once_the_pod_runs() -> None:
+    """Not at admission; then once, and again when a restart gave the same: its day may be long ago."""
+    cluster = _cluster()
+    for name in ("run1", "run2"):
+        cluster.put(Source.VMIS, _stating(name, owner=OWNER))
+        admitted = running(name, "a")
+        cluster.put(Source.PODS, replace(admitted, status=replace(admitted.status, phase="Pending")))
+        cluster.work()
+        assert _handed_out(cluster) is None
+        for _ in range(2):
+            cluster.put(Source.PODS, admitted)
+            cluster.put(Source.VMIS, _stating(name, owner=OWNER))
+            cluster.put(Source.PODS, running(f"other-{name}", "a", 1, 0))
+            cluster.work()
+        assert _handed_out(cluster) == (OWNER, Kept((8,), Trust.KNOWN))
+        assert _handed_out(cluster) is None
+        cluster.delete(Source.PODS, admitted)
+        cluster.delete(Source.VMIS, vmi(name))
+
+
+def test_the_last_layout_says_how_it_is_known() -> None:
+    """Worked out where a list brought the pod; known once the VMI states it, also where that is another one."""
+    cluster = _cluster()
+    cluster.put(Source.VMIS, _stating("vm", owner=OWNER))
+    cluster.replace(Source.PODS, [running("vm", "a")])
+    cluster.work()
+    assert _handed_out(cluster) == (OWNER, Kept((8,), Trust.WORKED_OUT))
+    runs = replace(vmi("vm"), status=replace(vmi("vm").status, node_name="a"))
+    cluster.put(Source.VMIS, _stating("vm", TWO, owner=OWNER, record=runs))
+    assert _handed_out(cluster) == (OWNER, Kept((5, 3), Trust.KNOWN))
+    assert _handed_out(cluster) is None

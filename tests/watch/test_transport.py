@@ -10,6 +10,7 @@ import pytest
 import structlog
 from aiohttp.client_reqrep import ConnectionKey
 
+from extender import names
 from extender.errors import ClusterError
 from extender.watch.credentials import Kubeconfig, ServiceAccount, find
 from extender.watch.failures import ApiFailure, Forbidden, NotFound, PageTooLarge, Rejected, Unauthorized, Unreachable
@@ -213,6 +214,37 @@ def test_service_account_token_is_stripped_and_read_again(tmp_path: Path) -> Non
     (tmp_path / "token").write_text("three\n")
     asyncio.run(account.renew())
     assert asyncio.run(header()) == "Bearer three"
+
+
+@pytest.mark.parametrize(("named", "expected"), [({"namespace": "elsewhere"}, "elsewhere"), ({}, "fastfit")])
+def test_our_namespace_from_a_kubeconfig(tmp_path: Path, named: dict[str, str], expected: str) -> None:
+    """That of the current context; where it names none, that of deploy/. No request is made for it."""
+
+    async def main() -> None:
+        async with FakeApi() as api:
+            path = Path(kubeconfig(tmp_path, api.url))
+            config = json.loads(path.read_text())
+            config["contexts"][0]["context"].update(named)
+            path.write_text(json.dumps(config))
+            transport = KubeTransport(Kubeconfig(str(path)))
+            assert await transport.namespace() == expected
+            assert api.requests == []
+            await transport.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(("content", "expected"), [(b"mine\n", "mine"), (None, "fastfit"), (b"\xff", "fastfit")])
+def test_our_namespace_in_a_pod(tmp_path: Path, content: bytes | None, expected: str) -> None:
+    """The file beside the token; without it, that of deploy/."""
+    (tmp_path / "token").write_text("one")
+    (tmp_path / "ca.crt").write_text("not looked at here")
+    if content is not None:
+        (tmp_path / "namespace").write_bytes(content)
+    environment = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "80"}
+    account = ServiceAccount(tmp_path, environment)
+    asyncio.run(account.renew())
+    assert (account.namespace or names.NAMESPACE) == expected
 
 
 def test_credentials_that_cannot_be_used_name_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

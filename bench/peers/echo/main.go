@@ -1,13 +1,16 @@
 // Command echo-extender is a kube-scheduler extender that decides nothing: filter gives back every name that it was
-// sent, prioritize scores every node alike. It costs what the extender protocol costs a program in Go.
+// sent, or the first MOST of them, and prioritize scores every node alike. It costs what the extender protocol costs a
+// program in Go.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"math"
 	"net/http"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -29,8 +32,9 @@ type hostPriority struct {
 const score = 5
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintf(os.Stderr, "usage: %s ADDRESS\n", os.Args[0])
+	most, ok := most(os.Args)
+	if !ok {
+		fmt.Fprintf(os.Stderr, "usage: %s ADDRESS [MOST]\n", os.Args[0])
 		os.Exit(2)
 	}
 	if os.Getenv("FASTFIT_EXIT_WITH_PARENT") != "" {
@@ -40,7 +44,7 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /filter", func(w http.ResponseWriter, r *http.Request) {
 		filtered.Add(1)
-		answer(w, r, func(args *arguments) any { return filterResult{args.NodeNames} })
+		answer(w, r, func(args *arguments) any { return filterResult{args.NodeNames[:min(most, len(args.NodeNames))]} })
 	})
 	mux.HandleFunc("POST /prioritize", func(w http.ResponseWriter, r *http.Request) {
 		prioritized.Add(1)
@@ -57,6 +61,19 @@ func main() {
 		fmt.Fprintf(w, `{"filter":%d,"prioritize":%d}`, filtered.Load(), prioritized.Load())
 	})
 	log.Fatal(http.ListenAndServe(os.Args[1], mux))
+}
+
+// most is how many names a filter call gives back.
+func most(args []string) (int, bool) {
+	switch len(args) {
+	case 2:
+		return math.MaxInt, true
+	case 3:
+		most, err := strconv.Atoi(args[2])
+		return most, err == nil && most > 0
+	default:
+		return 0, false
+	}
 }
 
 // answer reads the call and writes the reply in one piece: with a Content-Length, kube-scheduler keeps the connection.

@@ -1,0 +1,106 @@
+"""Last layouts in memory: whom to believe, what is to be written, and how much is kept."""
+
+import pytest
+
+from extender.kubevirt.layout_record import SHARDS, Stated
+from extender.state import former
+from extender.state.former import Former, Kept, Trust, outdated
+
+
+def uid(number: int, shard: int = 0) -> str:
+    """The UID of a VM."""
+    return f"{shard:x}{number:07x}-0000-4000-8000-000000000000"
+
+
+def written(kept: Former, shard: int = 0) -> dict[str, Kept]:
+    """Everything that is handed out for a ConfigMap."""
+    found = {}
+    while (one := kept.unwritten(SHARDS[shard])) is not None:
+        assert one[0] not in found
+        found[one[0]] = one[1]
+    return found
+
+
+@pytest.mark.parametrize("seen", [Trust.KNOWN, Trust.WORKED_OUT])
+def test_what_we_saw_is_believed_before_what_is_stated(seen: Trust) -> None:
+    """Whichever comes first; what is stated later replaces only what was stated before."""
+    kept = Former()
+    kept.read(uid(1), (8,))
+    kept.read(uid(1), (6, 2))
+    assert kept.split(uid(1)) == (6, 2)
+    assert not kept.seen(uid(1))
+    kept.see(uid(1), (4, 4), seen)
+    kept.read(uid(1), (8,))
+    assert kept.split(uid(1)) == (4, 4)
+    assert kept.seen(uid(1))
+    assert kept.split(uid(2)) == ()
+
+
+def test_what_is_only_read_is_not_written() -> None:
+    """Reading makes no work."""
+    kept = Former()
+    kept.read(uid(1), (8,))
+    assert not any(map(kept.waits, SHARDS))
+    assert written(kept) == {}
+
+
+def test_each_change_is_handed_out_once() -> None:
+    """A new VM, another layout, a better reason, a new start; the same again is nothing. Given back, it comes again."""
+    kept = Former()
+    kept.see(uid(1), (8,), Trust.WORKED_OUT)
+    assert [kept.waits(shard) for shard in SHARDS] == [True, *[False] * 15]
+    assert written(kept) == {uid(1): Kept((8,), Trust.WORKED_OUT)}
+    kept.see(uid(1), (8,), Trust.WORKED_OUT)
+    assert written(kept) == {}
+    kept.see(uid(1), (8,), Trust.KNOWN)
+    assert written(kept) == {uid(1): Kept((8,), Trust.KNOWN)}
+    kept.see(uid(1), (4, 4), Trust.KNOWN)
+    assert written(kept) == {uid(1): Kept((4, 4), Trust.KNOWN)}
+    kept.see(uid(1), (4, 4), Trust.KNOWN, starts=True)
+    assert written(kept) == {uid(1): Kept((4, 4), Trust.KNOWN)}
+    kept.give_back(uid(1))
+    assert written(kept) == {uid(1): Kept((4, 4), Trust.KNOWN)}
+
+
+def test_strange_uids_are_remembered_and_nowhere_written() -> None:
+    """What has no ConfigMap stays in memory."""
+    kept = Former()
+    kept.see("a VM", (8,), Trust.KNOWN)
+    assert kept.split("a VM") == (8,)
+    assert not any(map(kept.waits, SHARDS))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The VM that was seen longest ago goes, and is not written; what is only stated takes no other's place."""
+    monkeypatch.setattr(former, "_MOST_KEPT", 3)
+    kept = Former()
+    kept.see(uid(1), (8,), Trust.KNOWN)
+    kept.see(uid(2, 9), (8,), Trust.KNOWN)
+    for number in (3, 4):
+        kept.read(uid(number), (8,))
+    assert [bool(kept.split(vm)) for vm in (uid(1), uid(2, 9), uid(3), uid(4))] == [True, True, True, False]
+    kept.see(uid(1), (8,), Trust.KNOWN)
+    assert kept.waits(SHARDS[9])
+    kept.see(uid(5), (8,), Trust.KNOWN)
+    assert [bool(kept.split(vm)) for vm in (uid(1), uid(2, 9), uid(3), uid(5))] == [True, False, True, True]
+    assert not kept.waits(SHARDS[9])
+    assert written(kept).keys() == {uid(1), uid(5)}
+
+
+@pytest.mark.parametrize(
+    ("split", "trust", "stated", "expected"),
+    [
+        ((8,), Trust.KNOWN, None, True),
+        ((8,), Trust.WORKED_OUT, None, True),
+        ((8,), Trust.KNOWN, Stated("2026-11-20", (4, 4)), True),
+        ((8,), Trust.WORKED_OUT, Stated("2026-11-20", (4, 4)), False),
+        ((8,), Trust.KNOWN, Stated("2026-11-20", (8,)), False),
+        ((8,), Trust.KNOWN, Stated("2026-10-25", (8,)), True),
+        ((8,), Trust.WORKED_OUT, Stated("2026-10-25", (4, 4)), False),
+    ],
+)
+def test_an_entry_is_written_where_it_differs(
+    split: tuple[int, ...], trust: Trust, stated: Stated | None, expected: bool
+) -> None:
+    """None yet, another layout if ours is certain, or so old that it would soon be dropped."""
+    assert outdated(Kept(split, trust), stated, "2026-10-26") is expected
