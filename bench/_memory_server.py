@@ -1,7 +1,7 @@
 """An API server with a large cluster whose objects are made as they are sent: run as a process by bench.memory.
 
-It serves lists on the watch, and what `/churn?events=N&rate=R` makes happen. `/expire` ends every watch and answers
-410 to what would go on from before.
+It serves lists on the watch, or in pages where it is told so, and what `/churn?events=N&rate=R` makes happen. `/expire`
+ends every watch and answers 410 to what would go on from before.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ _HEARTBEATS, _REPORTS = 7, 6
 class Server:
     """One cluster; watches are queues of lines."""
 
-    def __init__(self, nodes: int, pods: int) -> None:
+    def __init__(self, nodes: int, pods: int, *, paged: bool = False) -> None:
+        self._paged = paged
         self._make = Templates(nodes)
         self._nodes = nodes
         self._pods = pods
@@ -52,7 +53,18 @@ class Server:
         version = request.query.get("resourceVersion")
         if version and int(version) < self._expired:
             return web.json_response({"kind": "Status", "code": 410, "reason": "Expired"}, status=410)
+        if "watch" not in request.query:
+            return self._page(source, int(request.query["limit"]), int(request.query.get("continue", "0")))
+        if self._paged and not version:
+            return web.json_response({"kind": "Status", "code": 422, "reason": "Invalid"}, status=422)
         return await self._watch(request, source, listed=not version)
+
+    def _page(self, source: Source, limit: int, start: int) -> web.Response:
+        """So many objects from the one of this number."""
+        more = b',"continue":"%d"' % (start + limit) if start + limit < self._count(source) else b""
+        items = b",".join(self._objects(source, start, start + limit))
+        body = b'{"metadata":{"resourceVersion":"%d"%s},"items":[%s]}' % (self._version, more, items)
+        return web.Response(body=body, content_type="application/json")
 
     async def _watch(self, request: web.Request, source: Source, *, listed: bool) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -138,8 +150,8 @@ def _line(change: bytes, obj: bytes) -> bytes:
     return b'{"type":"' + change + b'","object":' + obj + b"}\n"
 
 
-async def _main(nodes: int, pods: int) -> None:
-    runner = web.ServerRunner(web.Server(Server(nodes, pods).handle, access_log=None))  # type: ignore[arg-type]
+async def _main(nodes: int, pods: int, *, paged: bool) -> None:
+    runner = web.ServerRunner(web.Server(Server(nodes, pods, paged=paged).handle, access_log=None))  # type: ignore[arg-type]
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(runner.addresses[0][1], flush=True)
@@ -147,4 +159,4 @@ async def _main(nodes: int, pods: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_main(int(sys.argv[1]), int(sys.argv[2]), paged=sys.argv[3] == "1"))

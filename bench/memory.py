@@ -3,8 +3,9 @@
 A made-up API server in a process of its own serves 5,000 nodes, their reports, and 50,000 VMs with dedicated CPUs,
 each a pod of 16 KB and a VMI; `fastfit serve` watches it. memory/5000x50000: resident MiB once the rows are made.
 grown: MiB more after an hour's churn in minutes. stall: the longest callback of the event loop in CPU milliseconds,
-at 500 events a second and while everything is listed anew. sync: seconds from the start of the process until it is
-ready. CPU time is used for the stalls, for others on the machine would be counted otherwise.
+at 500 events a second, in the first list and while everything is listed anew. peak: the most that was resident
+meanwhile. sync: seconds from the start of the process until it is ready. CPU time is used for the stalls, for others on
+the machine would be counted otherwise. With --paged the API server sends lists in pages only, as older ones do.
 """
 
 import argparse
@@ -80,8 +81,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _server(nodes: int) -> Iterator[str]:
-    command = [sys.executable, "-m", "bench._memory_server", str(nodes), str(nodes * _PODS_PER_NODE)]
+def _server(nodes: int, *, paged: bool) -> Iterator[str]:
+    command = [sys.executable, "-m", "bench._memory_server", str(nodes), str(nodes * _PODS_PER_NODE), str(int(paged))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -121,15 +122,15 @@ def _command(url: str, path: str) -> None:
         reply.read()
 
 
-def measure(nodes: int, churn: int, seconds: float) -> list[Row]:
+def measure(nodes: int, churn: int, seconds: float, *, paged: bool = False) -> list[Row]:
     """All rows for one size of cluster."""
-    size = f"{nodes}x{nodes * _PODS_PER_NODE}"
+    size = f"{nodes}x{nodes * _PODS_PER_NODE}" + ("/paged" if paged else "")
     rows = []
 
     def note(name: str, value: float, unit: str, against: str = "", ratio: float = 1.0) -> None:
         rows.append(Row(f"{name}/{size}", value, unit, against, ratio, 0.0))
 
-    with _server(nodes) as url, _service(url) as service:
+    with _server(nodes, paged=paged) as url, _service(url) as service:
         progress(f"first picture of {size}")
         began = time.perf_counter()
         service.until_ready()
@@ -138,6 +139,7 @@ def measure(nodes: int, churn: int, seconds: float) -> list[Row]:
         first = service.ask()
         progress(f"  {took:.0f} s, {first['spent']:.1f} s of CPU; {first}")
         note("memory", first["rss"], "MiB")
+        note("sync-peak", first["peak"], "MiB", "memory", first["peak"] / first["rss"])
         note("sync", took, "s")
         note("sync-cpu", first["spent"], "s")
         note("sync-stall", first["cpu"] * 1000, "ms")
@@ -170,7 +172,9 @@ def measure(nodes: int, churn: int, seconds: float) -> list[Row]:
         progress(f"  {took:.0f} s; {relist}")
         note("relist", took, "s")
         note("relist-stall", relist["cpu"] * 1000, "ms")
+        note("relist-cpu", relist["spent"] - after["spent"], "s")
         note("relist-memory", relist["rss"], "MiB", "memory", relist["rss"] / first["rss"])
+        note("relist-peak", relist["peak"], "MiB", "memory", relist["peak"] / first["rss"])
     return rows
 
 
@@ -179,9 +183,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the same cluster, a tenth of the churn")
     parser.add_argument("--nodes", type=int, default=5000, help="nodes, with ten VMs each (default %(default)s)")
+    parser.add_argument("--paged", action="store_true", help="an API server that sends no lists on the watch")
     parser.add_argument("--json", metavar="F", help="write the rows there")
     options = parser.parse_args()
-    rows = measure(options.nodes, _HOUR // 10 if options.quick else _HOUR, 5.0 if options.quick else 30.0)
+    churn, seconds = (_HOUR // 10, 5.0) if options.quick else (_HOUR, 30.0)
+    rows = measure(options.nodes, churn, seconds, paged=options.paged)
     show(rows)
     write(rows, options.json)
 

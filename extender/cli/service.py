@@ -1,7 +1,6 @@
 """Puts a running extender together: picture, verbs, metrics, decisions, and the tasks that keep them current."""
 
 import asyncio
-import gc
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,8 +26,9 @@ from extender.state.events import Source
 from extender.state.pods import PodEntry
 from extender.verbs.call import Context, Summary
 from extender.verbs.service import Verbs
+from extender.watch.collector import Collector, collector_paused
 from extender.watch.observer import NoObserver
-from extender.watch.pace import Pace, collector_paused
+from extender.watch.pace import Pace
 from extender.watch.status import SourceStatus
 
 __all__ = ["Service", "WatchCounter"]
@@ -36,8 +36,6 @@ __all__ = ["Service", "WatchCounter"]
 #: Seconds between two looks at what changed, and between two ticks of the cluster's clock.
 _EVERY_S: Final = 0.02
 _TICK_S: Final = 1.0
-#: Seconds between two walks of everything by the garbage collector.
-_WALK_S: Final = 86_400.0
 
 #: Stands for the step after the last one.
 _OVER: Final = object()
@@ -60,7 +58,7 @@ class Service:
         self._rows_made = False
         self._evacuability = Evacuability(self.cluster)
         self._counting = _Counting(self._evacuability)
-        self._collector = _Collector(clock())
+        self._collector = Collector()
         #: pods of the last calls by (namespace, name), for /debug/explain
         self._asked: OrderedDict[tuple[str, str], Pod] = OrderedDict()
         context = Context(Decider(self.cluster), _Recorder(self), lambda: "; ".join(self.not_ready()))
@@ -177,29 +175,6 @@ class _Counting:
 
     def _is_over(self) -> bool:
         return next(self._round, _OVER) is _OVER
-
-
-class _Collector:
-    """Keeps the garbage collector from walking the picture: 50,000 pods would take it 0.2 s, again and again.
-
-    What has survived a full collection is frozen, so that the next one walks only what is newer. A connection that is
-    frozen while it lives leaves about 10 KB of cycles when it ends; so once a day everything is walked.
-    """
-
-    def __init__(self, now: float) -> None:
-        self._collections = 0
-        self._walked = now
-
-    def look(self, now: float) -> None:
-        """Freeze the survivors of a full collection since the last look."""
-        if now - self._walked >= _WALK_S:
-            self._walked = now
-            gc.unfreeze()
-            gc.collect()
-        collections = gc.get_stats()[2]["collections"]
-        if collections != self._collections:
-            self._collections = collections
-            gc.freeze()
 
 
 class _Recorder:

@@ -79,6 +79,8 @@ def ops_app(
         namespace, slash, name = request.query.get("pod", "").partition("/")
         if not (namespace and slash and name):
             return _problem(400, "say which pod: ?pod=NAMESPACE/NAME")
+        if missing := health.unstarted():
+            return _problem(503, f"not ready: {'; '.join(missing)}")
         body = None if explain is None else explain(namespace, name)
         if body is None:
             return _problem(404, f"no pod {namespace}/{name}")
@@ -89,6 +91,8 @@ def ops_app(
         nodes = request.query.get("nodes", str(_NODES))
         if not (nodes.isascii() and nodes.isdecimal() and 0 < len(nodes) <= 4 and 1 <= int(nodes) <= _MAX_NODES):
             return _problem(400, f"nodes: a number from 1 to {_MAX_NODES}, how many nodes to show")
+        if missing := health.unstarted():
+            return _problem(503, f"not ready: {'; '.join(missing)}")
         body = None if targets is None else targets(namespace, name, int(nodes))
         if body is None:
             text = f"no running VM {namespace}/{name} that holds CPUs, huge pages or devices of a node"

@@ -4,8 +4,7 @@ A pure core: events in, rows out; it never awaits and never reads the clock (`ti
 nodes; a marked node's row is made again whole before anybody reads the table.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,15 +19,18 @@ from extender.state.attempts import Attempt, Nomination, Promise, attempt_failed
 from extender.state.events import Record, Source, Staging
 from extender.state.facts import NodeStatement
 from extender.state.in_flight import doubt_in_flight, probe_under_way
+from extender.state.kinds import Change, kinds_of
 from extender.state.layouts import Seen
+from extender.state.learning import Learning
 from extender.state.lessons import Lessons
 from extender.state.node import NodeState
 from extender.state.outcomes import ClusterObserver, NoClusterObserver
 from extender.state.pods import PodEntry, entry_of, is_over, is_refusal
 from extender.state.pools import Pools
 from extender.state.report import Report
-from extender.state.staging import Keyed, PodStaging, kubevirt_in, migration_in, report_in, statement_in, vm_in
+from extender.state.staging import PodStaging
 from extender.state.vms import Vms
+from extender.state.wide import Wide
 
 __all__ = ["Cluster"]
 
@@ -55,7 +57,7 @@ class Cluster:
         self.changes = 0
         self.nodes: dict[str, NodeState] = {}
         #: all and only the live bound pods that hold something, by UID
-        self.pods: dict[str, PodEntry] = {}
+        self.pods: Wide[str, PodEntry] = Wide()
         self.vms = Vms()
         self.promises: dict[str, Promise] = {}
         #: pods that kube-scheduler has nominated for a node which has no row yet, by UID
@@ -73,15 +75,13 @@ class Cluster:
         self._gone: dict[str, None] = {}
         #: names of nodes whose row is older than its sources
         self._dirty: dict[str, None] = {}
-        nodes, vms = self.nodes, self.vms
+        self._learning = Learning(self.nodes, self.vms)
         #: every kind but pods
-        self._keyed: Mapping[Source, Keyed[Any, Any]] = {
-            Source.NODES: Keyed(statement_in, lambda: [n for n, s in nodes.items() if s.known], self._set_statement),
-            Source.REPORTS: Keyed(report_in, lambda: [n for n, s in nodes.items() if s.report], self._set_report),
-            Source.VMIS: Keyed(vm_in, vms.seen, self._set_vm),
-            Source.MIGRATIONS: Keyed(migration_in, vms.migrations.keys, self._set_migration),
-            Source.KUBEVIRTS: Keyed(kubevirt_in, vms.installations.keys, partial(self._note, vms.put_installation)),
-        }
+        changes: Mapping[Source, Change] = {
+            Source.NODES: self._set_statement, Source.REPORTS: self._set_report, Source.VMIS: self._set_vm,
+            Source.MIGRATIONS: self._set_migration, Source.KUBEVIRTS: partial(self._note, self.vms.put_installation),
+        }  # fmt: skip
+        self._keyed = kinds_of(self.nodes, self.vms, changes)
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class Cluster:
         """An object was added or changed."""
         if source is Source.PODS:
             assert isinstance(record, Pod)
-            self._put_pod(record)
+            self.put_pod(record)
         else:
             self._keyed[source].put(record)
         self.served.add(source)
@@ -179,15 +179,21 @@ class Cluster:
     # --- rows --------------------------------------------------------------------------------------------
 
     def work(self, limit: int = 0) -> int:
-        """Makes the rows of marked nodes, in at most `limit` steps (0: all). Returns how many are still to do."""
+        """Makes the rows of marked nodes, in at most `limit` steps (0: all). Returns how many are still to do.
+
+        Once every row is true, what the nodes teach of their VMs' cells is learned.
+        """
         done = 0
-        while self._dirty and (not limit or done < limit):
-            name = next(iter(self._dirty))
-            del self._dirty[name]
-            if not self._refresh(name, _PODS_AT_ONCE if limit else 0):
-                self._mark(name)
+        while (self._dirty or self._learning) and (not limit or done < limit):
+            if self._dirty:
+                name = next(iter(self._dirty))
+                del self._dirty[name]
+                if not self._refresh(name, _PODS_AT_ONCE if limit else 0):
+                    self._mark(name)
+            else:
+                self._learning.step(whole=not limit)
             done += 1
-        return len(self._dirty)
+        return len(self._dirty) + len(self._learning)
 
     def freshen(self, name: str) -> None:
         """Makes the row of one node, if it is marked."""
@@ -290,7 +296,7 @@ class Cluster:
         if ready:
             self._charge_nominated(state)
             self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.inside))
-            self.vms.layouts.learn(state, self.vms.guest)
+            self._learning.begin(name)
         return ready
 
     def _charge_nominated(self, state: NodeState) -> None:
@@ -301,7 +307,8 @@ class Cluster:
 
     # --- inside: pods --------------------------------------------------------------------------------------
 
-    def _put_pod(self, record: Pod) -> None:
+    def put_pod(self, record: Pod) -> None:
+        """A pod was added or changed (see PodTable)."""
         uid = record.metadata.uid
         if is_over(record):
             refused = self._note_refusal(record)
@@ -339,17 +346,12 @@ class Cluster:
         self.vms.hold(entry)
         state = self._state(entry.node)
         entry.node = state.name
-        if entry.launcher and not entry.boots and self._moves_in(entry, listed=listed):
+        if entry.launcher and not entry.boots and self.vms.moves_in(entry, listed=listed):
             self.lessons.arrives(entry, state)
         state.hold(entry)
         self._mark(entry.node)
         if entry.admitted and not listed:
             self.observer.kubelet_admitted(entry.our_verdict, entry)
-
-    def _moves_in(self, entry: PodEntry, *, listed: bool) -> bool:
-        """Whether a pod that is not its VM's first is a migration's target; once moved in it is like any other."""
-        home = self.vms.layouts.life(entry.vmi).node
-        return home != entry.node and bool(home or not listed)
 
     def _progress(self, entry: PodEntry, admitted: bool, running: bool) -> None:
         """A bound pod was admitted by its kubelet, or its containers started."""
@@ -423,13 +425,9 @@ class Cluster:
             else:
                 self._progress(known, entry.admitted, entry.running)
 
-    def take_loose(self, record: Pod) -> None:
+    def forget_refusals(self, existing: Container[str]) -> None:
         """See PodTable."""
-        self._put_pod(record)
-
-    def forget_refusals(self, existing: AbstractSet[str]) -> None:
-        """See PodTable."""
-        self._refused &= existing
+        self._refused = {uid for uid in self._refused if uid in existing}
 
     # --- inside: VMs ---------------------------------------------------------------------------------------
 

@@ -38,6 +38,9 @@ class Staging(Protocol):
         change together; so the picture may be read, and other kinds may change. To be run to its end.
         """
 
+    def discard(self) -> Iterator[None]:
+        """Lets go of what has not been swapped in, in steps: to free 50,000 objects at once would be one long step."""
+
 
 class Sink(Protocol):
     """Takes decoded objects. Calls are synchronous and cheap (about 50 us); none of them awaits."""

@@ -15,8 +15,8 @@ from extender.state.sharing import Shared
 
 __all__ = ["Former", "Kept", "Trust", "outdated"]
 
-#: VMs that are remembered: as many as the ConfigMaps hold.
-_MOST_KEPT = MOST * len(SHARDS)
+#: VMs that are remembered of each ConfigMap: as many as it holds.
+_MOST_KEPT = MOST
 
 
 class Trust(IntEnum):
@@ -44,34 +44,37 @@ class Former:
     """Last layouts, and which of them have to be written."""
 
     def __init__(self) -> None:
-        #: the VM that ran last at the end
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        #: by ConfigMap, "" for UIDs without one: VMs, the one that ran last at the end
+        self._kept: dict[str, OrderedDict[str, Kept]] = {shard: OrderedDict() for shard in (*SHARDS, "")}
         #: by ConfigMap: VMs whose entry is to be looked at
         self._waiting: dict[str, dict[str, None]] = {shard: {} for shard in SHARDS}
 
     def split(self, owner: str) -> Split:
         """The vCPUs per cell of the VM's last run; empty: not known."""
-        kept = self._kept.get(owner)
+        kept = self._kept[shard_of(owner)].get(owner)
         return kept.split if kept is not None else ()
 
     def see(self, owner: str, split: Split, trust: Trust, *, starts: bool = False) -> None:
         """The layout of a VM that runs, as this process knows it; `starts`: it has just begun to run."""
-        before, kept = self._kept.get(owner), _KEPT.one(Kept(split, trust))
-        self._kept[owner] = kept
-        self._kept.move_to_end(owner)
-        if len(self._kept) > _MOST_KEPT:
-            gone, _ = self._kept.popitem(last=False)
-            self._waiting.get(shard_of(gone), {}).pop(gone, None)
+        shard = shard_of(owner)
+        known = self._kept[shard]
+        before, kept = known.get(owner), _KEPT.one(Kept(split, trust))
+        known[owner] = kept
+        known.move_to_end(owner)
+        if len(known) > _MOST_KEPT:
+            gone, _ = known.popitem(last=False)
+            self._waiting.get(shard, {}).pop(gone, None)
         if starts or kept != before:
             self.give_back(owner)
 
     def read(self, owner: str, split: Split) -> None:
         """A ConfigMap states this of a VM: believed where this process has seen nothing."""
-        kept = self._kept.get(owner)
-        if kept is None and len(self._kept) >= _MOST_KEPT:
+        known = self._kept[shard_of(owner)]
+        kept = known.get(owner)
+        if kept is None and len(known) >= _MOST_KEPT:
             return
         if kept is None or kept.trust is Trust.READ:
-            self._kept[owner] = _KEPT.one(Kept(split, Trust.READ))
+            known[owner] = _KEPT.one(Kept(split, Trust.READ))
 
     def waits(self, shard: str) -> bool:
         """Whether something may have to be written to this ConfigMap."""
@@ -81,7 +84,7 @@ class Former:
         """Hands out one VM that may have to be written there; None: none is left."""
         while self._waiting[shard]:
             owner, _ = self._waiting[shard].popitem()
-            kept = self._kept.get(owner)
+            kept = self._kept[shard].get(owner)
             if kept is not None:
                 return owner, kept
         return None
@@ -94,7 +97,7 @@ class Former:
 
     def seen(self, owner: str) -> bool:
         """Whether this process has seen the VM run."""
-        kept = self._kept.get(owner)
+        kept = self._kept[shard_of(owner)].get(owner)
         return kept is not None and kept.trust is not Trust.READ
 
 

@@ -27,6 +27,7 @@ from extender.state.former import Former, Trust
 from extender.state.node import NodeState
 from extender.state.pods import PodEntry
 from extender.state.sharing import Shared, shared_text
+from extender.state.wide import Identities, Wide
 
 __all__ = ["Belief", "CellsRecord", "Identity", "Layouts", "Life", "Origin", "Seen", "boot_domain", "seen_in"]
 
@@ -115,17 +116,17 @@ class Layouts:
     """Cells at boot and present life of each VM; `lives` has every VMI, by UID."""
 
     def __init__(self) -> None:
-        self._boots: dict[str, BootCells] = {}
+        self._boots: Wide[str, BootCells] = Wide()
         #: VMs among them whose boot was not seen
-        self._replayed: set[str] = set()
-        self.lives: dict[str, Life] = {}
-        self._who: dict[str, Identity] = {}
+        self._replayed = Identities()
+        self.lives: Wide[str, Life] = Wide()
+        self._who: Wide[str, Identity] = Wide()
         #: layouts of the VMs' last runs
         self.last = Former()
         #: VMIs whose annotation is to be written
         self._unwritten: dict[str, None] = {}
         #: VMIs whose pod has been seen running after its boot was learned
-        self._ran: set[str] = set()
+        self._ran = Identities()
 
     def see(self, uid: str, life: Life | None, who: Identity | None = None) -> None:
         """A VMI was added or changed; None: it is gone."""
@@ -136,8 +137,10 @@ class Layouts:
                 if life.node:
                     self._remember(uid)
             return
-        for record in (self._boots, self.lives, self._who, self._unwritten):
-            record.pop(uid, None)
+        self._boots.pop(uid, None)
+        self.lives.pop(uid, None)
+        self._who.pop(uid, None)
+        self._unwritten.pop(uid, None)
         self._replayed.discard(uid)
         self._ran.discard(uid)
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from extender.api.objects import Migration
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import Guest
-from extender.state.layouts import Layouts, Seen
+from extender.state.layouts import Identity, Layouts, Seen
 from extender.state.placed import Tenant
 from extender.state.pods import PodEntry
+from extender.state.wide import Wide
 
 __all__ = ["Awaited", "Vms"]
 
@@ -26,7 +27,9 @@ class Vms:
 
     def __init__(self) -> None:
         #: guests of VMIs that can be read
-        self.guests: dict[str, Guest] = {}
+        self.guests: Wide[str, Guest] = Wide()
+        #: who each of all VMIs is; None where that is nobody's business
+        self._who: Wide[str, Identity | None] = Wide()
         #: guest cells of running VMs
         self.layouts = Layouts()
         #: by namespace and name of the migration
@@ -37,7 +40,7 @@ class Vms:
         self.ended: dict[str, None] = {}
         #: whom to tell when an object comes or changes
         self._waiting: dict[Awaited, list[Callable[[], None]]] = {}
-        self._pods: dict[str, tuple[PodEntry, ...]] = {}
+        self._pods: Wide[str, tuple[PodEntry, ...]] = Wide()
         #: guests of which only a part runs: they wait for a migration to grow
         self._growing: dict[str, Guest] = {}
 
@@ -65,8 +68,12 @@ class Vms:
         return self._pods.get(vmi, ())
 
     def seen(self) -> Iterable[str]:
-        """UIDs of all VMIs, of those that cannot be read too."""
-        return self.layouts.lives.keys()
+        """UIDs of all VMIs, of those that cannot be read too. They may change while they are iterated."""
+        return self._who
+
+    def known(self, vmi: str) -> Seen | None:
+        """What is kept of a VMI; None when it has not been seen, or is gone."""
+        return Seen(self.guests.get(vmi), self.layouts.life(vmi), self._who[vmi]) if vmi in self._who else None
 
     def put(self, vmi: str, known: Seen | None) -> bool:
         """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
@@ -75,7 +82,10 @@ class Vms:
         self._growing.pop(vmi, None)
         if guest is not None and life is not None and 0 < life.sockets < guest.size.sockets:
             self._growing[vmi] = replace(guest, size=replace(guest.size, sockets=life.sockets))
-        if known is None:
+        if known is not None:
+            self._who[vmi] = who
+        else:
+            self._who.pop(vmi, None)
             self.ended[vmi] = None
             if len(self.ended) > _ENDED:
                 del self.ended[next(iter(self.ended))]
@@ -123,6 +133,11 @@ class Vms:
         """A pod was bound."""
         if pod.vmi:
             self._pods[pod.vmi] = (*self.pods_of(pod.vmi), pod)
+
+    def moves_in(self, pod: PodEntry, *, listed: bool) -> bool:
+        """Whether a pod that is not its VM's first is a migration's target; once moved in it is like any other."""
+        home = self.layouts.life(pod.vmi).node
+        return home != pod.node and bool(home or not listed)
 
     def end(self, pod: PodEntry) -> None:
         """A bound pod holds nothing any more."""

@@ -1,14 +1,12 @@
-"""When to pause: back-off between attempts, giving the loop back in the middle of work, and the garbage collector."""
+"""When to pause: back-off between attempts, and giving the loop back in the middle of work."""
 
 import asyncio
-import gc
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Final
 
-__all__ = ["Backoff", "Pace", "collector_paused"]
+__all__ = ["Backoff", "Pace"]
 
 
 class Backoff:
@@ -62,28 +60,8 @@ class Pace:
         await asyncio.sleep(0)
         self._began = self.clock()
 
-
-_pauses = 0
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep the cyclic garbage collector away while a list is gathered; nested and parallel use is fine.
-
-    It would walk everything gathered so far, again and again, for up to 0.2 s at 50,000 pods, and find nothing:
-    decoded records have no cycles. What was gathered is frozen at the end, for it would be walked then, and stays.
-    Where the collector was off before, it stays off.
-    """
-    global _pauses  # noqa: PLW0603 - the collector is one per process
-    if _pauses == 0 and not gc.isenabled():
-        yield
-        return
-    _pauses += 1
-    gc.disable()
-    try:
-        yield
-    finally:
-        _pauses -= 1
-        if _pauses == 0:
-            gc.freeze()
-            gc.enable()
+    async def through(self, steps: Iterable[object]) -> None:
+        """Take all steps, with a rest wherever it is due."""
+        for _ in steps:
+            if self.due():
+                await self.rest()

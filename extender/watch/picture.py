@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from extender.state.events import Record, Sink, Staging
+from extender.state.wide import Identities
 from extender.watch.envelopes import Event, read_event, read_marker, read_status
 from extender.watch.failures import NotStreamed, failure
 from extender.watch.observer import WatchObserver
@@ -25,36 +26,33 @@ _log = structlog.stdlib.get_logger(__name__)
 ENDED = 1024
 
 
-def _identity(record: Record) -> int:
-    """A small stand-in for the object's UID: 50,000 of them take 4 MB, the strings would take 12.
-
-    UIDs are never used twice, so an object that was deleted and created anew is another one.
-    """
-    return hash(record.metadata.uid)
-
-
 class Gathering:
     """A list while it arrives, apart from the picture that is being served."""
 
     def __init__(self, staging: Staging) -> None:
-        self.known: set[int] = set()
+        #: UIDs are never used twice: an object that was deleted and created anew is another one
+        self.known = Identities()
         self._staging = staging
 
     def put(self, record: Record) -> None:
         """An object of the list, or its newer form."""
-        self.known.add(_identity(record))
+        self.known.add(record.metadata.uid)
         self._staging.put(record)
 
     def delete(self, record: Record) -> None:
         """An object that ended while the list arrived."""
-        key = _identity(record)
-        if key in self.known:
-            self.known.discard(key)
+        uid = record.metadata.uid
+        if uid in self.known:
+            self.known.discard(uid)
             self._staging.delete(record)
 
     def swap(self) -> Iterator[None]:
         """Make it the picture, step by step."""
         return self._staging.swap()
+
+    def discard(self) -> Iterator[None]:
+        """Let go of what is left of it, step by step."""
+        return self._staging.discard()
 
 
 class Picture:
@@ -71,10 +69,10 @@ class Picture:
         self.version = ""
         #: objects that could not be read, since the start
         self.skipped = 0
-        #: identities of the objects that the sink holds; None while it has no picture
-        self._known: set[int] | None = None
-        #: identities of deleted objects, oldest first
-        self._ended: dict[int, None] = {}
+        #: UIDs of the objects that the sink holds; None while it has no picture
+        self._known: Identities | None = None
+        #: UIDs of deleted objects, oldest first
+        self._ended: dict[str, None] = {}
 
     @property
     def exists(self) -> bool:
@@ -84,7 +82,7 @@ class Picture:
     @property
     def objects(self) -> int:
         """Objects in it, those that need not be kept left out."""
-        return len(self._known or ())
+        return len(self._known) if self._known is not None else 0
 
     def apply(self, line: bytes) -> None:
         """Change the picture by one watch line. Duplicates, and events of objects that have ended, change nothing."""
@@ -171,21 +169,21 @@ class Picture:
     def _change(self, change: str, record: Record) -> None:
         if self._known is None:
             raise AssertionError("a watch follows a list")
-        key = _identity(record)
+        uid = record.metadata.uid
         if change == "DELETED":
-            self._ended[key] = None
+            self._ended[uid] = None
             if len(self._ended) > ENDED:
                 del self._ended[next(iter(self._ended))]
-            if key in self._known:
-                self._known.discard(key)
+            if uid in self._known:
+                self._known.discard(uid)
                 self._sink.delete(self._source, record)
-        elif key not in self._ended:
+        elif uid not in self._ended:
             kept = trimmed(record)
             if kept is not None:
-                self._known.add(key)
+                self._known.add(uid)
                 self._sink.put(self._source, kept)
-            elif key in self._known:
-                self._known.discard(key)
+            elif uid in self._known:
+                self._known.discard(uid)
                 self._sink.delete(self._source, record)
 
     def _other(self, event: Event) -> None:

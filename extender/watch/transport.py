@@ -17,7 +17,7 @@ import msgspec
 from extender import __version__
 from extender.errors import ClusterError
 from extender.names import NAMESPACE
-from extender.watch.client import ApiClient
+from extender.watch.client import ApiClient, Configuration
 from extender.watch.credentials import Credentials
 from extender.watch.failures import LineTooLong, PageTooLarge, Status, Unreachable, failure
 from extender.watch.lines import LineSplitter
@@ -186,10 +186,21 @@ class KubeTransport:
                 if self._client is None or trust != self._trust:
                     # Certificates are loaded when a client is built; streams of the old one end and are resumed.
                     await self.close()
-                    self._client = ApiClient(self._credentials.configuration)
-                    self._client.user_agent = f"kubevirt-fastfit/{__version__}"
+                    self._client = _new_client(self._credentials.configuration)
                     self._trust = trust
             return self._client
+
+
+def _new_client(configuration: Configuration) -> ApiClient:
+    """At most 512 KiB of a stream lie in its buffer; the library's own line reader needs 4 MiB, and we do not."""
+    client = ApiClient(configuration)
+    client.user_agent = f"kubevirt-fastfit/{__version__}"
+    session = client.rest_client.pool_manager
+    client.rest_client.pool_manager = aiohttp.ClientSession(
+        connector=session.connector, trust_env=True, read_bufsize=CHUNK
+    )
+    session.detach()
+    return client
 
 
 def _path(resource: Resource, name: str, namespace: str) -> tuple[str, Mapping[str, str]]:

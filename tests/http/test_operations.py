@@ -121,6 +121,26 @@ async def test_targets_answers_for_a_named_vm():
         assert (status, b"KeyError" in body) == (500, False)
 
 
+async def test_before_the_first_picture_is_complete_nothing_is_worked_out():
+    """503 with what is missing, and nobody is asked: the answer would make every row at once. Later it is asked again."""
+    asked = []
+
+    def answer(*about):
+        asked.append(about)
+        return b"{}"
+
+    async with running(explain=answer, targets=answer) as it:
+        it.missing.append("pods: not synced yet")
+        for page in ("/debug/explain?pod=ns/vm", "/debug/targets/ns/vm"):
+            status, _, body = await get(it.ops_port, page)
+            assert (status, orjson.loads(body)["error"]) == (503, "not ready: pods: not synced yet")
+        assert not asked
+        it.missing.clear()
+        assert (await get(it.ops_port, "/debug/targets/ns/vm"))[0] == 200
+        it.missing.append("pods: nothing heard")
+        assert (await get(it.ops_port, "/debug/targets/ns/vm"))[0] == 200
+
+
 async def test_without_what_answers_them_the_pages_do_not_exist():
     """404."""
     async with running() as it:

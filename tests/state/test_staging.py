@@ -3,9 +3,10 @@
 import random
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
-from extender.api.objects import Pod
+from extender.api.objects import KubeVirt, Migration, Pod
 from extender.placement.decide import Decider, subject_of
 from extender.state.cluster import Cluster
 from extender.state.events import Record, Source
@@ -29,6 +30,17 @@ def cluster_with(pods: Iterable[Pod] = ()) -> Cluster:
 def fleet(numbers: Iterable[int]) -> list[Pod]:
     """VM `n` on node `n % 3`: small ones, so that all fit."""
     return [pod(f"vm{n:02}", 1 + n % 3, 1, node_name=NODES[n % 3], start=START) for n in numbers]
+
+
+def migration(version: str) -> Migration:
+    meta = {"name": "job", "namespace": "vms", "uid": "job", "resourceVersion": version}
+    return msgspec.convert({"metadata": meta}, Migration)
+
+
+def installation(gates: list[str]) -> KubeVirt:
+    configuration = {"developerConfiguration": {"featureGates": gates}}
+    meta = {"name": "kubevirt", "namespace": "kubevirt", "uid": "kubevirt"}
+    return msgspec.convert({"metadata": meta, "spec": {"configuration": configuration}}, KubeVirt)
 
 
 def rows(cluster: Cluster) -> dict[str, object]:
@@ -221,6 +233,90 @@ def test_a_pod_of_a_list_that_sits_elsewhere_is_held_once() -> None:
         cluster.work()
         assert cluster.pods["uid-vm"].node == there
         assert [len(cluster.nodes[name].ledger.held_pods()) for name in (here, there)] == [0, 1]
+
+
+KINDS: list[tuple[Source, Record, Record]] = [
+    (Source.NODES, node("a", KUBELET_A, machine()), node("a", KUBELET_A, machine(), zone="2")),
+    (Source.REPORTS, report("a", [{"cpu": 14}, {"cpu": 16}]), report("a", [{"cpu": 5}, {"cpu": 16}])),
+    (Source.VMIS, vmi("vm"), vmi("vm", 4)),
+    (Source.MIGRATIONS, migration("1"), migration("2")),
+    (Source.KUBEVIRTS, installation([]), installation(["CPUManager"])),
+]
+
+
+@pytest.mark.parametrize(("source", "record", "other"), KINDS)
+def test_what_a_list_repeats_is_not_kept_twice(source: Source, record: Record, other: Record) -> None:
+    """A relist of 50,000 VMs that are as they were takes no memory for them; what differs is kept."""
+    cluster = Cluster()
+    cluster.put(source, record)
+    staging = cluster.stage(source)
+    staging.put(record)
+    assert len(list(staging.discard())) == 0
+    staging = cluster.stage(source)
+    staging.put(other)
+    assert len(list(staging.discard())) == 1
+
+
+@pytest.mark.parametrize(("source", "record", "other"), KINDS)
+@pytest.mark.parametrize("listed", ["", "a", "b", "ab", "ba", "aba", "a-", "b-", "-a", "b-a", "a-b", "ab-"])
+def test_the_last_word_of_a_list_stands(source: Source, record: Record, other: Record, listed: str) -> None:
+    """Whatever the picture held and the list said first: changed, changed back, ended, or never there."""
+    wanted, seen = Cluster(), Cluster()
+    words = {"a": record, "b": other}
+    last = listed[-1:]
+    if last in words:
+        wanted.put(source, words[last])
+    seen.put(source, record)
+    staging = seen.stage(source)
+    for word in listed:
+        if word in words:
+            staging.put(words[word])
+        else:
+            staging.delete(record)
+    for _ in staging.swap():
+        pass
+    for cluster in (wanted, seen):
+        cluster.work()
+    assert {name: (state.statement, state.report) for name, state in seen.nodes.items()} == {
+        name: (state.statement, state.report) for name, state in wanted.nodes.items()
+    }
+    assert {uid: seen.vms.known(uid) for uid in seen.vms.seen()} == {
+        uid: wanted.vms.known(uid) for uid in wanted.vms.seen()
+    }
+    assert seen.vms.migrations == wanted.vms.migrations
+    assert seen.vms.installations == wanted.vms.installations
+
+
+def test_a_list_that_is_given_up_is_let_go_step_by_step() -> None:
+    """One object a step: to free them all at once would hold the loop."""
+    cluster = Cluster()
+    staging = cluster.stage(Source.VMIS)
+    for number in range(300):
+        staging.put(vmi(f"vm{number}"))
+    assert len(list(staging.discard())) == 300
+    assert not list(staging.discard())
+    staging = cluster.stage(Source.PODS)
+    for record in (*fleet(range(30)), pod("over", phase="Failed"), pod("waiting")):
+        staging.put(record)
+    assert len(list(staging.discard())) == len(NODES) + 2
+    assert not list(staging.discard())
+    assert not cluster.pods
+
+
+def test_a_list_tells_that_a_report_is_still_so() -> None:
+    """Its exporter may have written it while nobody watched: it counts as heard of at the list."""
+    cluster = Cluster(report_stale_after=60.0)
+    record = report("a", [{"cpu": 14}, {"cpu": 16}])
+    cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
+    cluster.put(Source.REPORTS, record)
+    cluster.tick(50.0)
+    cluster.replace(Source.REPORTS, [record])
+    cluster.tick(100.0)
+    cluster.work()
+    assert not cluster.nodes["a"].stale
+    cluster.tick(200.0)
+    cluster.work()
+    assert cluster.nodes["a"].stale
 
 
 def test_a_kind_is_absent_until_its_list_is_swapped_in() -> None:

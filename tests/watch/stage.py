@@ -100,6 +100,11 @@ class Staged:
         self.ledger.replace(self.source, self.records.values())
         yield
 
+    def discard(self) -> Iterator[None]:
+        while self.records:
+            self.records.popitem()
+            yield
+
 
 class Hooks:
     """A WatchObserver that counts."""

@@ -9,8 +9,9 @@ import pytest
 
 from extender.api.objects import NodeResourceTopology, Pod
 from extender.state.events import Source
+from extender.watch.collector import collector_paused
 from extender.watch.observer import NoObserver
-from extender.watch.pace import Pace, collector_paused
+from extender.watch.pace import Pace
 from extender.watch.picture import Picture
 from extender.watch.reflector import Reflector, Tuning
 from extender.watch.resource import Resource
@@ -64,14 +65,14 @@ def test_empty_list_is_a_picture() -> None:
 
 
 def test_refused_list_on_the_watch_is_remembered() -> None:
-    """422 (feature off): pages of 250 without a resource version, now and at every later list."""
+    """422 (feature off): pages of 250 after a small first one, without a resource version, now and at every later list."""
 
     async def main() -> None:
         async with watching(filled(FakeApi(watch_list=False), 600)) as stage:
             await stage.settled()
             lists = stage.api.seen("list", "pods")
-            assert [request.query["limit"] for request in lists] == ["250", "250", "250"]
-            assert ["continue" in request.query for request in lists] == [False, True, True]
+            assert [request.query["limit"] for request in lists] == ["20", "250", "250", "250"]
+            assert ["continue" in request.query for request in lists] == [False, True, True, True]
             assert not any("resourceVersion" in request.query for request in lists)
             stage.api.fault("watch", "pods", ErrorEvent(410))
             stage.api.reset_connections()
@@ -171,7 +172,24 @@ def test_page_over_the_limit_is_asked_for_in_smaller_pieces() -> None:
         async with watching(api, page_bytes=30_000) as stage:
             await stage.settled()
             limits = [request.query["limit"] for request in api.seen("list", "pods")]
-            assert limits[:4] == ["250", "62", "15", "3"]
+            assert limits[:3] == ["20", "5", "5"]
+            await stage.still_true()
+
+    run(main())
+
+
+def test_large_objects_come_in_small_pages() -> None:
+    """A page is joined and split in one step, so no page but the first is asked for more bytes than a step may take."""
+
+    async def main() -> None:
+        api = FakeApi(watch_list=False)
+        for number in range(100):
+            api.put("pods", pod(f"p{number}", annotations={"a": "x" * 3000}))
+        async with watching(api, tuning=Tuning(page_bytes=35_000)) as stage:
+            await stage.settled()
+            first, *others = [int(request.query["limit"]) for request in api.seen("list", "pods")]
+            assert first == 20
+            assert set(others) == {10}
             await stage.still_true()
 
     run(main())

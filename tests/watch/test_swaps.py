@@ -126,6 +126,37 @@ def test_a_fault_in_the_middle_of_a_swap_is_made_good_by_a_new_list() -> None:
     run(main())
 
 
+def test_a_list_that_breaks_off_is_let_go_in_steps() -> None:
+    """What it had gathered is freed a little at a time, and others run in between."""
+
+    class Leaving(Ledger):
+        def stage(self, source: Source) -> Staged:
+            class Told(Staged):
+                def discard(self) -> Iterator[None]:
+                    for _ in super().discard():
+                        told.append(turns)
+                        yield
+
+            return Told(self, source)
+
+    told: list[int] = []
+    turns = 0
+
+    async def main() -> None:
+        nonlocal turns
+        lines = [event("ADDED", obj) for obj in filled(FakeApi(), 600).store.fresh("pods")]
+        transport = OneBuffer([*lines, event("ERROR", {"code": 500})])
+        task = asyncio.create_task(Reflector(KINDS[Source.PODS], transport, Leaving(), pace=Pace(Ticking())).run())
+        while len(told) < 600:
+            turns += 1
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert len(set(told)) >= 200
+
+    run(main())
+
+
 def test_the_cluster_itself_is_what_a_fresh_list_shows() -> None:
     """The real picture behind the watch: after a new list that differs in everything, each pod is held once."""
 

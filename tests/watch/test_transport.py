@@ -293,7 +293,7 @@ def test_changed_certificate_on_disk_builds_a_new_client(tmp_path: Path, monkeyp
             pass
 
     async def main() -> None:
-        monkeypatch.setattr("extender.watch.transport.ApiClient", Client)
+        monkeypatch.setattr("extender.watch.transport._new_client", Client)
         transport = KubeTransport(Mounted())
         for content in ("old", "new"):
             authority.write_text(content)
