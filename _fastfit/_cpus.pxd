@@ -146,6 +146,7 @@ cdef inline void pack(Books *books, uint32_t mask, int32_t need, bint uncore) no
     cdef const Row *row = books.row
     cdef int32_t order[ZONES]
     cdef int32_t count, place, zone, got
+    cdef bint whole = False
     if not need:
         return
     if row.uneven and (mask & (mask - 1) or row.uncore):
@@ -158,9 +159,11 @@ cdef inline void pack(Books *books, uint32_t mask, int32_t need, bint uncore) no
         if books.pool[zone] == row.zone[zone].total and need >= row.zone[zone].total:
             need -= row.zone[zone].total
             books.pool[zone] = books.cores[zone] = 0
+            whole = True
     if not need:
         return
-    count = zone_order(books, mask, order)
+    if whole:
+        count = zone_order(books, mask, order)
     if count > 1 and need < pool_of(books, mask):
         if row.spread:
             books.split_known = books.split_known and not uncore and not share_sockets(row, order, count)

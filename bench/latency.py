@@ -168,10 +168,10 @@ def main() -> None:
             rows.append(_pairs(port, nodes, zones, rounds, Settings().reply.shortlist))
             if (nodes, zones) == (5000, 2):
                 progress("open loop")
-                rows += _open_loop(port, nodes, zones, 4.0 if options.quick else 20.0, 50.0)
+                rows += _open_loop(port, nodes, zones, 10.0 if options.quick else 20.0, 50.0)
     for zones in (2, 8):
         progress(f"kernel at 5000 x {zones}")
-        rows.append(kernel_row(5000, zones, 5 if options.quick else 30))
+        rows.append(kernel_row(5000, zones, 15 if options.quick else 30))
     show(rows)
     write(rows, options.json)
 
