@@ -22,7 +22,7 @@ from extender.kubevirt.domain import Domain
 from extender.kubevirt.guest_cells import boot
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 from extender.kubevirt.moving import BootCells
-from extender.kubevirt.observed import zones_after_migration
+from extender.kubevirt.observed import first_vcpus_after_migration
 from extender.state.former import Former, Trust
 from extender.state.node import NodeState
 from extender.state.pods import PodEntry
@@ -50,14 +50,19 @@ class Belief(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What a VMI says of its life: its node, the sockets that run (0: as the spec says), zones of its last valid move,
-    and the cells that its annotation states, where it is plausible.
+    """What a VMI says of its life: its node, the sockets that run (0: as the spec says), the first vCPU in each zone after
+    its last valid move, and the cells that its annotation states, where it is plausible.
     """
 
     node: str = ""
     sockets: int = 0
-    zones: int = 0
+    first_vcpus: tuple[int, ...] = ()
     stated: BootCells = ()
+
+    def allows(self, cells: BootCells) -> bool:
+        """Whether the last move can have gone well with these cells. What the guest has grown by since says nothing."""
+        booted = sum(count for count, _ in cells)
+        return sum(first < booted for first in self.first_vcpus) <= len(cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +109,11 @@ def seen_in(vmi: Vmi, guest: Guest | None) -> Seen:
         return Seen(guest, _LIVES.one(Life(vmi.status.node_name, sockets)))
     meta = vmi.metadata
     stated, _ = cells_in((meta.annotations or {}).get(names.CELLS_ANNOTATION), guest.size)
-    zones = zones_after_migration(vmi, guest, sockets)
+    first_vcpus = first_vcpus_after_migration(vmi, guest, sockets)
     owner = next(
         (one.uid for one in meta.owner_references or () if one.kind == "VirtualMachine" and one.controller), ""
     )
-    life = _LIVES.one(Life(vmi.status.node_name, sockets, zones, _CELLS.one(stated)))
+    life = _LIVES.one(Life(vmi.status.node_name, sockets, first_vcpus, _CELLS.one(stated)))
     return Seen(guest, life, Identity(shared_text(meta.namespace), meta.name, owner))
 
 
@@ -161,7 +166,7 @@ class Layouts:
             (carried, Origin.STATED),
             (boots if replayed else (), Origin.WORKED_OUT),
         ):
-            if cells and life.zones <= len(cells) <= MAX_ZONES:
+            if cells and len(cells) <= MAX_ZONES and life.allows(cells):
                 return Belief(cells, origin)
         return Belief((), Origin.NOT_KNOWN)
 

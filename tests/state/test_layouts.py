@@ -14,7 +14,7 @@ from extender.api.objects import Owner, Vmi
 from extender.kubevirt.cells_record import cells_text
 from extender.kubevirt.launcher_pod import guest_of
 from extender.kubevirt.moving import BootCells, MigrationPolicy, policy_of
-from extender.kubevirt.observed import zones_after_migration
+from extender.kubevirt.observed import first_vcpus_after_migration
 from extender.names import CELLS_ANNOTATION
 from extender.placement.decide import subject_of
 from extender.placement.explain import explain
@@ -120,24 +120,34 @@ SPREAD = [1, 2, 3, 4, 8, 9, 10, 11, 12]
 
 
 @pytest.mark.parametrize(
-    ("cpus", "state", "zones"),
+    ("cpus", "state", "first_vcpus"),
     [
-        (SPREAD, {}, 2),
-        ([8, 9, 10, 11, 12, 13, 14, 15, 24], {}, 1),
-        (SPREAD, {"completed": False}, 0),
-        (SPREAD, {"failed": True}, 0),
-        (SPREAD, {"targetNode": "elsewhere"}, 0),
-        ([], {}, 0),
-        (SPREAD, {"targetNodeTopology": "{"}, 0),
-        (SPREAD, {"targetNodeTopology": "{}"}, 0),
-        (SPREAD, {"targetNodeTopology": '{"numa_cells":[{"cpus":[{"id":-1}]}]}'}, 0),
-        ([1, 2], {}, 0),
+        (SPREAD, {}, (0, 4)),
+        ([8, 9, 10, 11, 12, 13, 14, 15, 24], {}, (0,)),
+        (SPREAD, {"completed": False}, ()),
+        (SPREAD, {"failed": True}, ()),
+        (SPREAD, {"targetNode": "elsewhere"}, ()),
+        ([], {}, ()),
+        (SPREAD, {"targetNodeTopology": "{"}, ()),
+        (SPREAD, {"targetNodeTopology": "{}"}, ()),
+        (SPREAD, {"targetNodeTopology": '{"numa_cells":[{"cpus":[{"id":-1}]}]}'}, ()),
+        ([1, 2], {}, ()),
     ],
 )
-def test_what_a_past_migration_tells(cpus: list[int], state: dict[str, Any], zones: int) -> None:
+def test_what_a_past_migration_tells(cpus: list[int], state: dict[str, Any], first_vcpus: tuple[int, ...]) -> None:
     """Only a completed one that ended where the VM runs counts; a cell without an id is zone 0."""
     record = moved("vm", "a", machine(), cpus, **state)
-    assert zones_after_migration(record, guest_of(record), 0) == zones
+    assert first_vcpus_after_migration(record, guest_of(record), 0) == first_vcpus
+
+
+@pytest.mark.parametrize(("cpus", "known"), [([0, 1, 2, 3, 4, 5, 6, 7], True), ([1, 2, 3, 4], False)])
+def test_a_guest_that_grew_while_it_moved_keeps_its_cells(cpus: list[int], known: bool) -> None:
+    """Eight vCPUs moved into one zone, and four more of another came to them: that disproves nothing."""
+    cluster = _cluster()
+    _boot(cluster)
+    grown = moved("vm", "b", machine(), [*cpus, 8, 9, 10, 11, 12, 13, 14, 15, 24][:13], sockets=12, vcpus=12)
+    cluster.put(Source.VMIS, grown)
+    assert bool(cluster.vms.layouts.cells("vmi-vm")) is known
 
 
 def test_a_record_that_a_move_disproves_is_not_used() -> None:
