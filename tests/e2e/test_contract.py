@@ -234,7 +234,10 @@ def check_prioritize(call: Call) -> None:
 
 
 def test_rights_of_the_extender_suffice(here: Site) -> None:
-    """Under a user that holds its two roles alone nothing it asked for was refused, and it wrote VMIs and records alone."""
+    """Under a user that holds its two roles alone nothing it asked for was refused, and it wrote VMIs and records alone.
+
+    These VMs may be gone before anything is written of them; what is written is proved in tests/deploy.
+    """
     events = list(here.plane.audit(EXTENDER_USER))
     assert {event["responseStatus"]["code"] for event in events} <= {200}
     kinds = {
@@ -243,5 +246,5 @@ def test_rights_of_the_extender_suffice(here: Site) -> None:
     }
     assert kinds.keys() <= {"list", "watch", "get", "patch"}
     assert kinds["get"] == {"configmaps"}
-    assert kinds["patch"] <= {"virtualmachineinstances", "configmaps"}
+    assert kinds.get("patch", set()) <= {"virtualmachineinstances", "configmaps"}
     assert "forbidden" not in here.scheduler.log()
