@@ -8,7 +8,7 @@ from extender.kubelet.cpuset import from_ids, parse_cpus
 from extender.kubelet.pod import PodDemand
 from tests.kernel.backends import Backend
 from tests.kernel.rows import answer, ask_of, place, row_of
-from tests.kubelet.test_decision_table import ROWS, Row, Step
+from tests.kubelet.decision_rows import ROWS, Row, Step
 
 #: Rows end with a refusal or not; which of our codes says it best.
 REFUSALS = {

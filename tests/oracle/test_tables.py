@@ -7,8 +7,8 @@ import pytest
 
 from extender.kubelet.facts_json import config_to_json, machine_to_json
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
+from tests.kubelet.decision_rows import NINE, ROWS, Row, Step
 from tests.kubelet.nodes import DEVICE, B, config
-from tests.kubelet.test_decision_table import NINE, ROWS, Row, Step
 from tests.kubelet.test_merge import COLUMNS, REFUSE, VECTORS, device_hints
 from tests.oracle.process import Oracle
 
