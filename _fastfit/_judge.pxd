@@ -10,15 +10,12 @@ from _fastfit._hints cimport Offer, nobody_cares, one_zone, preferred_mask, surv
 from _fastfit._memory cimport memory_allocate, sum_over
 from _fastfit._types cimport (
     Answer, Ask, BEST_EFFORT, Books, CPU_MANAGER_NOT_STATIC, Columns, DEVICE_ZONE_SHORT, Detail, FIRST_REFUSED, FITS,
-    INIT_CONTAINER_CPUS, MEMORY_GROUP_CONFLICT, NEVER_FITS_ZONE, NODE_CPU_SHORT, NONE, NO_PAGES_OF_SIZE,
+    INIT, INIT_CONTAINER_CPUS, MEMORY_GROUP_CONFLICT, NEVER_FITS_ZONE, NODE_CPU_SHORT, NONE, NO_PAGES_OF_SIZE,
     OPTIONS_UNDECIDED, Part, Row, SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED,
     ZONE_CPU_SHORT, lowest, next_mask, popcount,
 )
 
-cdef enum:
-    APP = 2
-    INIT = 0
-
+# What admit_lone() says where it cannot tell.
 cdef enum:
     OPEN = -1
 

@@ -5,7 +5,7 @@ from cpython.mem cimport PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from _fastfit._types cimport Ask, Columns, MEMORIES, NONE, Part, RESOURCES, Row, ZONES, Zone
+from _fastfit._types cimport Ask, Columns, INIT, MEMORIES, NONE, Part, RESOURCES, Row, ZONES, Zone
 
 
 # Names that any zone lists, sorted: (memory, devices, pages, page sizes of the node).
@@ -17,10 +17,6 @@ cdef inline tuple schema_of(row):
         if zone.pages_free is not None:
             pages.update(zone.pages_free)
     return tuple(sorted(memory)), tuple(sorted(devices)), tuple(sorted(pages)), row.page_sizes
-
-
-cdef enum:
-    INIT = 0
 
 
 cdef inline void fill_sockets(Row *packed, row):

@@ -94,6 +94,10 @@ cdef struct Row:
     int32_t *device_free
     int32_t *distance
 
+# The kind of a regular init container, see model.ContainerAsk.
+cdef enum:
+    INIT = 0
+
 # A container's request. Resources are indexes into the ask's sorted names.
 cdef struct Part:
     int32_t kind

@@ -52,9 +52,10 @@ def _by_cells(topology: HostTopology, placed: Admitted, guest: Guest, cells: int
     size = made_for(guest.size, len(place.cpus))
     domain = boot(topology, place.cpus, size)
     # libvirt lets no guest into more zones than it has cells: then part of it was plugged since, and memory does not
-    # follow. What moved in was smaller.
-    while isinstance(domain, Domain) and 0 < cells < len(domain.memnodes) and size.sockets > 1:
-        size = replace(size, sockets=size.sockets - 1)
+    # follow. What moved in ended before the first vCPU in a zone too many.
+    while isinstance(domain, Domain) and 0 < cells < len(domain.cells) and size.sockets > 1:
+        beyond = sorted(cell.cpus[0] for cell in domain.cells)[cells]
+        size = replace(size, sockets=min(max(beyond // size.socket_vcpus, 1), size.sockets - 1))
         domain = boot(topology, place.cpus, size)
     if isinstance(domain, GuestError):
         return None

@@ -15,9 +15,6 @@ from extender.state.sharing import Shared
 
 __all__ = ["Former", "Kept", "Trust", "outdated"]
 
-#: VMs that are remembered of each ConfigMap: as many as it holds.
-_MOST_KEPT = MOST
-
 
 class Trust(IntEnum):
     """How a layout is known."""
@@ -44,7 +41,7 @@ class Former:
     """Last layouts, and which of them have to be written."""
 
     def __init__(self) -> None:
-        #: by ConfigMap, "" for UIDs without one: VMs, the one that ran last at the end
+        #: by ConfigMap, "" for UIDs without one: as many VMs as it holds, the one that ran last at the end
         self._kept: dict[str, OrderedDict[str, Kept]] = {shard: OrderedDict() for shard in (*SHARDS, "")}
         #: by ConfigMap: VMs whose entry is to be looked at
         self._waiting: dict[str, dict[str, None]] = {shard: {} for shard in SHARDS}
@@ -61,7 +58,7 @@ class Former:
         before, kept = known.get(owner), _KEPT.one(Kept(split, trust))
         known[owner] = kept
         known.move_to_end(owner)
-        if len(known) > _MOST_KEPT:
+        if len(known) > MOST:
             gone, _ = known.popitem(last=False)
             self._waiting.get(shard, {}).pop(gone, None)
         if starts or kept != before:
@@ -71,7 +68,7 @@ class Former:
         """A ConfigMap states this of a VM: believed where this process has seen nothing."""
         known = self._kept[shard_of(owner)]
         kept = known.get(owner)
-        if kept is None and len(known) >= _MOST_KEPT:
+        if kept is None and len(known) >= MOST:
             return
         if kept is None or kept.trust is Trust.READ:
             known[owner] = _KEPT.one(Kept(split, Trust.READ))

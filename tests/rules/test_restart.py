@@ -117,7 +117,7 @@ def test_a_migration_keeps_the_cells_of_this_run() -> None:
 
 def test_memory_of_former_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """VMs are not watched, so the one whose last boot is longest ago is forgotten."""
-    monkeypatch.setattr(former, "_MOST_KEPT", 2)
+    monkeypatch.setattr(former, "MOST", 2)
     cluster = ran("even")
     for name, vm in (("first", "other"), ("again", "db"), ("third", "more")):
         cluster.put(Source.VMIS, owned(name, vm))

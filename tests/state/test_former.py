@@ -74,7 +74,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each ConfigMap the VM that was seen longest ago goes, and is not written; what is only stated takes no other's
     place.
     """
-    monkeypatch.setattr(former, "_MOST_KEPT", 3)
+    monkeypatch.setattr(former, "MOST", 3)
     kept = Former()
     kept.see(uid(1), (8,), Trust.KNOWN)
     kept.see(uid(2), (8,), Trust.KNOWN)
