@@ -1,8 +1,7 @@
 """A fit, compiled: the contract is that of the twin in _fit_py.py, value for value.
 
-A fit walks the names of a request, finds each row by the name that followed last time (kube-scheduler's order hardly
-changes) or by hash, and judges it unless the query still has its answer. Nothing in these loops touches a Python
-object.
+A fit walks the names of a request, finds each row (_follow.pxd), and judges it unless the query still has its answer.
+Nothing in these loops touches a Python object.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -10,6 +9,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from _fastfit._follow cimport following, learn
 from _fastfit._judge cimport judge
 from _fastfit._layouts cimport alike, is_uneven, number_layouts, settle_layouts
 from _fastfit._names cimport CODES, ENFORCE, KEEP, KEPT, NOBODY, Name, RANKED, SURVIVES, Tally, action_on, count, rank
@@ -31,18 +31,6 @@ cdef enum:
     NODE_NOT_SEEN = 1
     TOP_OF_ENTRIES = 100
     AHEAD = 3                   # names between a prefetched row and its use
-
-
-cdef inline bint _is_name(const Cursor *cursor, const Slot *slot) noexcept nogil:
-    """Whether the literal at the cursor spells the slot's name, letter by letter."""
-    return (
-        slot.row != NULL
-        and slot.plain
-        and cursor.at + slot.length + 2 <= cursor.length
-        and cursor.text[cursor.at] == 0x22
-        and cursor.text[cursor.at + 1 + slot.length] == 0x22
-        and not memcmp(cursor.text + cursor.at + 1, slot.name, slot.length)
-    )
 
 
 cdef class Fit:
@@ -96,7 +84,7 @@ cdef class Fit:
         cdef Slot *slots = table.slots.slot
         cdef Cursor cursor
         cdef Name *name
-        cdef int32_t number, last = NOWHERE
+        cdef int32_t number, ahead, last = NOWHERE, aside = NOWHERE
         unseen = set()
         cursor.text = <const uint8_t *>PyBytes_AS_STRING(self._text)
         cursor.length = PyBytes_GET_SIZE(self._text)
@@ -119,18 +107,21 @@ cdef class Fit:
             name = self._next()
             name.start = <uint32_t>cursor.at
             name.spelled = <const char *>cursor.text + cursor.at + 1
-            number = slots[last].next if last != NOWHERE else table.slots.first
-            if number >= 0 and slots[number].next >= 0:
-                prefetch(slots[slots[number].next].row)
-            if number >= 0 and _is_name(&cursor, &slots[number]):
+            number = following(&cursor, &table.slots, last)
+            if number == NOWHERE and aside != NOWHERE:
+                number = following(&cursor, &table.slots, aside)
+                if number != NOWHERE:
+                    aside = last
+            if number == NOWHERE:
+                number = self._resolve(&cursor, name, unseen)
+                learn(&table.slots, last, number)
+                aside = last
+            else:
                 name.spelled_length = slots[number].length
                 cursor.at += slots[number].length + 2
-            else:
-                number = self._resolve(&cursor, name, unseen)
-                if last != NOWHERE:
-                    slots[last].next = number
-                else:
-                    table.slots.first = number
+                ahead = slots[number].next
+                if 0 <= ahead < table.slots.top and self._query.answers[ahead].stamp != slots[ahead].stamp:
+                    prefetch(slots[ahead].row)
             name.length = <uint32_t>(cursor.at - name.start)
             name.slot = number
             name.overruled = name.layout = 0
@@ -209,20 +200,16 @@ cdef class Fit:
 
     cdef inline void _answer(self, Name *name) noexcept:
         """The verdict of one name, from the query if its row did not change."""
-        cdef Slot *slot
-        cdef Answer *answer
+        cdef const Answer *answer
         if name.slot == NOWHERE:
             name.code = <uint8_t>self._query.ask.code if self._query.ask.code else NODE_NOT_SEEN
             name.key = name.mask = name.cells = 0
             name.mode, name.on_unknown = self._unseen_mode, action_on(self._unseen_actions, name.code)
             return
-        slot = &self._table.slots.slot[name.slot]
-        answer = &self._query.answers[name.slot]
-        if answer.stamp != slot.stamp:
-            judge(slot.row, self._query.ask, &self._query.columns[slot.row.schema], self._table.scratch, answer, NULL)
-            answer.stamp = slot.stamp
+        answer = judged(self._table, self._query, name.slot)
         name.code, name.key, name.mask, name.cells = answer.code, answer.key, answer.mask, answer.cells
-        name.mode, name.on_unknown = slot.mode, action_on(slot.actions, name.code)
+        name.mode = self._table.slots.slot[name.slot].mode
+        name.on_unknown = action_on(self._table.slots.slot[name.slot].actions, name.code)
         self.uneven |= is_uneven(name)
 
     # --- changing the answer ---------------------------------------------------------------------------
@@ -427,22 +414,35 @@ cdef class Fit:
 def fitting(Table table not None, Query query not None, int32_t start, int32_t limit):
     """Judge rows where they lie; see the twin. What fits know of names is not touched: requests go on as fast."""
     cdef int64_t number, end, found = 0
-    cdef Slot *slot
-    cdef Answer *answer
     if query.table is not table:
         raise ValueError("the query is of another table")
     query.extend(table)
     end = min(<int64_t>max(start, 0) + max(limit, 1), <int64_t>table.slots.capacity)
     for number in range(max(start, 0), end):
-        slot = &table.slots.slot[number]
-        if slot.row == NULL:
-            continue
-        answer = &query.answers[number]
-        if answer.stamp != slot.stamp:
-            judge(slot.row, query.ask, &query.columns[slot.row.schema], table.scratch, answer, NULL)
-            answer.stamp = slot.stamp
-        found += answer.code == FITS
+        if table.slots.slot[number].row != NULL:
+            found += judged(table, query, <int32_t>number).code == FITS
     return found, end if end < table.slots.capacity else 0
+
+
+def code_on(Table table not None, Query query not None, str name not None):
+    """Judge one row; see the twin."""
+    cdef int32_t number = table.number_of(name)
+    if query.table is not table:
+        raise ValueError("the query is of another table")
+    query.extend(table)
+    if number == NOWHERE:
+        return Code(query.ask.code or NODE_NOT_SEEN)
+    return Code(judged(table, query, number).code)
+
+
+# The verdict on a slot in use: the query's, if the row did not change.
+cdef inline const Answer *judged(Table table, Query query, int32_t number) noexcept:
+    cdef Slot *slot = &table.slots.slot[number]
+    cdef Answer *answer = &query.answers[number]
+    if answer.stamp != slot.stamp:
+        judge(slot.row, query.ask, &query.columns[slot.row.schema], table.scratch, answer, NULL)
+        answer.stamp = slot.stamp
+    return answer
 
 
 cdef object _twice(const Name *name):

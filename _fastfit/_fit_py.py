@@ -94,6 +94,13 @@ class Table:
         found = sum(query.answer(row, stamp).code is Code.Fits for row, stamp in some)
         return found, start + limit if start + limit < len(self._rows) else 0
 
+    def code_on(self, query: Query, name: str) -> Code:
+        """The verdict on one node, as a fit over its name alone gives it; what fits know of names stays."""
+        if query.table is not self:
+            raise ValueError("the query is of another table")
+        row, stamp = self._rows.get(name, (None, 0))
+        return (query.unseen if row is None else query.answer(row, stamp)).code
+
     def fit(self, query: Query, names: bytes) -> "Fit":
         """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
         if query.table is not self:

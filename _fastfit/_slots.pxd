@@ -20,21 +20,23 @@ cdef extern from *:
 
 cdef enum:
     NOWHERE = -1
+    SHORT = 48              # letters of a name that its slot holds itself: requests then touch no row for its name
 
-# `row` NULL: the slot is free and `next` is the next free one. Otherwise `next` is the slot whose name followed this
-# one's last time. `stamp` is the row's. `plain`: the name stands in JSON as it is. `seen` is the number of the last
-# fit that named it.
+# `row` NULL: the slot is free and `next` is the next free one. Otherwise `next` is the slot whose name mostly follows
+# this one's, and `sure` how often it did lately. `stamp` is the row's. `plain`: the name stands in JSON as it is.
+# `seen` is the number of the last fit that named it.
 cdef struct Slot:
     Row *row
     uint64_t stamp
     uint64_t seen
     uint64_t actions
-    const char *name
     uint32_t hash
     int32_t next
     int32_t length
     uint8_t plain
     uint8_t mode
+    uint8_t sure
+    char short_name[SHORT]
 
 # `index` holds slot + 1, 0 where empty; its size is a power of two and at least twice the number of rows.
 cdef struct Slots:
@@ -63,6 +65,13 @@ cdef inline uint32_t hash_name(const char *name, Py_ssize_t length) noexcept nog
     return <uint32_t>(mixed ^ (mixed >> 32))
 
 
+# A slot in use; its name is not terminated.
+cdef inline const char *name_of(const Slot *slot) noexcept nogil:
+    if slot.length <= SHORT:
+        return slot.short_name
+    return slot.row.name
+
+
 cdef inline int32_t find(const Slots *slots, const char *name, Py_ssize_t length) noexcept nogil:
     cdef uint32_t hashed, place
     cdef const Slot *slot
@@ -72,7 +81,7 @@ cdef inline int32_t find(const Slots *slots, const char *name, Py_ssize_t length
     place = hashed & slots.mask
     while slots.index[place]:
         slot = &slots.slot[slots.index[place] - 1]
-        if slot.hash == hashed and slot.length == length and not memcmp(slot.name, name, length):
+        if slot.hash == hashed and slot.length == length and not memcmp(name_of(slot), name, length):
             return slots.index[place] - 1
         place = (place + 1) & slots.mask
     return NOWHERE
@@ -122,17 +131,19 @@ cdef inline bint is_plain(const char *name, Py_ssize_t length) noexcept nogil:
     return True
 
 
-# A slot for a name that has none; reserve() was called.
-cdef inline int32_t insert(Slots *slots, const char *name, Py_ssize_t length) noexcept nogil:
+# A slot for a row whose name has none; reserve() was called.
+cdef inline int32_t insert(Slots *slots, Row *row) noexcept nogil:
     cdef int32_t number = slots.free
     cdef Slot *slot = &slots.slot[number]
     slots.free = slot.next
     slots.top = max(slots.top, number + 1)
-    slot.name = name
-    slot.length = <int32_t>length
-    slot.hash = hash_name(name, length)
-    slot.plain = is_plain(name, length)
+    slot.row = row
+    slot.length = row.name_length
+    memcpy(slot.short_name, row.name, min(row.name_length, SHORT))
+    slot.hash = hash_name(row.name, row.name_length)
+    slot.plain = is_plain(row.name, row.name_length)
     slot.next = NOWHERE
+    slot.sure = 0
     slot.seen = 0
     slots.count += 1
     enter(slots, number)

@@ -11,7 +11,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._names cimport CODES, Name
 from _fastfit._pack cimport fill_columns, pack_ask, pack_row, schema_of
-from _fastfit._slots cimport NOWHERE, Slot, find, insert, remove, reserve
+from _fastfit._slots cimport NOWHERE, Slot, find, insert, name_of, remove, reserve
 from _fastfit._types cimport Answer, BEST_EFFORT, Columns, Row
 
 from _fastfit._demand import derive
@@ -135,7 +135,7 @@ cdef class Table:
         found = []
         for number in range(self.slots.capacity):
             if self.slots.slot[number].row != NULL:
-                found.append(self.slots.slot[number].name[:self.slots.slot[number].length].decode())
+                found.append(name_of(&self.slots.slot[number])[:self.slots.slot[number].length].decode())
         return sorted(found)
 
     def put(self, row):
@@ -159,13 +159,13 @@ cdef class Table:
                 raise
         number = find(&self.slots, packed.name, packed.name_length)
         if number == NOWHERE:
-            number = insert(&self.slots, packed.name, packed.name_length)
+            number = insert(&self.slots, packed)
             self.members += 1
         slot = &self.slots.slot[number]
-        PyMem_Free(slot.row)
-        slot.row = packed
+        if slot.row != packed:
+            PyMem_Free(slot.row)
+            slot.row = packed
         slot.stamp = packed.stamp
-        slot.name = packed.name
         slot.mode = packed.mode
         slot.actions = packed.actions
         self.generation += 1
@@ -196,6 +196,12 @@ cdef class Table:
         from _fastfit._fit import fitting  # as in fit()
 
         return fitting(self, query, start, limit)
+
+    def code_on(self, Query query not None, name):
+        """The verdict on one node; see the twin."""
+        from _fastfit._fit import code_on  # as in fit()
+
+        return code_on(self, query, name)
 
     def fit(self, Query query not None, names):
         """Judge the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""

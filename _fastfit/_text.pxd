@@ -2,7 +2,6 @@
 
 cimport cython
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcpy
 
 cdef enum Problem:
     NO_PROBLEM = 0
@@ -35,16 +34,34 @@ cdef inline bint is_at(const Cursor *cursor, uint8_t byte) noexcept nogil:
     return cursor.at < cursor.length and cursor.text[cursor.at] == byte
 
 
-# Whether one of eight bytes is a quote, a backslash or below 0x20. Borrows may flag a byte above a true hit, never
-# a word without one.
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* Eight bytes of text, the first of them lowest on every machine. */
+    static inline uint64_t fastfit_word(const uint8_t *text) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+    #endif
+        return word;
+    }
+    """
+    uint64_t word_at "fastfit_word" (const uint8_t *text) noexcept nogil
+    int __builtin_ctzll(unsigned long long) noexcept nogil
+
+
+# Flags a quote, a backslash and what is below 0x20 among eight bytes. Borrows may flag a byte above a true hit, never
+# one below; so the lowest flag is true.
 @cython.overflowcheck(False)
-cdef inline bint has_special(uint64_t word) noexcept nogil:
+cdef inline uint64_t special(uint64_t word) noexcept nogil:
     cdef uint64_t ones = 0x0101010101010101ULL
     cdef uint64_t quote = word ^ 0x2222222222222222ULL
     cdef uint64_t slash = word ^ 0x5C5C5C5C5C5C5C5CULL
     return (
         ((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((word - 0x2020202020202020ULL) & ~word)
-    ) & 0x8080808080808080ULL != 0
+    ) & 0x8080808080808080ULL
 
 
 cdef inline int hex_digit(uint8_t byte) noexcept nogil:
@@ -98,7 +115,7 @@ cdef inline bint skip_escape(Cursor *cursor) noexcept nogil:
 # Past the string that begins at the cursor; False with a problem.
 cdef inline bint skip_string(Cursor *cursor) noexcept nogil:
     cdef Py_ssize_t start = cursor.at
-    cdef uint64_t word, seen = 0
+    cdef uint64_t word, flags, seen = 0
     cdef uint8_t byte
     cursor.escaped = cursor.wide = False
     if not is_at(cursor, 0x22):
@@ -106,13 +123,18 @@ cdef inline bint skip_string(Cursor *cursor) noexcept nogil:
         return False
     cursor.at += 1
     while True:
+        flags = 0
         while cursor.at + 8 <= cursor.length:
-            memcpy(&word, cursor.text + cursor.at, 8)
-            if has_special(word):
+            word = word_at(cursor.text + cursor.at)
+            flags = special(word)
+            if flags:
+                # What stands below the flagged byte belongs to the string.
+                seen |= word & ((flags & (~flags + 1)) >> 7) - 1
+                cursor.at += __builtin_ctzll(flags) >> 3
                 break
             seen |= word
             cursor.at += 8
-        while True:
+        while not flags:
             if cursor.at >= cursor.length:
                 cursor.problem = UNFINISHED
                 cursor.at = start
@@ -122,6 +144,7 @@ cdef inline bint skip_string(Cursor *cursor) noexcept nogil:
                 break
             seen |= byte
             cursor.at += 1
+        byte = cursor.text[cursor.at]
         if byte == 0x22:
             cursor.at += 1
             cursor.wide = (seen & 0x8080808080808080ULL) != 0

@@ -155,23 +155,29 @@ class _Counting:
 
     #: Seconds of work at once; with the longest step of all (0.5 ms at 5,000 nodes) it stays below 1 ms.
     SLICE_S: Final = 0.0004
-    #: Seconds from the begin of a round to that of the next, at least.
+    #: Seconds from the begin of a round to that of the next, at least; and the share of all time that rounds may take.
     ROUND_S: Final = 5.0
+    SHARE: Final = 0.005
 
     def __init__(self, numbers: Evacuability) -> None:
         self._numbers = numbers
         self._round: Iterator[None] = iter(())
         self._next_round = 0.0
+        #: seconds of work on the round that is under way, or the last
+        self._worked = 0.0
 
     def slice(self, now: float) -> None:
         """Goes on with the round, or begins one where it is time."""
+        began = at = time.perf_counter()
         if now >= self._next_round and self._is_over():
             self._round = self._numbers.round()
-            self._next_round = now + self.ROUND_S
-        end = time.perf_counter() + self.SLICE_S
+            self._next_round = now + max(self.ROUND_S, self._worked / self.SHARE)
+            self._worked = 0.0
         for _ in self._round:
-            if time.perf_counter() >= end:
+            at = time.perf_counter()
+            if at - began >= self.SLICE_S:
                 break
+        self._worked += at - began
 
     def _is_over(self) -> bool:
         return next(self._round, _OVER) is _OVER

@@ -137,8 +137,7 @@ class Decider:
         dedicated = guest is not None and guest.dedicated
         zoned, installation = self.cluster.zoned_devices, self.cluster.vms.kubevirt
         ask = question_for(pod.demand, role, guest, zoned, dedicated, move, installation=installation).ask
-        fit = self.cluster.table.fit(self.cluster.table.prepare(ask), b'["' + pod.node.encode() + b'"]')
-        return verdict_of(next(iter(fit.counts())))
+        return verdict_of(self.cluster.table.code_on(self.cluster.table.prepare(ask), pod.node))
 
     def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
         """Charges; returns why the node cannot take the pod, though counts say so: the kubelet model refuses it, or the

@@ -11,9 +11,8 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import orjson
-
 from _fastfit import Query
+from _fastfit.codes import Code
 from _fastfit.model import Ask
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import Guest
@@ -194,7 +193,7 @@ class Evacuability:
             total += more
         homes = set()
         for name in (*one.struck, *(name for name in one.homes if name not in one.struck)):
-            if table.fit(query, orjson.dumps([name])).fits:
+            if table.code_on(query, name) is Code.Fits:
                 if name in one.struck:
                     total -= 1
                 else:

@@ -136,14 +136,17 @@ class NodeLedger:
                 self.replay()
             return
         in_order = not self._promised or next(iter(self._promised)) == pod.uid
-        was_promised = self._promised.pop(pod.uid, None) is not None
+        promised = self._promised.pop(pod.uid, None)
         self._held[pod.uid] = pod
-        self._admit(self._base, pod)
+        as_played = in_order and promised is not None and promised.demand == pod.demand
+        if as_played and not self._promised:
+            # It was the only promise: what was played for it is what the node holds now.
+            self._base = self._view
+        else:
+            self._admit(self._base, pod)
         self._start(pod)
-        if not (in_order and was_promised):
+        if not as_played:
             self._play_promises()
-        elif not self._promised:
-            self._view = self._base
 
     def promise(self, pod: PodEntry) -> Answer | None:
         """The pod is expected here. Returns the model's answer; a refused pod is not kept."""

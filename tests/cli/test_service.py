@@ -1,5 +1,6 @@
 """The running parts between the ports and the picture: readiness, outcomes, and the configuration file."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,31 @@ def test_a_slice_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("extender.cli.service.time.perf_counter", lambda: next(times))
     _Counting(Endless()).slice(0.0)  # type: ignore[arg-type]
     assert next(steps) == 3
+
+
+def test_a_long_round_is_followed_by_a_long_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds take half a percent of all time, however much there is to count."""
+    begun = []
+
+    class Long:
+        summary = None
+
+        def round(self) -> Any:
+            begun.append(clock[0])
+            yield from range(100)
+
+    ticks = itertools.count()
+    clock = [0.0]
+    monkeypatch.setattr("extender.cli.service.time.perf_counter", lambda: next(ticks) * 0.001)
+    counting = _Counting(Long())  # type: ignore[arg-type]
+    for second in range(100):
+        clock[0] = float(second)
+        for _ in range(200):
+            counting.slice(clock[0])
+    assert begun[:2] == [0, 5]
+    rests = [after - before for before, after in itertools.pairwise(begun[1:])]
+    assert len(rests) > 2
+    assert all(20 <= rest <= 21 for rest in rests), "a round takes 0.1 s of work"
 
 
 def test_watches_are_counted() -> None:

@@ -1,6 +1,7 @@
 """The table, a fit over its rows, and the replies."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -374,6 +375,46 @@ def test_a_shortlist_keeps_the_best_and_what_is_not_enforced(backend: Backend) -
     assert fit.survivors == 3
     assert fit.best() == best
     assert [entry["Host"] for entry in json.loads(fit.score_reply())] == ["n0", "n1"]
+
+
+def test_names_in_mixed_runs(backend: Backend) -> None:
+    """kube-scheduler's runs of nodes come mixed, otherwise in every call; nodes come and go, and names may be long."""
+    chance = random.Random(11)
+    long = "x" * 60
+    known = [f"n{number:03}{long if number % 5 == 0 else ''}" for number in range(200)]
+    free = {name: chance.randrange(9) for name in known}
+    table = backend.table(*(row([zone(0, cpus)], name=name) for name, cpus in free.items()))
+    query = table.prepare(FOUR)
+    for _ in range(60):
+        name = chance.choice(known)
+        if free.pop(name, None) is not None:
+            table.drop(name)
+        else:
+            free[name] = chance.randrange(9)
+            table.put(row([zone(0, free[name])], name=name))
+        runs = [[each for each in known[at : at + 50] if chance.random() < 0.9] for at in range(0, 200, 50)]
+        asked = []
+        while runs:
+            run = chance.choice(runs[:2])
+            asked += [run.pop(0)] if run else []
+            runs = [each for each in runs if each]
+        fit = table.fit(query, names(*asked))
+        expected = {each: Code.Fits if free[each] >= 4 else Code.NodeCpuShort for each in asked if each in free}
+        assert {each.name: each.code for each in fit.entries()} == dict.fromkeys(asked, Code.NodeNotSeen) | expected
+        assert all(table.code_on(query, each) is code for each, code in expected.items())
+
+
+def test_the_verdict_on_one_node(backend: Backend) -> None:
+    """It follows the row, is that of an unseen node where there is none, and leaves what fits know of names."""
+    table = backend.table(row(TIGHT, name="a"), row(FULL, name="b"))
+    query = table.prepare(FOUR)
+    assert [table.code_on(query, name) for name in ("a", "b", "c")] == [Code.Fits, Code.NodeCpuShort, Code.NodeNotSeen]
+    table.put(row(FULL, name="a"))
+    assert table.code_on(query, "a") is Code.NodeCpuShort
+    unreadable = table.prepare(replace(FOUR, ask_code=Code.DemandUnreadable))
+    assert [table.code_on(unreadable, name) for name in ("a", "c")] == [Code.DemandUnreadable] * 2
+    with pytest.raises(ValueError, match="another table"):
+        backend.table().code_on(query, "a")
 
 
 def test_counting_all_rows_in_steps(backend: Backend) -> None:

@@ -37,6 +37,25 @@ def test_the_same_pod_counts_once() -> None:
     assert sum(zone.cpu_free for zone in ledger.held_zones()) == 30 - 8
 
 
+def test_a_bound_promise_holds_what_was_played_for_it() -> None:
+    """A binding as promised leaves what a node has on which the pod was never promised; a pod that changed is played."""
+    promised, bound, other = _ledger(), _ledger(), _entry("b", 8)
+    for ledger in (promised, bound):
+        ledger.hold(_entry("a", 12))
+    promised.promise(other)
+    promised.hold(other)
+    bound.hold(other)
+    assert promised.held_zones() == bound.held_zones()
+    assert promised.answer("uid-b") == bound.answer("uid-b")
+    promised.promise(_entry("c", 4))
+    assert promised.held_zones() == bound.held_zones()
+    grown = _entry("c", 6)
+    promised.hold(grown)
+    assert sum(zone.cpu_free for zone in promised.held_zones()) == 30 - 12 - 8 - 6
+    assert promised.kubelet is not None
+    assert sum(zone.cpu_free for zone in promised.kubelet.counts().zones) == 30 - 12 - 8 - 6
+
+
 def test_a_withdrawn_promise_moves_those_behind_it() -> None:
     """What a later pod gets depends on what the kubelet will really have seen."""
     ledger = _ledger()
