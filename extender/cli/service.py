@@ -1,6 +1,7 @@
 """Puts a running extender together: picture, verbs, metrics, decisions, and the tasks that keep them current."""
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -162,17 +163,16 @@ class _Counting:
     def __init__(self, numbers: Evacuability) -> None:
         self._numbers = numbers
         self._round: Iterator[None] = iter(())
-        self._next_round = 0.0
+        self._began = -math.inf
         #: seconds of work on the round that is under way, or the last
         self._worked = 0.0
 
     def slice(self, now: float) -> None:
         """Goes on with the round, or begins one where it is time."""
         began = at = time.perf_counter()
-        if now >= self._next_round and self._is_over():
+        if now >= self._began + max(self.ROUND_S, self._worked / self.SHARE) and self._is_over():
             self._round = self._numbers.round()
-            self._next_round = now + max(self.ROUND_S, self._worked / self.SHARE)
-            self._worked = 0.0
+            self._began, self._worked = now, 0.0
         for _ in self._round:
             at = time.perf_counter()
             if at - began >= self.SLICE_S:

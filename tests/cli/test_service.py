@@ -190,9 +190,8 @@ def test_a_long_round_is_followed_by_a_long_rest(monkeypatch: pytest.MonkeyPatch
         clock[0] = float(second)
         for _ in range(200):
             counting.slice(clock[0])
-    assert begun[:2] == [0, 5]
-    rests = [after - before for before, after in itertools.pairwise(begun[1:])]
-    assert len(rests) > 2
+    rests = [after - before for before, after in itertools.pairwise(begun)]
+    assert len(rests) > 3
     assert all(20 <= rest <= 21 for rest in rests), "a round takes 0.1 s of work"
 
 
