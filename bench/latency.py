@@ -4,12 +4,15 @@ pair/NxZ: one connection, closed loop, shortlist off; a filter and a prioritize 
 names and a 16 KB pod, half of the nodes fit. Baseline of the same run: two calls of an echo in the same server that
 reads the same bodies and answers as many bytes. The client sends prepared bytes and only looks for the end of the reply.
 pair-short/NxZ: the same as shipped: filter leaves the best nodes of its shortlist, prioritize is asked about those.
+pair-mixed/NxZ: pair-short as kube-scheduler asks: in its own order of nodes, of which two runs come mixed, anew each time.
 open/NxZ: Poisson arrivals, latency from the scheduled time, idle and under 500 watch events a second (p50 and p99).
 kernel/NxZ: the compiled kernel against its plain twin, on asks that it has not seen.
 """
 
 import argparse
 import contextlib
+import itertools
+import math
 import random
 import socket
 import statistics
@@ -25,6 +28,7 @@ from extender.config import Settings
 
 _QUICK = ((500, 2), (5000, 2), (5000, 8))
 _FULL = ((500, 2), (500, 8), (5000, 2), (5000, 8), (15000, 2), (15000, 8))
+_KINDS = ("pair", "pair-short", "pair-mixed")
 _WARM_UP = 20
 _UID = "aaaaaaaa-0000-4000-8000-{:012d}"
 
@@ -85,14 +89,17 @@ def _server(nodes: int, zones: int) -> Iterator[int]:
         process.wait()
 
 
-def _pairs(port: int, nodes: int, zones: int, rounds: int, shortlist: int) -> Row:
+def _pairs(port: int, nodes: int, zones: int, rounds: int, kind: str) -> Row:
     """Pairs and echoes in turn, so that both meet the same machine."""
     client = Client(port)
+    shortlist = 0 if kind == "pair" else Settings().reply.shortlist
     client.call(_request(f"/shortlist/{shortlist}", b""))
     pairs, baselines = [], []
-    first = 1_000_000 if shortlist else 0
-    template = _request("/filter", body(nodes, _UID.format(0)))
+    first = 1_000_000 * _KINDS.index(kind)
+    payload = body(nodes, _UID.format(0))
+    orders = _mixed(payload) if kind == "pair-mixed" else itertools.repeat(payload)
     for number in range(first, first + rounds + _WARM_UP):
+        template = _request("/filter", next(orders))
         filtered = template.replace(_UID.format(0).encode(), _UID.format(number).encode(), 1)
         began = time.perf_counter()
         size = client.call(filtered)
@@ -115,8 +122,27 @@ def _pairs(port: int, nodes: int, zones: int, rounds: int, shortlist: int) -> Ro
             pairs.append(pair)
             baselines.append(baseline)
     ratio = statistics.median(pairs) / statistics.median(baselines)
-    name = f"{'pair-short' if shortlist else 'pair'}/{nodes}x{zones}"
-    return Row(name, statistics.median(pairs) * 1000, "ms", "echo", ratio, spread(pairs))
+    return Row(f"{kind}/{nodes}x{zones}", statistics.median(pairs) * 1000, "ms", "echo", ratio, spread(pairs))
+
+
+def _mixed(payload: bytes) -> Iterator[bytes]:
+    """The body with its names as kube-scheduler sends them: its workers filter chunks of its list side by side."""
+    chance = random.Random(7)
+    head = payload[: payload.rindex(b"[")]
+    names = payload[len(head) + 1 : -2].split(b",")
+    chance.shuffle(names)
+    size = max(1, math.isqrt(len(names)))
+    while True:
+        chunks = [iter(names[at : at + size]) for at in range(0, len(names), size)]
+        order: list[bytes] = []
+        while chunks:
+            chunk = chance.choice(chunks[:2])
+            name = next(chunk, None)
+            if name is None:
+                chunks.remove(chunk)
+            else:
+                order.append(name)
+        yield head + b"[" + b",".join(order) + b"]}"
 
 
 def _array(reply: bytes) -> bytes:
@@ -164,8 +190,7 @@ def main() -> None:
     for nodes, zones in _QUICK if options.quick else _FULL:
         with _server(nodes, zones) as port:
             progress(f"pairs at {nodes} x {zones}")
-            rows.append(_pairs(port, nodes, zones, rounds, 0))
-            rows.append(_pairs(port, nodes, zones, rounds, Settings().reply.shortlist))
+            rows += [_pairs(port, nodes, zones, rounds, kind) for kind in _KINDS]
             if (nodes, zones) == (5000, 2):
                 progress("open loop")
                 rows += _open_loop(port, nodes, zones, 10.0 if options.quick else 20.0, 50.0)
