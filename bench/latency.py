@@ -97,9 +97,11 @@ def _pairs(port: int, nodes: int, zones: int, rounds: int, kind: str) -> Row:
     pairs, baselines = [], []
     first = 1_000_000 * _KINDS.index(kind)
     payload = body(nodes, _UID.format(0))
-    orders = _mixed(payload) if kind == "pair-mixed" else itertools.repeat(payload)
-    for number in range(first, first + rounds + _WARM_UP):
-        template = _request("/filter", next(orders))
+    calls = rounds + _WARM_UP
+    # Made before, for the server would lie idle meanwhile.
+    payloads = list(itertools.islice(_mixed(payload) if kind == "pair-mixed" else itertools.repeat(payload), calls))
+    for number in range(first, first + calls):
+        template = _request("/filter", payloads[number - first])
         filtered = template.replace(_UID.format(0).encode(), _UID.format(number).encode(), 1)
         began = time.perf_counter()
         size = client.call(filtered)
