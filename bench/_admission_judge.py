@@ -16,11 +16,11 @@ from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import machine_from_json
 from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import Admitted, Block, ContainerPlacement
-from extender.kubevirt.domain import Domain, GuestError, unbound_bytes, zone_pages
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.host_topology import host_topology
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, unbound_bytes, zone_pages
+from extender.kubevirt.guest.host_topology import host_topology
+from extender.kubevirt.hugepages import pages_held
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, guest_of
-from extender.kubevirt.physical_pages import pages_held
 
 __all__ = ["Judged", "PageBooks", "Taken", "exclusive_cpus", "fits_sums", "guest_for", "requests_of", "verdicts"]
 

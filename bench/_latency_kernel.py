@@ -8,8 +8,8 @@ from _fastfit import BACKEND, _fit_py
 from _fastfit.model import Ask, CellsAsk, ContainerAsk
 from bench._latency_picture import fill, node_name
 from bench.report import Row, spread
+from extender.cache.cluster import Cluster
 from extender.reasons import wire_texts
-from extender.state.cluster import Cluster
 
 __all__ = ["kernel_row"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from extender.api.objects import Node, NodeResourceTopology, Pod, Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.sample.vms import InstanceType, Vm, launcher_pod, vmi
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 
 __all__ = ["body", "events", "fill", "node_name"]
 

@@ -8,9 +8,9 @@ import msgspec
 from aiohttp import web
 
 from bench._latency_picture import events, fill
-from extender.cli.service import Service
 from extender.config import Settings
 from extender.http.app import SchedulerApp
+from extender.runtime.service import Service
 
 _DECODERS: dict[type, "msgspec.json.Decoder[object]"] = {}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from aiohttp import web
 
 from bench._memory_objects import Templates
-from extender.state.events import Source
+from extender.cache.events import Source
 
 _BATCH = 16
 _BOOKMARK_S = 30.0

@@ -10,12 +10,12 @@ import orjson
 
 from bench._migration_plan import Setting, kubelet, machine
 from extender.api.objects import Node, Pod, Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.kubelet.pod import PodDemand, peak_need, pod_demand
-from extender.kubevirt.moving import MigrationPolicy
+from extender.kubevirt.migration.policy import MigrationPolicy
 from extender.placement.decide import Decider, subject_of
 from extender.reasons import verdict_of
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 
 __all__ = ["CONTESTANTS", "TITLES", "Contestant", "make"]
 

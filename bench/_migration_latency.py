@@ -16,11 +16,11 @@ import msgspec
 from bench._latency_picture import body, fill, node_name
 from bench.report import Row, progress, spread
 from extender.api.objects import Pod, Vmi
-from extender.cli.service import Service
+from extender.cache.events import Source
 from extender.config import Settings
 from extender.placement.evacuable import Evacuability
+from extender.runtime.service import Service
 from extender.sample.vms import InstanceType, Vm, launcher_pod, vmi
-from extender.state.events import Source
 
 __all__ = ["GOAL", "latency_rows"]
 

@@ -14,7 +14,7 @@ from bench._migration_world import Outcome, World
 from extender.api.objects import Pod, PodStatus, Vmi
 from extender.kubelet.pod import pod_demand
 from extender.kubevirt.launcher_pod import Guest, guest_of
-from extender.kubevirt.target_pod import target_pod
+from extender.kubevirt.migration.target_pod import target_pod
 from extender.sample.vms import Vm, launcher_pod, vmi
 
 __all__ = ["Tally", "run"]

@@ -12,12 +12,12 @@ from extender.kubelet.admission import Kubelet
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Refused
-from extender.kubevirt.domain import Domain, GuestError, is_symmetric, zone_pages
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.guest_size import GuestSize
-from extender.kubevirt.host_topology import host_topology
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, is_symmetric, zone_pages
+from extender.kubevirt.guest.host_topology import host_topology
+from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.launcher_pod import COMPUTE
-from extender.kubevirt.target_domain import libvirt_refusal, migrate
+from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 
 __all__ = ["Outcome", "World"]
 

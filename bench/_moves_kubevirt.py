@@ -12,9 +12,9 @@ from bench._admission_judge import guest_for
 from bench._admission_vms import NAMESPACE
 from extender import names
 from extender.api.objects import Pod
-from extender.kubevirt.host_topology import HostTopology
+from extender.kubevirt.guest.host_topology import HostTopology
 from extender.kubevirt.launcher_pod import Guest
-from extender.kubevirt.target_pod import target_pod
+from extender.kubevirt.migration.target_pod import target_pod
 
 __all__ = ["Move", "arrived", "more_sockets", "plug", "runs", "target"]
 

@@ -18,11 +18,11 @@ from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import Refused
-from extender.kubevirt.domain import Domain, GuestError, is_symmetric, local_share
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.host_topology import HostTopology
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, is_symmetric, local_share
+from extender.kubevirt.guest.host_topology import HostTopology
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
-from extender.kubevirt.target_domain import libvirt_refusal, migrate
+from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 from extender.placement.outcomes import Outcome
 
 __all__ = ["CERTAIN_FAILURES", "Judgement", "Vm", "World", "cpus_of"]

@@ -23,13 +23,13 @@ from typing import Any
 from _fastfit import BACKEND, LAST_UNKNOWN, Ask, Code, Policy, Row, Scope, Table
 from bench.report import Row as Line
 from bench.report import progress, show, spread, write
+from extender.cache.nodes.zone_rows import zone_rows
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted
-from extender.kubevirt.ask import ask_of
+from extender.kubevirt.demand import ask_of
 from extender.kubevirt.launcher_pod import PodRole
 from extender.reasons import wire_texts
-from extender.state.books import zone_rows
 from tests import replay
 from tests.cluster.build import DEFAULT_VERSION, RELEASES
 from tests.kubelet.nodes import DEVICE, config, container, machine, parse_config, parse_machine, pod

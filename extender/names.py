@@ -19,13 +19,13 @@ MACHINE_ANNOTATION: Final = f"{PREFIX}/machine"
 #: Annotation of a VM (copied by KubeVirt to its pods): strict, prefer or off.
 MIGRATION_ANNOTATION: Final = f"{PREFIX}/migration"
 
-#: Annotation of a VirtualMachineInstance, written by us: the guest cells that it booted with (kubevirt/cells_record.py).
+#: Annotation of a VirtualMachineInstance, written by us: the guest cells that it booted with (kubevirt/migration/cells_annotation.py).
 CELLS_ANNOTATION: Final = f"{PREFIX}/guest-cells"
 
 #: The namespace of deploy/, where a kubeconfig does not name another.
 NAMESPACE: Final = "fastfit"
 
-#: The ConfigMaps of the last layouts (kubevirt/layout_record.py): this, then the first digit of the VM's UID.
+#: The ConfigMaps of the last layouts (cache/vms/layout_entry.py): this, then the first digit of the VM's UID.
 LAYOUTS_CONFIG_MAP: Final = "fastfit-layouts-"
 
 #: Label of a namespace whose VMs the opt-in policy hands to our scheduler.

@@ -22,8 +22,8 @@ import yaml
 
 from extender import names
 from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.cache.events import Record, Sink, Source
 from extender.errors import SnapshotError
-from extender.state.events import Record, Sink, Source
 
 __all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
 

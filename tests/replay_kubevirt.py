@@ -15,10 +15,10 @@ from typing import Any
 from extender.api.quantity import milli
 from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.domain import Domain, GuestError
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.guest_size import GuestSize, IoThreadsPolicy, io_thread_count
-from extender.kubevirt.target_domain import libvirt_refusal, migrate
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError
+from extender.kubevirt.guest.size import GuestSize, IoThreadsPolicy, io_thread_count
+from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 
 __all__ = ["cases", "cpus_of", "predict", "replay", "size_of"]
 

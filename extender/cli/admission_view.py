@@ -9,10 +9,10 @@ from extender import names
 from extender.cli.tables import Cell, Column, Paper, clean, render, wrap
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.cpuset import format_cpus, from_ids
-from extender.kubelet.explain import amount_text
 from extender.kubelet.facts_json import config_to_json
 from extender.kubelet.model import KubeletConfig
 from extender.kubelet.pod import PodDemand
+from extender.kubelet.refusal_text import amount_text
 from extender.kubelet.results import Admitted, Block, ContainerPlacement, Refused
 from extender.kubelet.trace import Answer, Asked, Decided, Failed, Step, Took
 

@@ -11,11 +11,10 @@ import click
 
 from extender.api.objects import Pod
 from extender.cli.admission_view import Admission, NodeFacts, as_json, as_text
+from extender.cli.cluster import cluster_of, open_snapshot
 from extender.cli.exits import Exit, epilog
 from extender.cli.node_files import stated_kubelet
 from extender.cli.picking import pick_pod
-from extender.cli.picture import cluster_of, open_snapshot
-from extender.cli.settings import settings_for
 from extender.cli.tables import paper_for
 from extender.errors import BadObject, FastfitError, SnapshotError
 from extender.kubelet.admission import Kubelet
@@ -24,6 +23,7 @@ from extender.kubelet.results import Refused
 from extender.kubelet.trace import Step
 from extender.kubelet.versions import NEWEST, OLDEST
 from extender.reasons import REASONS
+from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot, read
 
 __all__ = ["admit"]

@@ -1,24 +1,17 @@
 """Shows a PodAnswer: the table of nodes, the arithmetic behind refusals, and JSON for programs."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
-
-import orjson
 
 from _fastfit.codes import Code
-from extender import names
 from extender.api.quantity import whole
 from extender.cli.tables import Cell, Column, Paper, clean, render, wrap
 from extender.errors import BadObject
 from extender.placement.answers import NodeAnswer, PodAnswer
 from extender.reasons import REASONS
 
-__all__ = ["ANSWER_KIND", "any_node_left", "as_json", "details", "summary"]
-
-ANSWER_KIND = "FastfitAnswer"
+__all__ = ["any_node_left", "details", "summary"]
 
 _COLOURS = {"fits": "green", "unknown": "yellow", "refused": "red"}
 _HUGEPAGES = "hugepages-"
@@ -160,23 +153,3 @@ def _size(amount: int) -> str:
             count, rest = divmod(amount, unit)
             return f"{count}{suffix}" if not rest or count >= 100 else f"{amount * 10 // unit / 10:g}{suffix}"
     return str(amount or "")
-
-
-def as_json(answer: PodAnswer) -> bytes:
-    """The answer as one JSON object, camelCase as the API's objects are; what the pod is stands under `role`."""
-    fields = _camel(answer)
-    head = {"apiVersion": names.API_VERSION, "kind": ANSWER_KIND, "role": fields.pop("kind")}
-    return orjson.dumps(head | fields, option=orjson.OPT_INDENT_2)
-
-
-def _camel(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {_camel_name(field.name): _camel(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, list | tuple):
-        return [_camel(item) for item in value]
-    return value
-
-
-def _camel_name(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

@@ -3,8 +3,8 @@
 import click
 
 from extender.cli.exits import epilog
-from extender.cli.settings import load_settings
 from extender.cli.tables import clean
+from extender.runtime.settings import load_settings
 
 __all__ = ["check_config"]
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import click
 
 from extender.cli.answer_view import summary
+from extender.cli.cluster import cluster_of
 from extender.cli.exits import epilog
-from extender.cli.picture import cluster_of
 from extender.cli.serve import make_server
-from extender.cli.service import Service
 from extender.cli.tables import Paper, paper_for
 from extender.config import Reply, Settings
 from extender.http.address import Address, parse
 from extender.http.server import BIND_FLAG, stop_on_signals
 from extender.observe.logs import setup
 from extender.placement.explain import explain
+from extender.runtime.service import Service
 from extender.snapshot import Snapshot, read
 
 __all__ = ["demo"]

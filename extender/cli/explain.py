@@ -6,13 +6,14 @@ from pathlib import Path
 import click
 
 from extender.api.objects import Pod
-from extender.cli.answer_view import any_node_left, as_json, details, summary
+from extender.cli.answer_view import any_node_left, details, summary
+from extender.cli.cluster import cluster_of, open_snapshot
 from extender.cli.exits import Exit, epilog
 from extender.cli.picking import pick_pod
-from extender.cli.picture import cluster_of, open_snapshot
-from extender.cli.settings import settings_for
 from extender.cli.tables import paper_for
+from extender.placement.answer_json import as_json
 from extender.placement.explain import explain as explain_pod
+from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot, read_pod
 
 __all__ = ["explain"]

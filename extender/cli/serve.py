@@ -10,23 +10,23 @@ import structlog
 
 import _fastfit
 from extender import __version__
+from extender.cache.events import Source
 from extender.cli.exits import epilog
-from extender.cli.reload import ConfigFile
-from extender.cli.service import Service, WatchCounter
-from extender.cli.settings import load_settings, settings_for
 from extender.config import Settings
 from extender.http.address import Address, parse
 from extender.http.health import Health
 from extender.http.server import BIND_FLAG, OPS_BIND_FLAG, Server, stop_on_signals
+from extender.kubeapi.credentials import find
+from extender.kubeapi.transport import KubeTransport
 from extender.observe.logs import setup
+from extender.persist.guest_cells import CellsWriter
+from extender.persist.last_layouts import LayoutKeeper
+from extender.runtime.reload import ConfigFile
+from extender.runtime.service import Service, WatchCounter
+from extender.runtime.settings import load_settings, settings_for
 from extender.snapshot import Snapshot, read
-from extender.state.events import Source
-from extender.watch.credentials import find
-from extender.watch.keeper import LayoutKeeper
-from extender.watch.sources import Need
-from extender.watch.transport import KubeTransport
+from extender.watch.kinds import Need
 from extender.watch.watcher import Watcher
-from extender.watch.writer import CellsWriter
 
 __all__ = ["make_server", "serve", "serve_snapshot"]
 

@@ -2,11 +2,11 @@
 
 import click
 
+from extender.cli.cluster import about
 from extender.cli.exits import epilog
-from extender.cli.live import take
-from extender.cli.picture import about
-from extender.cli.settings import load_settings, to_json
 from extender.cli.tables import clean
+from extender.runtime.live import take
+from extender.runtime.settings import load_settings, to_json
 from extender.snapshot import write
 
 __all__ = ["snapshot"]

@@ -7,23 +7,23 @@ from dataclasses import replace
 import click
 
 from extender.api.objects import Pod
-from extender.cli.answer_view import as_json
+from extender.cache.cluster import Cluster
+from extender.cache.nodes.synthetic_machine import page_bytes
+from extender.cache.pods.pod import is_over
+from extender.cli.cluster import cluster_of, open_snapshot
 from extender.cli.exits import Exit, epilog
 from extender.cli.picking import pick_pod
-from extender.cli.picture import cluster_of, open_snapshot
-from extender.cli.settings import settings_for
 from extender.cli.tables import Cell, Column, Paper, clean, paper_for, render, wrap
 from extender.errors import SnapshotError
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import controlling_vmi, is_launcher
-from extender.kubevirt.target_pod import target_pod
+from extender.kubevirt.migration.target_pod import target_pod
+from extender.placement.answer_json import as_json
 from extender.placement.answers import EvacuableAnswer, NodeAnswer, PodAnswer
 from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
-from extender.state.canonical import page_bytes
-from extender.state.cluster import Cluster
-from extender.state.pods import is_over
+from extender.runtime.settings import settings_for
 
 __all__ = ["targets"]
 

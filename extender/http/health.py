@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from extender.observe.runtime import LoopPulse
+from extender.observe.process import LoopPulse
 
 __all__ = ["Health"]
 

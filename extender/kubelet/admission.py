@@ -14,11 +14,11 @@ from extender.kubelet.cpu_manager import CpuManager
 from extender.kubelet.cpu_topology import shared_topology
 from extender.kubelet.cpuset import MAX_CPU, bits, format_cpus, from_ids
 from extender.kubelet.devices import DeviceManager
-from extender.kubelet.explain import Ground, ZoneCpus, no_common_zones, outlook
 from extender.kubelet.managers import HintLists, Managers
 from extender.kubelet.memory_manager import MemoryBlock, MemoryManager
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
+from extender.kubelet.refusal_text import Ground, ZoneCpus, no_common_zones, outlook
 from extender.kubelet.results import TOPOLOGY, Admitted, Block, ContainerPlacement, Failure, Refused
 from extender.kubelet.topology_manager import NO_AFFINITY, Affinity, Hints, ResourceHints, TopologyManager
 from extender.kubelet.trace import Decided, Failed, ManagerName, Trace, asked, decided, took

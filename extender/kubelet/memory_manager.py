@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from extender.kubelet.cpuset import bits, from_ids
-from extender.kubelet.explain import amount_text
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand, peak_need
+from extender.kubelet.refusal_text import amount_text
 from extender.kubelet.results import Failure, unexpected
 from extender.kubelet.topology_manager import Affinity, Hints, ResourceHints
 

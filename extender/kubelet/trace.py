@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from extender.kubelet.cpuset import bits, format_cpus
-from extender.kubelet.explain import amount_text, why_width
 from extender.kubelet.managers import HintLists, Managers
 from extender.kubelet.pod import ContainerDemand, PodDemand
+from extender.kubelet.refusal_text import amount_text, why_width
 from extender.kubelet.results import Block, ContainerPlacement, Failure
 from extender.kubelet.topology_manager import Affinity, ResourceHints
 

@@ -8,7 +8,7 @@ no maximum is set at all; and where changes wait for a restart (vmRolloutStrateg
 from collections.abc import Mapping
 
 from extender import names
-from extender.kubevirt.guest_size import GuestSize
+from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.installation import Installation
 
 __all__ = ["default_max_sockets", "hotplug_words"]

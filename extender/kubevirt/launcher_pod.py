@@ -11,7 +11,7 @@ from extender import names
 from extender.api.objects import Owner, Pod, Vmi
 from extender.api.quantity import whole
 from extender.errors import BadObject
-from extender.kubevirt.guest_size import GuestSize
+from extender.kubevirt.guest.size import GuestSize
 
 __all__ = [
     "COMPUTE",

@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 
 from _fastfit.codes import Code
 from extender.names import METRIC_PREFIX
-from extender.observe.runtime import GcPauses, LoopPulse, PlainHistogram
+from extender.observe.process import GcPauses, LoopPulse, PlainHistogram
 from extender.placement.evacuable import Evacuable
 from extender.reasons import verdict_of
 from extender.watch.status import SourceStatus, State

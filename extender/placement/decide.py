@@ -8,16 +8,16 @@ from _fastfit import Fit
 from _fastfit.codes import Code
 from extender import names
 from extender.api.objects import Pod
+from extender.cache.cluster import Cluster
+from extender.cache.pods.attempt import attempt_of
+from extender.cache.pods.pod import PodEntry, entry_of
 from extender.kubelet.results import Refused
-from extender.kubevirt.ask import Question, devices_of, question_for, question_of
-from extender.kubevirt.cells_record import cells_in
+from extender.kubevirt.demand import Question, devices_of, question_for, question_of
 from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
-from extender.kubevirt.moving import Move, policy_of
+from extender.kubevirt.migration.cells_annotation import cells_in
+from extender.kubevirt.migration.policy import Move, policy_of
 from extender.placement.winner import move_refusal
 from extender.reasons import verdict_of
-from extender.state.attempts import attempt_of
-from extender.state.cluster import Cluster
-from extender.state.pods import PodEntry, entry_of
 
 __all__ = ["Decider", "Subject", "move_of", "subject_of"]
 

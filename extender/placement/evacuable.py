@@ -14,13 +14,13 @@ from typing import Final
 from _fastfit import Query
 from _fastfit.codes import Code
 from _fastfit.model import Ask
+from extender.cache.cluster import Cluster
+from extender.cache.pods.pod import PodEntry
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import Guest
-from extender.kubevirt.moving import BootCells
+from extender.kubevirt.migration.policy import BootCells
 from extender.placement.answers import EvacuableAnswer
 from extender.placement.running import is_at_home, target_of
-from extender.state.cluster import Cluster
-from extender.state.pods import PodEntry
 
 __all__ = ["BUCKETS", "Evacuability", "Evacuable"]
 

@@ -11,21 +11,21 @@ from _fastfit import Cell, Entry, Fit
 from _fastfit.codes import Code
 from _fastfit.explain import explain as explain_counts
 from extender.api.objects import Pod
+from extender.cache.cluster import Cluster
+from extender.cache.nodes.node import NodeState
+from extender.cache.nodes.synthetic_machine import page_bytes
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
-from extender.kubevirt.cpu_request import pinned_cpus
 from extender.kubevirt.devices import immovable
+from extender.kubevirt.guest.cpu_request import pinned_cpus
 from extender.kubevirt.hotplug import hotplug_words
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
-from extender.kubevirt.moving import MigrationPolicy, Move
+from extender.kubevirt.migration.policy import MigrationPolicy, Move
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import Decider, Subject, subject_of
 from extender.placement.outcomes import Mover, mover_of
 from extender.reasons import REASONS, verdict_of
-from extender.state.canonical import page_bytes
-from extender.state.cluster import Cluster
-from extender.state.node import NodeState
 
 __all__ = ["amount_words", "explain", "explain_subject"]
 

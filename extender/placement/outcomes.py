@@ -10,19 +10,19 @@ from enum import StrEnum
 from _fastfit.codes import Code
 from extender import names
 from extender.api.objects import Pod
+from extender.cache.cluster import Cluster
+from extender.cache.nodes.node import NodeState
+from extender.cache.vms.guest_cells import boot_domain
 from extender.kubelet.results import Admitted
 from extender.kubevirt.devices import immovable
-from extender.kubevirt.domain import Domain, GuestError, is_symmetric, local_share, unbound_bytes, zone_pages
-from extender.kubevirt.guest_cells import boot
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, is_symmetric, local_share, unbound_bytes, zone_pages
 from extender.kubevirt.launcher_pod import COMPUTE, controlling_vmi
-from extender.kubevirt.moving import running_domain
-from extender.kubevirt.target_domain import libvirt_refusal, migrate
+from extender.kubevirt.migration.policy import running_domain
+from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 from extender.placement.answers import MigrationAnswer
 from extender.placement.decide import Subject
 from extender.reasons import REASONS, verdict_of
-from extender.state.cluster import Cluster
-from extender.state.layouts import boot_domain
-from extender.state.node import NodeState
 
 __all__ = ["Mover", "Outcome", "mover_of", "source_node"]
 

@@ -1,17 +1,17 @@
 """A VM that runs, found by its name, and the target that KubeVirt would make to migrate it now.
 
 The picture keeps no pod objects; what a target's zones depend on is in the entry of the pod that runs the VM. The same
-target as made of the pod itself (kubevirt/target_pod.py), but for volumes, selectors and whatever else zones ignore.
+target as made of the pod itself (kubevirt/migration/target_pod.py), but for volumes, selectors and whatever else zones ignore.
 """
 
 from extender import names
 from extender.api.objects import Meta, Owner, Pod, PodStatus
-from extender.kubevirt.ask import question_for
+from extender.cache.cluster import Cluster
+from extender.cache.pods.pod import PodEntry
+from extender.kubevirt.demand import question_for
 from extender.kubevirt.launcher_pod import PodRole
-from extender.kubevirt.target_pod import target_demand
+from extender.kubevirt.migration.target_pod import target_demand
 from extender.placement.decide import Subject, move_of
-from extender.state.cluster import Cluster
-from extender.state.pods import PodEntry
 
 __all__ = ["find_vm", "is_at_home", "target_of"]
 

@@ -5,12 +5,12 @@ core and spare CPUs, the zones of the vCPUs can differ from what counts say.
 """
 
 from _fastfit.codes import Code
+from extender.cache.nodes.node import NodeState
 from extender.kubelet.results import Admitted
-from extender.kubevirt.domain import GuestError, GuestFault, is_symmetric
+from extender.kubevirt.guest.domain import GuestError, GuestFault, is_symmetric
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
-from extender.kubevirt.moving import MigrationPolicy, Move, running_domain
-from extender.kubevirt.target_domain import libvirt_refusal, migrate
-from extender.state.node import NodeState
+from extender.kubevirt.migration.policy import MigrationPolicy, Move, running_domain
+from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 
 __all__ = ["move_refusal"]
 

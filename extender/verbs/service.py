@@ -1,13 +1,13 @@
 """Both verbs over one cluster, as the HTTP server calls them."""
 
 from _fastfit import ScanError
+from extender.cache.nodes.pools import pools_of
 from extender.config import Settings
 from extender.errors import BadRequest
-from extender.kubevirt.moving import MigrationPolicy
-from extender.state.pools import pools_of
+from extender.kubevirt.migration.policy import MigrationPolicy
 from extender.verbs.call import Context, read
 from extender.verbs.filter import filter_nodes
-from extender.verbs.lack import Lack, lack_of
+from extender.verbs.missing_objects import Lack, lack_of
 from extender.verbs.prioritize import prioritize_nodes
 from extender.verbs.reply import Reply
 

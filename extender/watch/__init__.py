@@ -1,1 +1,1 @@
-"""The async edge: reads the API server and keeps the state's picture of it current."""
+"""Reads the API server and keeps the cache current."""

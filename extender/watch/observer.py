@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from extender.state.events import Source
+from extender.cache.events import Source
 from extender.watch.status import State
 
 __all__ = ["NoObserver", "WatchObserver"]

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from extender.cache.events import Sink
 from extender.errors import ClusterError
-from extender.state.events import Sink
-from extender.watch.collector import collector_paused
-from extender.watch.envelopes import read_page
-from extender.watch.failures import (
+from extender.kubeapi.backoff import Backoff, Pace
+from extender.kubeapi.errors import (
     ApiFailure,
     Forbidden,
     Gone,
@@ -32,12 +31,13 @@ from extender.watch.failures import (
     Silence,
     Unreachable,
 )
+from extender.kubeapi.transport import Transport
+from extender.watch.events import read_page
+from extender.watch.garbage_collector import collector_paused
+from extender.watch.kinds import Kind, Need
 from extender.watch.observer import NoObserver, WatchObserver
-from extender.watch.pace import Backoff, Pace
-from extender.watch.picture import Gathering, Picture
-from extender.watch.sources import Kind, Need
 from extender.watch.status import SourceStatus, State
-from extender.watch.transport import Transport
+from extender.watch.store import Gathering, Picture
 
 __all__ = ["Reflector", "Tuning"]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from extender.state.events import Source
-from extender.watch.sources import Need
+from extender.cache.events import Source
+from extender.watch.kinds import Need
 
 __all__ = ["SourceStatus", "State"]
 

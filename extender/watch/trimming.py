@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from extender.api.objects import Container, Pod, Vmi
+from extender.cache.events import Record
 from extender.names import LAUNCHER_LABEL, LAUNCHER_VALUE, PREFIX
-from extender.state.events import Record
 
 __all__ = ["trimmed"]
 

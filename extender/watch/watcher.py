@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from extender.state.events import Sink, Source
+from extender.cache.events import Sink, Source
+from extender.kubeapi.transport import Transport
+from extender.watch.kinds import KINDS, Need
 from extender.watch.observer import NoObserver, WatchObserver
 from extender.watch.reflector import Reflector, Tuning
-from extender.watch.sources import KINDS, Need
 from extender.watch.status import SourceStatus, State
-from extender.watch.transport import Transport
 
 __all__ = ["Watcher"]
 

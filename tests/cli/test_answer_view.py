@@ -2,8 +2,9 @@
 
 import orjson
 
-from extender.cli.answer_view import any_node_left, as_json, details, summary
+from extender.cli.answer_view import any_node_left, details, summary
 from extender.cli.tables import Paper
+from extender.placement.answer_json import as_json
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 
 GIB = 1024**3

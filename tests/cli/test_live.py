@@ -15,14 +15,15 @@ import pytest
 from click.testing import CliRunner
 
 from extender import names
-from extender.cli import live, program
+from extender.cache.events import Source
+from extender.cli import program
 from extender.cli.exits import Exit
 from extender.errors import ClusterError
+from extender.kubeapi.credentials import Kubeconfig
+from extender.kubeapi.transport import KubeTransport
+from extender.runtime import live
 from extender.sample.generate import CLUSTER, FILTER_BODY
 from extender.snapshot import read
-from extender.state.events import Source
-from extender.watch.credentials import Kubeconfig
-from extender.watch.transport import KubeTransport
 from tests.fakeapi import FakeApi, Refuse
 from tests.watch.stage import kubeconfig
 

@@ -9,6 +9,7 @@ import pytest
 
 from extender import names
 from extender.api.objects import NodeResourceTopology, Pod
+from extender.cache.events import Source
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import pod_demand
@@ -17,7 +18,6 @@ from extender.sample import generate
 from extender.sample.hosts import HOSTS, Host, kubelet_object
 from extender.sample.vms import TYPES, Vm, launcher_pod, vmi
 from extender.snapshot import Snapshot, read
-from extender.state.events import Source
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 
 from extender import names
 from extender.api.objects import Meta, Node, Pod
+from extender.cache.events import Source
 from extender.cli import program
-from extender.cli.reload import ConfigFile
-from extender.cli.service import Service, WatchCounter, _Counting
 from extender.config import Settings
+from extender.runtime.reload import ConfigFile
+from extender.runtime.service import Service, WatchCounter, _Counting
 from extender.sample.generate import CLUSTER, FILTER_BODY
 from extender.snapshot import read
-from extender.state.events import Source
 
 HEAD = f"apiVersion: {names.API_VERSION}\nkind: {names.CONFIG_KIND}\n"
 
@@ -166,7 +166,7 @@ def test_a_slice_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> No
             return steps
 
     times = iter([0.0, 0.0002, 0.0003, 0.0005, 0.0007])
-    monkeypatch.setattr("extender.cli.service.time.perf_counter", lambda: next(times))
+    monkeypatch.setattr("extender.runtime.service.time.perf_counter", lambda: next(times))
     _Counting(Endless()).slice(0.0)  # type: ignore[arg-type]
     assert next(steps) == 3
 
@@ -184,7 +184,7 @@ def test_a_long_round_is_followed_by_a_long_rest(monkeypatch: pytest.MonkeyPatch
 
     ticks = itertools.count()
     clock = [0.0]
-    monkeypatch.setattr("extender.cli.service.time.perf_counter", lambda: next(ticks) * 0.001)
+    monkeypatch.setattr("extender.runtime.service.time.perf_counter", lambda: next(ticks) * 0.001)
     counting = _Counting(Long())  # type: ignore[arg-type]
     for second in range(100):
         clock[0] = float(second)

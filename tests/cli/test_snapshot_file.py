@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from extender import names
+from extender.cache.events import Record, Source
 from extender.errors import SnapshotError
 from extender.snapshot import Snapshot, read, read_pod, redact, write
-from extender.state.events import Record, Source
 
 NODE: dict[str, Any] = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "uid": "u1"}}
 POD: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extender.kubevirt.layout_record import SHARDS
+from extender.cache.vms.layout_entry import SHARDS
 from tests.deploy.manifests import RENDERED, Object, named, render
 
 #: Kinds that the extender watches; a first state comes by `watch` (WatchList) or, as a fallback, by `list`.

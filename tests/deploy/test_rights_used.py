@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from extender.kubevirt.cells_record import cells_text
-from extender.kubevirt.layout_record import SHARDS
+from extender.cache.vms.layout_entry import SHARDS
+from extender.kubevirt.migration.cells_annotation import cells_text
 from extender.names import CELLS_ANNOTATION
 from tests.cluster.api import ApiError
 from tests.cluster.control_plane import ControlPlane

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extender.kubevirt.cpu_request import lacks_cpus, requested_cpus
+from extender.kubevirt.guest.cpu_request import lacks_cpus, requested_cpus
 from tests.differential_kubevirt.oracle import KubevirtOracle
 from tests.differential_kubevirt.test_kubevirt_oracle import scenario
 from tests.replay_kubevirt import size_of

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from extender.kubevirt.layout_record import shard_of, stated_in
+from extender.cache.vms.layout_entry import shard_of, stated_in
 from extender.sample.vms import InstanceType
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_for

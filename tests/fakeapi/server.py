@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from extender.watch.keeper import CONFIG_MAPS
-from extender.watch.resource import Resource
-from extender.watch.sources import KINDS
+from extender.kubeapi.resource import Resource
+from extender.persist.last_layouts import CONFIG_MAPS
+from extender.watch.kinds import KINDS
 from tests.fakeapi import faults
 from tests.fakeapi.faults import Fault
 from tests.fakeapi.replies import refusal

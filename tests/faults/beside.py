@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from extender.cli.service import Service
+from extender.cache.events import Source
 from extender.config import Settings
-from extender.state.events import Source
-from extender.watch.credentials import Kubeconfig
-from extender.watch.sources import KINDS
+from extender.kubeapi.credentials import Kubeconfig
+from extender.kubeapi.transport import KubeTransport
+from extender.runtime.service import Service
+from extender.watch.kinds import KINDS
 from extender.watch.status import State
-from extender.watch.transport import KubeTransport
 from extender.watch.watcher import Watcher
 from tests.cluster.api import Api
 from tests.cluster.processes import wait_for

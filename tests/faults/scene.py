@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from extender.cli import service as service_module
-from extender.cli.service import Service
+from extender.cache.events import Source
 from extender.config import Settings
-from extender.state.events import Source
-from extender.watch.credentials import Kubeconfig
+from extender.kubeapi.credentials import Kubeconfig
+from extender.kubeapi.transport import KubeTransport
+from extender.runtime import service as service_module
+from extender.runtime.service import Service
+from extender.watch.kinds import KINDS, Need
 from extender.watch.reflector import Tuning
-from extender.watch.sources import KINDS, Need
 from extender.watch.status import SourceStatus, State
-from extender.watch.transport import KubeTransport
 from extender.watch.watcher import Watcher
 from tests.fakeapi import FakeApi
 from tests.faults.cluster_objects import Object, body, filled

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from extender import names
-from extender.watch.pace import Backoff
-from extender.watch.sources import KINDS
+from extender.kubeapi.backoff import Backoff
+from extender.watch.kinds import KINDS
 from extender.watch.status import State
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.pki import write_kubeconfig

@@ -17,8 +17,8 @@ import pytest
 
 import extender
 from bench._admission_extender import Extender
-from extender.state.events import Source
-from extender.watch.sources import KINDS
+from extender.cache.events import Source
+from extender.watch.kinds import KINDS
 from extender.watch.status import State
 from tests.fakeapi import ErrorEvent, FakeApi, Refuse, run
 from tests.faults.cluster_objects import body, filled, vm
@@ -30,9 +30,9 @@ DAY_S = 86_400
 
 #: Where the time of day may be read: it is shown to people there, or dates what is written down, and decides no answer.
 SHOWN = {
-    "cli/picture.py": {"datetime.now"},  # when a snapshot was taken
+    "cli/cluster.py": {"datetime.now"},  # when a snapshot was taken
     "observe/decisions.py": {"time.time"},  # when a decision was made
-    "watch/keeper.py": {"datetime.now"},  # on which day a layout was written: the oldest leave a full ConfigMap
+    "persist/last_layouts.py": {"datetime.now"},  # on which day a layout was written: the oldest leave a full ConfigMap
 }
 WALL_CLOCKS = {
     *("time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "time.strftime"),

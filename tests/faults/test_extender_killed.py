@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
-from extender.state.events import Source
-from extender.watch.sources import KINDS
+from extender.cache.events import Source
+from extender.watch.kinds import KINDS
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.processes import wait_for
 from tests.e2e.kinds import CX1_4XLARGE

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from extender.watch.sources import KINDS
+from extender.watch.kinds import KINDS
 from tests.fakeapi import Fault, NoAnswer, Refuse, Silent, run
 from tests.faults.cluster_objects import vm
 from tests.faults.scene import scene

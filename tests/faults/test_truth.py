@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.kubelet.results import Admitted
-from extender.state.cluster import Cluster
-from extender.state.events import Source
-from extender.watch.sources import KINDS
+from extender.watch.kinds import KINDS
 from extender.watch.status import State
 from tests.fakeapi import FakeApi, run
 from tests.faults.cluster_objects import Object, body, filled, vm

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from extender.state.events import Source
-from extender.watch.sources import KINDS
+from extender.cache.events import Source
+from extender.watch.kinds import KINDS
 from extender.watch.status import State
 from tests.fakeapi import (
     Close,

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from extender.api.objects import Pod
+from extender.cache.cluster import Cluster
+from extender.cache.events import Record, Source
+from extender.cache.pods.pod import entry_of, is_over
 from extender.kubelet.results import Admitted, Refused
 from extender.placement.decide import Decider, subject_of
-from extender.state.cluster import Cluster
-from extender.state.events import Record, Source
-from extender.state.pods import entry_of, is_over
-from extender.watch.sources import KINDS
+from extender.watch.kinds import KINDS
 from extender.watch.trimming import trimmed
 from tests.state.builders import pod
 from tests.verbs.harness import make_verbs

@@ -7,9 +7,9 @@ admits an age of at least as long as that is so; and who is older than its limit
 import asyncio
 from collections.abc import Callable
 
-from extender.cli.service import Service
-from extender.state.events import Source
-from extender.watch.sources import Need
+from extender.cache.events import Source
+from extender.runtime.service import Service
+from extender.watch.kinds import Need
 from extender.watch.status import SourceStatus, State
 from tests.faults.truth import Views, views
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from _fastfit import ScanError, _wire_py, scan
-from extender.state.cluster import Cluster
-from extender.state.events import Source
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.verbs.service import Verbs
 from tests.fuzz.oracle import MAX_DEPTH, MAX_NAMES, Finding, Truth, truth
 from tests.state.builders import KUBELET_A, machine, node

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.http.address import Address
 from extender.http.health import Health
 from extender.http.server import Server
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.http.support import raw, settings
 from tests.state.builders import KUBELET_A, machine, node
 from tests.verbs.bodies import args, hostile_bodies

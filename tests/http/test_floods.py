@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.http import connections
 from extender.http.address import Address
 from extender.http.health import Health
 from extender.http.server import Server
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.http.support import Raw, head, raw, settings
 from tests.state.builders import KUBELET_A, machine, node
 from tests.verbs.bodies import args, pod_json

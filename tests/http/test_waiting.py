@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from _fastfit.codes import Code
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.http.address import Address
 from extender.http.health import Health
 from extender.http.server import Server
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.http.support import FakeLack, raw, running, settings
 from tests.state.builders import KUBELET_A, machine, node, vmi
 from tests.state.moves import target

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from extender.kubelet.admission import Kubelet
-from extender.kubelet.explain import amount_text
 from extender.kubelet.pod import PodDemand
+from extender.kubelet.refusal_text import amount_text
 from extender.kubelet.results import Admitted, Refused
 from tests.kubelet.nodes import DEVICE, GI, A, B, E, F, config, kubelet, machine, pod
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extender.kubevirt.cells_record import cells_in, cells_text
-from extender.kubevirt.guest_size import GuestSize
+from extender.kubevirt.guest.size import GuestSize
+from extender.kubevirt.migration.cells_annotation import cells_in, cells_text
 
 GI = 2**30
 SIZE = GuestSize(sockets=8, memory_bytes=16 * GI, page_bytes=GI, passthrough=True)

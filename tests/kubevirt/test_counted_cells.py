@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from extender.kubelet.model import Core, Machine, Zone
 from extender.kubevirt.counted_cells import cells_by_counts, counts_decide
-from extender.kubevirt.domain import Domain, GuestError
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.guest_size import GuestSize
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError
+from extender.kubevirt.guest.size import GuestSize
 
 
 @pytest.mark.parametrize(

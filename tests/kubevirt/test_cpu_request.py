@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from extender.api.objects import Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.cpu_request import lacks_cpus, made_for, pinned_cpus, requested_cpus
-from extender.kubevirt.guest_size import GuestSize
-from extender.kubevirt.host_topology import HostTopology, host_topology
-from extender.kubevirt.moving import MigrationPolicy
+from extender.kubevirt.guest.cpu_request import lacks_cpus, made_for, pinned_cpus, requested_cpus
+from extender.kubevirt.guest.host_topology import HostTopology, host_topology
+from extender.kubevirt.guest.size import GuestSize
+from extender.kubevirt.migration.policy import MigrationPolicy
 from extender.placement.explain import explain
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.replay_kubevirt import cases, cpus_of, size_of
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import running, target

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from extender.api.objects import NodeResourceTopology, Pod, Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.kubevirt.devices import immovable, strict_devices
 from extender.kubevirt.installation import Installation, installation_of
 from extender.kubevirt.launcher_pod import Guest, guest_of
 from extender.placement.explain import explain
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.kubevirt.test_installation import record
 from tests.state.builders import KUBELET_A, machine, node, pod, report, vmi
 from tests.state.moves import target

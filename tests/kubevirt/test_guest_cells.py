@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from extender.kubelet.model import Core, Machine, Zone
-from extender.kubevirt.domain import Cell, Domain, GuestError, GuestFault, unbound_bytes, zone_pages
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.guest_size import GuestSize, IoThreadsPolicy, io_thread_count
-from extender.kubevirt.host_topology import host_topology, siblings_as_read
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Cell, Domain, GuestError, GuestFault, unbound_bytes, zone_pages
+from extender.kubevirt.guest.host_topology import host_topology, siblings_as_read
+from extender.kubevirt.guest.size import GuestSize, IoThreadsPolicy, io_thread_count
 from tests.replay_kubevirt import cpus_of
 
 GI = 1 << 30

@@ -3,12 +3,12 @@
 import pytest
 
 from extender.api.objects import KubeVirt
-from extender.kubevirt.guest_size import GuestSize
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.hotplug import default_max_sockets, hotplug_words
 from extender.kubevirt.installation import Installation, installation_of
 from extender.placement.explain import explain
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.kubevirt.test_installation import record
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import running, target

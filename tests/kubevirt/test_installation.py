@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from extender.api.objects import KubeVirt
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.kubevirt.installation import Installation, installation_of
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 
 
 def record(name: str = "kubevirt", **configuration: object) -> KubeVirt:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from extender.kubevirt.layout_record import MOST, SHARDS, Stated, layout_text, shard_of, stated_in
+from extender.cache.vms.layout_entry import MOST, SHARDS, Stated, layout_text, shard_of, stated_in
 
 UID = "6f9c0ed1-1d5c-4c43-9f0e-1b0f6a0c7a55"
 SIX = "fastfit-layouts-6"

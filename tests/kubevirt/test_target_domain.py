@@ -6,10 +6,10 @@ from fractions import Fraction
 import pytest
 
 from extender.kubelet.model import Core, Machine, Zone
-from extender.kubevirt.domain import Domain, GuestError, GuestFault, local_share, unbound_bytes, zone_pages
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.guest_size import GuestSize
-from extender.kubevirt.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate, with_unassigned_vcpus
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, GuestFault, local_share, unbound_bytes, zone_pages
+from extender.kubevirt.guest.size import GuestSize
+from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate, with_unassigned_vcpus
 from tests.replay_kubevirt import cpus_of
 
 GI = 1 << 30

@@ -7,7 +7,7 @@ import pytest
 
 from extender.api.objects import Vmi
 from extender.kubevirt.launcher_pod import guest_of
-from extender.kubevirt.target_pod import target_pod
+from extender.kubevirt.migration.target_pod import target_pod
 from tests.state.builders import pod, vmi
 
 PARITY = {"alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity": ""}

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from extender.kubelet.cpuset import bits, format_cpus, from_ids, parse_cpus
-from extender.kubevirt.domain import Domain
-from extender.kubevirt.guest_size import GuestSize
+from extender.kubevirt.guest.domain import Domain
+from extender.kubevirt.guest.size import GuestSize
 
 __all__ = ["domain_xml", "read_back", "said"]
 

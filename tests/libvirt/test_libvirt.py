@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.domain import Cell, Domain
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.guest_size import GuestSize
-from extender.kubevirt.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Cell, Domain
+from extender.kubevirt.guest.size import GuestSize
+from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate
 from tests.differential_kubevirt import generator
 from tests.libvirt.domain_xml import domain_xml, read_back, said
 from tests.libvirt.fixtures import RUNS, Judge

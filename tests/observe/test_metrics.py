@@ -6,11 +6,11 @@ import gc
 import pytest
 
 from _fastfit.codes import Code
+from extender.cache.events import Source
 from extender.observe.metrics import Metrics
-from extender.observe.runtime import GcPauses, LoopPulse, PlainHistogram
+from extender.observe.process import GcPauses, LoopPulse, PlainHistogram
 from extender.placement.evacuable import BUCKETS, Evacuable
-from extender.state.events import Source
-from extender.watch.sources import Need
+from extender.watch.kinds import Need
 from extender.watch.status import SourceStatus, State
 
 PROMISED = {

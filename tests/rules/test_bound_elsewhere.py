@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from extender.api.objects import Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.placement.decide import Decider
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.rules.test_restart import NONE
 from tests.state.builders import machine, node, pod, vmi
 from tests.state.moves import running, target

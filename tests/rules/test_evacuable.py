@@ -9,12 +9,14 @@ import pytest
 
 from extender import snapshot
 from extender.api.objects import Pod, Vmi
-from extender.cli.picture import cluster_of
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.cli.cluster import cluster_of
 from extender.config import Settings
 from extender.kubelet.pod import pod_demand
 from extender.kubevirt.devices import immovable
-from extender.kubevirt.moving import MigrationPolicy
-from extender.kubevirt.target_pod import target_demand, target_pod
+from extender.kubevirt.migration.policy import MigrationPolicy
+from extender.kubevirt.migration.target_pod import target_demand, target_pod
 from extender.placement import evacuable
 from extender.placement.answers import EvacuableAnswer, NodeAnswer
 from extender.placement.evacuable import Evacuability
@@ -22,8 +24,6 @@ from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from extender.placement.running import find_vm
 from extender.sample.generate import CLUSTER
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.state.builders import KUBELET_A, machine, node, vmi
 from tests.state.moves import moved, running
 

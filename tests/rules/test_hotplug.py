@@ -11,17 +11,17 @@ import msgspec
 import pytest
 
 from extender.api.objects import Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.ask import question_of
-from extender.kubevirt.domain import Domain
-from extender.kubevirt.guest_cells import boot
+from extender.kubevirt.demand import question_of
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain
 from extender.kubevirt.launcher_pod import PodRole, guest_of
-from extender.kubevirt.moving import Move
-from extender.kubevirt.target_domain import MEMNODE_REFUSAL, migrate
+from extender.kubevirt.migration.policy import Move
+from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, migrate
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.differential_kubevirt.comparison import compare
 from tests.differential_kubevirt.fixtures import kubevirt_binary, kubevirt_oracle
 from tests.differential_kubevirt.oracle import KubevirtOracle

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.placement.answers import PodAnswer
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.rules.test_migration_picture import FAILURES, put_host, record_of
 from tests.rules.test_migration_rows import Host, Vm
 from tests.state.moves import running, target

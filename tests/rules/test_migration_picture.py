@@ -11,14 +11,14 @@ import msgspec
 import pytest
 
 from extender.api.objects import Migration, Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.cli.answer_view import details, summary
 from extender.cli.tables import Paper
 from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.answers import NodeAnswer, PodAnswer
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.rules import test_migration_rows as rows
 from tests.rules.test_migration_rows import Host, Row, Vm
 from tests.state.builders import node, pod, vmi

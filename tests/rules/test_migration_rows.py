@@ -19,9 +19,9 @@ from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import TOPOLOGY, UNEXPECTED, Admitted, Refused
-from extender.kubevirt.domain import Domain, GuestError, local_share, unbound_bytes, zone_pages
-from extender.kubevirt.guest_cells import boot
-from extender.kubevirt.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, local_share, unbound_bytes, zone_pages
+from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate
 from tests.differential_kubevirt.comparison import compare
 from tests.differential_kubevirt.fixtures import kubevirt_binary, kubevirt_oracle
 from tests.differential_kubevirt.oracle import KubevirtOracle

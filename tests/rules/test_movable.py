@@ -8,9 +8,9 @@ import json
 
 import pytest
 
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.placement.explain import explain
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.rules.test_restart import NONE
 from tests.state.builders import machine, node, pod, vmi
 from tests.state.moves import running, target

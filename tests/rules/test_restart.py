@@ -11,11 +11,11 @@ import pytest
 
 from _fastfit.model import CellsAsk
 from extender.api.objects import Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.cache.vms import last_layout as former
 from extender.placement.decide import subject_of
 from extender.placement.explain import explain
-from extender.state import former
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import running, target
 

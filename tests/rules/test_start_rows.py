@@ -11,10 +11,10 @@ import pytest
 
 from _fastfit.codes import Code
 from extender.api.objects import Node, Pod, Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.placement.answers import NodeAnswer
 from extender.placement.explain import explain
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, report, vmi
 
 RESERVED = {"reservedSystemCPUs": "0,20,40,60"}

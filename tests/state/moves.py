@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from extender.api.objects import Pod, Vmi
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.host_topology import host_topology
+from extender.kubevirt.guest.host_topology import host_topology
 from tests.state.builders import pod, vmi
 
 __all__ = ["moved", "running", "target"]

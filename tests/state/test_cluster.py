@@ -7,11 +7,11 @@ import msgspec
 
 from _fastfit.codes import Code
 from extender.api.objects import Attribute, Condition, Pod
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.cache.nodes.fingerprint import fingerprint
+from extender.cache.pods.pod import PodEntry
 from extender.placement.decide import Decider, subject_of
-from extender.state.cluster import Cluster
-from extender.state.events import Source
-from extender.state.fingerprint import fingerprint
-from extender.state.pods import PodEntry
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, report, vmi
 
 NAMES = b'["a","b"]'

@@ -3,10 +3,10 @@
 import pytest
 
 from _fastfit.codes import Code
-from extender.state.facts import NodeFacts, facts_of, statement_of
-from extender.state.ledger import NodeLedger
-from extender.state.pools import Pool
-from extender.state.report import read_report
+from extender.cache.nodes.facts import NodeFacts, facts_of, statement_of
+from extender.cache.nodes.ledger import NodeLedger
+from extender.cache.nodes.nrt import read_report
+from extender.cache.nodes.pools import Pool
 from tests.state.builders import GI, KUBELET_A, machine, node, report
 
 EMPTY = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extender.state.fingerprint import fingerprint, xxh64
+from extender.cache.nodes.fingerprint import fingerprint, xxh64
 
 #: The reference implementation's compatibility vector.
 PODS = [

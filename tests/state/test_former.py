@@ -2,9 +2,9 @@
 
 import pytest
 
-from extender.kubevirt.layout_record import SHARDS, Stated
-from extender.state import former
-from extender.state.former import Former, Kept, Trust, outdated
+from extender.cache.vms import last_layout as former
+from extender.cache.vms.last_layout import Former, Kept, Trust, outdated
+from extender.cache.vms.layout_entry import SHARDS, Stated
 
 
 def uid(number: int, shard: int = 0) -> str:

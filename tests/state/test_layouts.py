@@ -11,17 +11,17 @@ import pytest
 from msgspec.structs import replace
 
 from extender.api.objects import Owner, Vmi
-from extender.kubevirt.cells_record import cells_text
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.cache.vms.guest_cells import Origin
+from extender.cache.vms.last_layout import Kept, Trust
 from extender.kubevirt.launcher_pod import guest_of
-from extender.kubevirt.moving import BootCells, MigrationPolicy, policy_of
-from extender.kubevirt.observed import first_vcpus_after_migration
+from extender.kubevirt.migration.cells_annotation import cells_text
+from extender.kubevirt.migration.observed import first_vcpus_after_migration
+from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, policy_of
 from extender.names import CELLS_ANNOTATION
 from extender.placement.decide import subject_of
 from extender.placement.explain import explain
-from extender.state.cluster import Cluster
-from extender.state.events import Source
-from extender.state.former import Kept, Trust
-from extender.state.layouts import Origin
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import moved, running, target
 from tests.verbs.bodies import args

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.cache.pods.pod import PodEntry
+from extender.cache.vms import guest_cells as layouts
+from extender.cache.vms.inference import AT_ONCE
 from extender.kubevirt.launcher_pod import Guest
-from extender.state import layouts
-from extender.state.cluster import Cluster
-from extender.state.events import Source
-from extender.state.learning import AT_ONCE
-from extender.state.pods import PodEntry
 from tests.state.builders import KUBELET_A, machine, node, pod, vmi
 
 _START = "2026-01-01T00:00:00Z"

@@ -3,11 +3,11 @@
 import msgspec
 
 from extender.api.objects import Container
+from extender.cache.nodes.facts import facts_of, statement_of
+from extender.cache.nodes.ledger import NodeLedger
+from extender.cache.nodes.pools import Pool
+from extender.cache.pods.pod import PodEntry, entry_of
 from extender.kubelet.results import Admitted
-from extender.state.facts import facts_of, statement_of
-from extender.state.ledger import NodeLedger
-from extender.state.pods import PodEntry, entry_of
-from extender.state.pools import Pool
 from tests.state.builders import KUBELET_A, machine, node, pod
 
 

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from extender.api.objects import Migration, Pod, Vmi
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.placement.explain import explain
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.state.builders import KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import running, target
 from tests.verbs.bodies import args

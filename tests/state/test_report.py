@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from extender.api.objects import NodeResourceTopology
-from extender.state.report import read_report
+from extender.cache.nodes.nrt import read_report
 from tests.state.builders import GI, report
 
 

@@ -4,14 +4,14 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extender.cache.interning import Shared
+from extender.cache.nodes.facts import facts_of, statement_of
+from extender.cache.nodes.labels import compact_labels
+from extender.cache.nodes.nrt import read_report
+from extender.cache.nodes.placement import Placed
+from extender.cache.nodes.pools import Pool
+from extender.cache.pods.pod import entry_of
 from extender.kubelet.results import Admitted, Block, ContainerPlacement
-from extender.state.facts import facts_of, statement_of
-from extender.state.labels import compact_labels
-from extender.state.placed import Placed
-from extender.state.pods import entry_of
-from extender.state.pools import Pool
-from extender.state.report import read_report
-from extender.state.sharing import Shared
 from tests.state.builders import KUBELET_A, machine, node, pod, report
 
 

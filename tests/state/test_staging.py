@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from extender.api.objects import KubeVirt, Migration, Pod
+from extender.cache.cluster import Cluster
+from extender.cache.events import Record, Source
+from extender.cache.pods.pod import entry_of
 from extender.placement.decide import Decider, subject_of
-from extender.state.cluster import Cluster
-from extender.state.events import Record, Source
-from extender.state.pods import entry_of
 from tests.state.builders import KUBELET_A, machine, node, pod, report, vmi
 
 NODES = ("a", "b", "c")

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from extender.api.objects import Vmi
-from extender.kubevirt.cells_record import cells_text
-from extender.kubevirt.moving import BootCells
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.kubevirt.migration.cells_annotation import cells_text
+from extender.kubevirt.migration.policy import BootCells
 from extender.names import CELLS_ANNOTATION
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import running, target
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extender.state.wide import PARTS, Identities, Wide
+from extender.cache.collections import PARTS, Identities, Wide
 
 _CHANGES = st.lists(st.tuples(st.sampled_from(["put", "drop", "pop"]), st.integers(0, 40).map(str)), max_size=80)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from extender.cache.cluster import Cluster
 from extender.placement.decide import Decider
-from extender.state.cluster import Cluster
 from extender.verbs.call import Context, Summary
 from extender.verbs.service import Verbs
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from _fastfit.codes import Code
-from extender.state.cluster import Cluster
-from extender.state.events import Source
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.verbs.service import Verbs
 from tests.state.builders import KUBELET_A, machine, node
 from tests.verbs.bodies import args, hostile_bodies, pod_json

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from extender.api.objects import Migration, Pod
-from extender.state.cluster import Cluster
-from extender.state.events import Source
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.verbs.service import Verbs
 from tests.state.builders import node, pod, vmi
 from tests.state.moves import target

@@ -8,8 +8,8 @@ import pytest
 
 from _fastfit.codes import Code
 from extender.api.objects import Pod, Vmi
-from extender.state.cluster import Cluster
-from extender.state.events import Source
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from tests.rules import test_migration_rows as rows
 from tests.rules.test_migration_picture import BY_ID, picture
 from tests.state.builders import GI, node, pod, vmi

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from _fastfit.codes import Mode
-from extender.state.cluster import Cluster
-from extender.state.events import Source
-from extender.state.pools import Pool, Pools
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
+from extender.cache.nodes.pools import Pool, Pools
 from tests.state.builders import KUBELET_A, machine, node
 from tests.verbs.bodies import args, pod_json
 from tests.verbs.harness import make_verbs

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from extender.state.cluster import Cluster
-from extender.state.events import Source
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.verbs.service import Verbs
 from tests.state.builders import KUBELET_A, machine, node, pod
 from tests.verbs.bodies import pod_json

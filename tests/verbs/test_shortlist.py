@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from extender.state.cluster import Cluster
-from extender.state.events import Source
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.verbs.service import Verbs
 from tests.state.builders import KUBELET_A, machine, node
 from tests.verbs.bodies import args, pod_json

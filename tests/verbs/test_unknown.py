@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from extender.api.objects import Pod
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source
 from extender.config import Settings
-from extender.state.cluster import Cluster
-from extender.state.events import Source
 from extender.verbs.service import Verbs
 from tests.state.builders import KUBELET_A, machine, node, pod, report, vmi
 from tests.state.moves import target

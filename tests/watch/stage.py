@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from extender.state.events import Record, Source
-from extender.watch.credentials import Kubeconfig
+from extender.cache.events import Record, Source
+from extender.kubeapi.credentials import Kubeconfig
+from extender.kubeapi.transport import KubeTransport
+from extender.watch.kinds import KINDS, Need
 from extender.watch.reflector import Tuning
-from extender.watch.sources import KINDS, Need
 from extender.watch.status import SourceStatus, State
-from extender.watch.transport import KubeTransport
 from extender.watch.trimming import trimmed
 from extender.watch.watcher import Watcher
 from tests.fakeapi import FakeApi

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from extender.watch.collector import Collector
+from extender.watch.garbage_collector import Collector
 
 _PICTURE = 6000
 

@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 
-from extender.state.events import Source
+from extender.cache.events import Source
 from extender.watch.status import State
 from tests.fakeapi import (
     Close,

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import structlog
 
-from extender.kubevirt.layout_record import SHARDS
-from extender.state.former import Former, Trust
+from extender.cache.vms.last_layout import Former, Trust
+from extender.cache.vms.layout_entry import SHARDS
+from extender.kubeapi.credentials import Kubeconfig
+from extender.kubeapi.transport import KubeTransport
+from extender.persist.last_layouts import LayoutKeeper
 from extender.watch import keeper
-from extender.watch.credentials import Kubeconfig
-from extender.watch.keeper import LayoutKeeper
-from extender.watch.transport import KubeTransport
 from tests.fakeapi import FakeApi, Pass, Refuse, run
 from tests.state.test_former import uid
 from tests.watch.stage import kubeconfig

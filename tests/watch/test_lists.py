@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 import pytest
 
 from extender.api.objects import NodeResourceTopology, Pod
-from extender.state.events import Source
-from extender.watch.collector import collector_paused
+from extender.cache.events import Source
+from extender.kubeapi.backoff import Pace
+from extender.kubeapi.resource import Resource
+from extender.kubeapi.transport import KubeTransport, Query
+from extender.watch.garbage_collector import collector_paused
+from extender.watch.kinds import KINDS
 from extender.watch.observer import NoObserver
-from extender.watch.pace import Pace
-from extender.watch.picture import Picture
 from extender.watch.reflector import Reflector, Tuning
-from extender.watch.resource import Resource
-from extender.watch.sources import KINDS
 from extender.watch.status import State
-from extender.watch.transport import KubeTransport, Query
+from extender.watch.store import Picture
 from tests.fakeapi import CutMidLine, ErrorEvent, FakeApi, Fault, Pass, Refuse, Silent, run
 from tests.fakeapi.store import Store
 from tests.fakeapi.stream import bookmark, event

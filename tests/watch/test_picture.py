@@ -7,13 +7,13 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extender.state.events import Source
-from extender.watch.envelopes import read_page
-from extender.watch.failures import Gone, LineTooLong, Unreadable
-from extender.watch.lines import LineSplitter
-from extender.watch.pace import Backoff, Pace
-from extender.watch.picture import Picture
-from extender.watch.sources import KINDS
+from extender.cache.events import Source
+from extender.kubeapi.backoff import Backoff, Pace
+from extender.kubeapi.errors import Gone, LineTooLong, Unreadable
+from extender.kubeapi.lines import LineSplitter
+from extender.watch.events import read_page
+from extender.watch.kinds import KINDS
+from extender.watch.store import Picture
 from tests.fakeapi.replies import status
 from tests.fakeapi.store import Store
 from tests.fakeapi.stream import bookmark, event

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from extender.state.cluster import Cluster
-from extender.state.events import Source, Staging
-from extender.watch.pace import Pace
+from extender.cache.cluster import Cluster
+from extender.cache.events import Source, Staging
+from extender.kubeapi.backoff import Pace
+from extender.watch.kinds import KINDS
 from extender.watch.reflector import Reflector
-from extender.watch.sources import KINDS
 from extender.watch.status import State
 from tests.fakeapi import FakeApi
 from tests.fakeapi.faults import ErrorEvent
@@ -200,8 +200,8 @@ def test_the_client_library_is_loaded_without_its_models() -> None:
     """850 modules and 60 MB stay away; whoever asks for them afterwards gets them."""
     code = """
 import sys
-from extender.watch.transport import KubeTransport
-from extender.watch.client import ApiClient
+from extender.kubeapi.transport import KubeTransport
+from extender.kubeapi.client import ApiClient
 loaded = [name for name in sys.modules if name.startswith("kubernetes_asyncio")]
 assert len(loaded) < 30, len(loaded)
 import kubernetes_asyncio

@@ -12,11 +12,11 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from extender import names
 from extender.errors import ClusterError
-from extender.watch.credentials import Kubeconfig, ServiceAccount, find
-from extender.watch.failures import ApiFailure, Forbidden, NotFound, PageTooLarge, Rejected, Unauthorized, Unreachable
-from extender.watch.resource import Resource
-from extender.watch.sources import KINDS
-from extender.watch.transport import KubeTransport
+from extender.kubeapi.credentials import Kubeconfig, ServiceAccount, find
+from extender.kubeapi.errors import ApiFailure, Forbidden, NotFound, PageTooLarge, Rejected, Unauthorized, Unreachable
+from extender.kubeapi.resource import Resource
+from extender.kubeapi.transport import KubeTransport
+from extender.watch.kinds import KINDS
 from tests.fakeapi import FakeApi, Refuse, run
 from tests.watch.stage import kubeconfig, node, pod, watching
 
@@ -293,7 +293,7 @@ def test_changed_certificate_on_disk_builds_a_new_client(tmp_path: Path, monkeyp
             pass
 
     async def main() -> None:
-        monkeypatch.setattr("extender.watch.transport._new_client", Client)
+        monkeypatch.setattr("extender.kubeapi.transport._new_client", Client)
         transport = KubeTransport(Mounted())
         for content in ("old", "new"):
             authority.write_text(content)

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from extender.api.objects import Pod, Vmi
+from extender.cache.events import Source
+from extender.cache.pods.pod import entry_of
 from extender.kubelet.pod import pod_demand
 from extender.kubevirt.launcher_pod import role_of
-from extender.state.events import Source
-from extender.state.pods import entry_of
-from extender.watch.sources import KINDS
+from extender.watch.kinds import KINDS
 from extender.watch.trimming import trimmed
 
 

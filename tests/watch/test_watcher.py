@@ -4,8 +4,8 @@ import asyncio
 
 import structlog
 
-from extender.state.events import Source
-from extender.watch.sources import Need
+from extender.cache.events import Source
+from extender.watch.kinds import Need
 from extender.watch.status import SourceStatus, State
 from tests.fakeapi import FakeApi, Refuse, run
 from tests.watch.stage import node, pod, watching

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from extender.state.layouts import CellsRecord
-from extender.watch.credentials import Kubeconfig
-from extender.watch.transport import KubeTransport
-from extender.watch.writer import CellsWriter
+from extender.cache.vms.guest_cells import CellsRecord
+from extender.kubeapi.credentials import Kubeconfig
+from extender.kubeapi.transport import KubeTransport
+from extender.persist.guest_cells import CellsWriter
 from tests.fakeapi import FakeApi, Refuse, run
 from tests.watch.stage import Path, kubeconfig
 

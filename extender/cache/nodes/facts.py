@@ -1,0 +1,368 @@
+"""What is known of one node's kubelet and machine, each fact with its source.
+
+NodeResourceTopology tells zones, counts, policy and scope; it hides manager options, reserved CPU ids and threads
+per core. Those come, in this order, from the node's two annotations, its pool in the configuration, labels that
+clusters have, and documented defaults. Sources that contradict each other leave the node undecided.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from _fastfit.codes import Code
+from _fastfit.model import MAX_ZONES
+from extender import names
+from extender.api.objects import Node
+from extender.api.quantity import whole
+from extender.cache.interning import Shared, shared_text
+from extender.cache.nodes.labels import compact_labels
+from extender.cache.nodes.nrt import Report
+from extender.cache.nodes.pools import Pool
+from extender.cache.nodes.synthetic_machine import canonical_config, canonical_machine
+from extender.errors import BadObject
+from extender.kubelet.facts_json import config_from_json, machine_from_json, machine_to_json
+from extender.kubelet.model import KubeletConfig, Machine
+from extender.kubelet.pod import is_memory
+from extender.kubevirt.guest.host_topology import HostTopology, host_topology
+
+__all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_of"]
+
+#: Zones that Topology Manager handles without the option max-allowable-numa-nodes (KEP-4622).
+_TOPOLOGY_MANAGER_ZONES = 8
+_ZONES_OPTION = "max-allowable-numa-nodes"
+_ARCH_LABEL = "kubernetes.io/arch"
+#: Labels of which facts are made; pools may select by any.
+_LABELS = (names.CPU_MANAGER_LABEL, names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
+
+_SIZES: Shared[frozenset[str]] = Shared()
+#: Facts of the first node of each kind, by everything that they are made of; the pool's id is safe, for the facts
+#: keep the pool.
+_KINDS: dict[tuple[object, ...], "NodeFacts"] = {}
+_MAX_KINDS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatement:
+    """What the Node object itself says, reduced to what decides a verdict."""
+
+    name: str
+    labels: Mapping[str, str]
+    kubelet_json: str
+    machine_json: str
+    page_sizes: frozenset[str]
+    kubelet_version: str
+    #: changes when the machine or its kubelet starts anew: boot id, and since when the node is ready
+    incarnation: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedFact:
+    """One fact, in words."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """Everything that is fixed about a node until somebody reconfigures it.
+
+    `code` is Fits when the node can be judged, else the code that holds for every pod with a zone demand;
+    `detail` says why in words. `stated` tells that CPU ids are real (the machine was stated, not derived).
+    """
+
+    name: str
+    pool: Pool
+    code: Code
+    detail: str
+    config: KubeletConfig
+    machine: Machine | None
+    #: the machine as KubeVirt reads it
+    topology: HostTopology | None
+    stated: bool
+    #: per-zone huge pages are known (the machine was stated, or Memory Manager reports them)
+    pages_known: bool
+    version: str
+    page_sizes: frozenset[str]
+    #: device resource -> zone id -> devices
+    devices: Mapping[str, Mapping[int, int]]
+    facts: tuple[SourcedFact, ...]
+
+
+def statement_of(node: Node) -> NodeStatement:
+    """The narrow form of a Node. Amounts that cannot be read count as absent."""
+    annotations = node.metadata.annotations or {}
+    sizes = []
+    for name, amount in (node.status.allocatable or {}).items():
+        if name.startswith("hugepages-"):
+            try:
+                if whole(amount) > 0:
+                    sizes.append(name)
+            except BadObject:
+                continue
+    return NodeStatement(
+        name=node.metadata.name,
+        labels=compact_labels(node.metadata.labels or {}),
+        kubelet_json=shared_text(annotations.get(names.KUBELET_ANNOTATION, "")),
+        machine_json=shared_text(annotations.get(names.MACHINE_ANNOTATION, "")),
+        page_sizes=_SIZES.one(frozenset(sizes)),
+        kubelet_version=shared_text(node.status.node_info.kubelet_version),
+        incarnation=(node.status.node_info.boot_id, _ready_since(node)),
+    )
+
+
+def _ready_since(node: Node) -> str:
+    for condition in node.status.conditions or ():
+        if condition.type == "Ready":
+            return condition.last_transition_time or ""
+    return ""
+
+
+@functools.lru_cache(maxsize=512)
+def _shared_machine(text: str) -> tuple[Machine, HostTopology]:
+    """Nodes of one hardware model share one Machine, and KubeVirt's view of it."""
+    machine = machine_from_json(_json(text, names.MACHINE_ANNOTATION), names.MACHINE_ANNOTATION)
+    return machine, host_topology(machine)
+
+
+@functools.lru_cache(maxsize=512)
+def _stated_kubelet(text: str) -> Mapping[str, object]:
+    stated = _json(text, names.KUBELET_ANNOTATION)
+    config_from_json(stated, names.KUBELET_ANNOTATION)  # names the mistake, if there is one
+    if not isinstance(stated, dict):  # pragma: no cover - config_from_json has refused it
+        raise BadObject(f"{names.KUBELET_ANNOTATION}: not an object")
+    return stated
+
+
+def _json(text: str, where: str) -> object:
+    try:
+        return msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise BadObject(f"annotation {where} is not JSON: {error}") from error
+
+
+def facts_of(
+    node: NodeStatement, report: Report | None, pool: Pool, proved: Mapping[str, str] | None = None
+) -> NodeFacts:
+    """Facts of a node from all its sources. Never raises: what cannot be read becomes the node's code and detail.
+
+    `proved`: CPU Manager options that refusals of its kubelet proved. Nodes of one kind share everything but the name.
+    """
+    kind = (
+        id(pool),
+        node.kubelet_json,
+        node.machine_json,
+        node.page_sizes,
+        node.kubelet_version,
+        tuple(map(node.labels.get, _LABELS)),
+        None if report is None else report.ground,
+        tuple((proved or {}).items()),
+    )
+    known = _KINDS.get(kind)
+    if known is not None:
+        return replace(known, name=node.name)
+    try:
+        facts = _facts(node, report, pool, proved or {})
+    except BadObject as error:
+        return NodeFacts(
+            name=node.name,
+            pool=pool,
+            code=Code.FactsUnreadable,
+            detail=str(error),
+            config=KubeletConfig(),
+            machine=None,
+            topology=None,
+            stated=False,
+            pages_known=False,
+            version=node.kubelet_version,
+            page_sizes=node.page_sizes,
+            devices={},
+            facts=(),
+        )
+    if facts.code is not Code.FactsUnreadable:
+        # Its words are about this node alone; in all others no name is.
+        if len(_KINDS) >= _MAX_KINDS:
+            _KINDS.clear()
+        _KINDS[kind] = facts
+    return facts
+
+
+def _facts(node: NodeStatement, report: Report | None, pool: Pool, proved: Mapping[str, str]) -> NodeFacts:
+    merged, sources = _kubelet_fields(node, report, pool)
+    if proved:
+        stated_options = merged.get("cpuManagerPolicyOptions")
+        merged["cpuManagerPolicyOptions"] = {**(stated_options if isinstance(stated_options, dict) else {}), **proved}
+        sources["cpuManagerPolicyOptions"] = "proved by a refusal of the kubelet"
+    config = config_from_json(merged, f"kubelet facts of node {node.name}")
+    stated, machine_source = _machine(node, pool)
+    machine, topology = stated if stated is not None else (None, None)
+    threads, threads_source = _threads_per_core(node, pool)
+    if machine is None and report is not None and report.zones:
+        text = msgspec.json.encode(machine_to_json(canonical_machine(report, threads))).decode()
+        machine, topology = _shared_machine(text)
+        config = canonical_config(config, machine, report)
+        machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
+    code, detail = _judge(node, report, config, machine, stated[0] if stated is not None else None, sources)
+    words = [SourcedFact(name, _word(merged.get(name)), source) for name, source in sorted(sources.items())]
+    words.append(SourcedFact("machine", _machine_words(machine), machine_source))
+    if stated is None:
+        words.append(SourcedFact("threadsPerCore", str(threads), threads_source))
+    return NodeFacts(
+        name=node.name,
+        pool=pool,
+        code=code,
+        detail=detail,
+        config=config,
+        machine=machine,
+        topology=topology,
+        stated=stated is not None,
+        pages_known=stated is not None or config.memory_manager_policy == "Static",
+        version=node.kubelet_version,
+        page_sizes=node.page_sizes,
+        devices=_devices(report),
+        facts=tuple(words),
+    )
+
+
+def _kubelet_fields(node: NodeStatement, report: Report | None, pool: Pool) -> tuple[dict[str, object], dict[str, str]]:
+    """The kubelet's fields in the golden format and where each came from; later layers win."""
+    fields: dict[str, object] = {}
+    sources: dict[str, str] = {}
+
+    def layer(values: Mapping[str, object], source: str) -> None:
+        for name, value in values.items():
+            fields[name] = value
+            sources[name] = source
+
+    default: dict[str, object] = {
+        "topologyManagerPolicy": "none",
+        "topologyManagerScope": "container",
+        "cpuManagerPolicy": "none",
+        "memoryManagerPolicy": "None",
+    }
+    layer(default, "default")
+    label = node.labels.get(names.CPU_MANAGER_LABEL)
+    if label is not None:
+        layer({"cpuManagerPolicy": "static" if label == "true" else "none"}, f"label {names.CPU_MANAGER_LABEL}")
+    if report is not None and report.zones:
+        seen: dict[str, object] = {}
+        if report.policy:
+            seen["topologyManagerPolicy"] = report.policy
+        if report.scope:
+            seen["topologyManagerScope"] = report.scope
+        # Exporters read allocatable CPUs and memory blocks from the kubelet; a manager that is off has none.
+        managed = report.resources()
+        if any(zone.allocatable.get("cpu") for zone in report.zones):
+            seen["cpuManagerPolicy"] = "static"
+        elif label != "true":
+            seen["cpuManagerPolicy"] = "none"
+        seen["memoryManagerPolicy"] = "Static" if "memory" in managed else "None"
+        layer(seen, "NodeResourceTopology")
+    layer(pool.kubelet, f"pool {pool.name}")
+    if node.kubelet_json:
+        # The annotation is the whole object: options that it does not name are off.
+        stated = {"cpuManagerPolicyOptions": {}, **_stated_kubelet(node.kubelet_json)}
+        layer(stated, f"annotation {names.KUBELET_ANNOTATION}")
+    return fields, sources
+
+
+def _machine(node: NodeStatement, pool: Pool) -> tuple[tuple[Machine, HostTopology] | None, str]:
+    if node.machine_json:
+        return _shared_machine(node.machine_json), f"annotation {names.MACHINE_ANNOTATION}"
+    if "numa" in pool.machine:
+        return _shared_machine(msgspec.json.encode(pool.machine).decode()), f"pool {pool.name}"
+    return None, ""
+
+
+def _threads_per_core(node: NodeStatement, pool: Pool) -> tuple[int, str]:
+    """Hardware threads per core where only counts are known."""
+    threads = pool.machine.get("threadsPerCore")
+    if isinstance(threads, int):
+        return threads, f"pool {pool.name}"
+    label = node.labels.get(names.MULTITHREADING_LABEL)
+    if label is not None:
+        return (2 if label == "true" else 1), f"label {names.MULTITHREADING_LABEL}"
+    # arm64 servers have no SMT; x86 servers come with it switched on.
+    return (1 if node.labels.get(_ARCH_LABEL) == "arm64" else 2), "default"
+
+
+def _judge(
+    node: NodeStatement,
+    report: Report | None,
+    config: KubeletConfig,
+    machine: Machine | None,
+    stated: Machine | None,
+    sources: Mapping[str, str],
+) -> tuple[Code, str]:
+    """Whether the node can be judged at all."""
+    if node.labels.get(names.SCHEDULABLE_LABEL) == "false":
+        return Code.NotSchedulable, f"label {names.SCHEDULABLE_LABEL} is false"
+    if report is not None and report.problem and stated is None:
+        return Code.FactsUnreadable, f"NodeResourceTopology {node.name}: {report.problem}"
+    if machine is None:
+        return Code.ZonesNotReported, "no NodeResourceTopology with zones, no machine stated"
+    if sources["topologyManagerPolicy"] == "default":
+        return Code.PolicyNotKnown, "topologyManagerPolicy is neither reported nor stated"
+    contradiction = _contradiction(report, config, stated)
+    if contradiction:
+        return Code.FactsContradict, contradiction
+    zones = len(machine.zones)
+    if zones > MAX_ZONES or (config.topology_manager_policy != "none" and zones > _zones_allowed(config)):
+        return Code.TooManyZones, f"{zones} zones, policy {config.topology_manager_policy}, {_ZONES_OPTION} not set so"
+    return Code.Fits, ""
+
+
+def _zones_allowed(config: KubeletConfig) -> int:
+    option = config.topology_manager_policy_options.get(_ZONES_OPTION, "")
+    return int(option) if option.isdecimal() and len(option) < 4 else _TOPOLOGY_MANAGER_ZONES
+
+
+def _contradiction(report: Report | None, config: KubeletConfig, stated: Machine | None) -> str:
+    """Where statement and report cannot both be true; empty when they can."""
+    if report is None or not report.zones:
+        return ""
+    if report.policy and report.policy != config.topology_manager_policy:
+        return f"topologyManagerPolicy: stated {config.topology_manager_policy}, reported {report.policy}"
+    if report.scope and report.scope != config.topology_manager_scope and report.policy != "none":
+        return f"topologyManagerScope: stated {config.topology_manager_scope}, reported {report.scope}"
+    if stated is None:
+        return ""
+    ids = [zone.id for zone in stated.zones]
+    reported_ids = [zone.id for zone in report.zones]
+    if not set(reported_ids) <= set(ids):
+        return f"zones: stated {ids}, reported {reported_ids}"
+    total = {zone.id: sum(len(core.threads) for core in zone.cores) for zone in stated.zones}
+    for zone in report.zones:
+        capacity = zone.capacity.get("cpu", 0)
+        if zone.allocatable.get("cpu") and capacity > total[zone.id]:
+            return f"CPUs of zone {zone.id}: stated {total[zone.id]}, reported {capacity}"
+    return ""
+
+
+def _devices(report: Report | None) -> dict[str, dict[int, int]]:
+    """Devices with a zone, by resource name. KubeVirt's own devices never constrain a zone."""
+    found: dict[str, dict[int, int]] = {}
+    for zone in report.zones if report is not None else ():
+        for name, amount in zone.allocatable.items():
+            if "/" in name and not name.startswith(names.KUBEVIRT_DEVICE_PREFIX) and not is_memory(name):
+                found.setdefault(name, {})[zone.id] = amount
+    return found
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _machine_words(machine: Machine | None) -> str:
+    if machine is None:
+        return "not known"
+    cpus = [sum(len(core.threads) for core in zone.cores) for zone in machine.zones]
+    return f"{len(machine.zones)} zones, CPUs {'/'.join(map(str, cpus))}"
+
+
+def with_code(facts: NodeFacts, code: Code, detail: str) -> NodeFacts:
+    """The same facts with another verdict on the node."""
+    return replace(facts, code=code, detail=detail)

@@ -1,0 +1,96 @@
+"""What a node's report says against the ledger: the correction of the model's free amounts.
+
+The report alone never frees what a live pod holds: exporters lag up to a minute, and NFD leaves out every pod with a
+fractional container, that is every dedicated VM (nfd#1978). So it corrects downward only, credited with what pods
+that ended lately may still hold in it; and it moves free amounts between zones only once its sums can be shown to
+include exactly the pods that we know.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from _fastfit.model import ZoneRow
+from extender.cache.nodes.fingerprint import fingerprint
+from extender.cache.nodes.nrt import Report
+from extender.cache.nodes.row import Correction
+from extender.cache.pods.pod import PodEntry
+
+__all__ = ["NONE", "Proof", "correction", "proof_of", "shows_all_ended"]
+
+#: No correction.
+NONE = Correction({})
+
+#: zone id -> resource -> amount
+Amounts = Mapping[int, Mapping[str, int]]
+
+
+class Proof(Enum):
+    """Whether the report can be shown to include exactly the pods that we know."""
+
+    #: the published fingerprint is that of our pods
+    SHOWN = "shown"
+    #: it can be, if the sums of a resource agree
+    BY_SUMS = "by sums"
+    #: it lags, or covers other pods
+    NOT = "not"
+
+
+#: The only method whose pods we know all of: others also cover pods that hold nothing, which we do not keep.
+_EXCLUSIVE = "with-exclusive-resources"
+
+
+def proof_of(report: Report, pods: Sequence[PodEntry], *, quiet: bool) -> Proof:
+    """`quiet`: the kubelet has admitted every held pod, and none ended that the report may still show."""
+    if not quiet:
+        return Proof.NOT
+    if report.fingerprint:
+        exclusive = [pod for pod in pods if any(c.exclusive_cpus or c.devices for c in pod.demand.containers)]
+        for covered in (pods, exclusive):
+            if report.fingerprint == fingerprint((pod.namespace, pod.name) for pod in covered):
+                return Proof.SHOWN
+        if report.fingerprint_method == _EXCLUSIVE:
+            return Proof.NOT
+    return Proof.BY_SUMS
+
+
+def free_in_books(zone: ZoneRow) -> dict[str, int]:
+    """What the kubelet model has free in a zone, under the report's resource names."""
+    return {"cpu": zone.cpu_free, **zone.memory_free, **zone.device_free}
+
+
+def correction(held: tuple[ZoneRow, ...], report: Report, ended: Amounts, proof: Proof) -> Correction:
+    """Changes per zone and resource. `held` is the model without promises; `ended` what ended pods gave back since
+    the report was taken.
+    """
+    books = {zone.id: free_in_books(zone) for zone in held}
+    grouped = {zone.id for zone in held if zone.group & (zone.group - 1)}
+    changes: dict[int, dict[str, int]] = {}
+    for resource in sorted({name for zone in report.zones for name in zone.available}):
+        pairs = [
+            (zone.id, zone.available[resource], books[zone.id][resource])
+            for zone in report.zones
+            if resource in zone.available and resource in books.get(zone.id, {})
+        ]
+        # Inside a group of zones only the sum means anything, and exporters split it in their own ways.
+        if not pairs or (resource != "cpu" and any(zone_id in grouped for zone_id, _, _ in pairs)):
+            continue
+        sums_agree = sum(seen for _, seen, _ in pairs) == sum(free for _, _, free in pairs)
+        settled = proof is Proof.SHOWN or (proof is Proof.BY_SUMS and sums_agree)
+        for zone_id, seen, free in pairs:
+            credit = ended.get(zone_id, {}).get(resource, 0)
+            change = seen - free if settled else min(0, seen + credit - free)
+            if change:
+                changes.setdefault(zone_id, {})[resource] = change
+    return Correction(changes) if changes else NONE
+
+
+def shows_all_ended(held: tuple[ZoneRow, ...], report: Report) -> bool:
+    """Whether the report has at least as much free in all as the model: ended pods are no longer in it."""
+    books = [free_in_books(zone) for zone in held]
+    for resource in {name for zone in report.zones for name in zone.available}:
+        if all(resource not in book for book in books):
+            continue
+        seen = sum(zone.available.get(resource, 0) for zone in report.zones)
+        if seen < sum(book.get(resource, 0) for book in books):
+            return False
+    return True

@@ -1,0 +1,105 @@
+"""A node's row: always made whole from its sources, facts, ledger and report. Nothing adds to a row.
+
+What a zone has free is what the kubelet model has free after playing the ledger, corrected by the report's
+`available`: downward while the report may lag, in both directions once it can be shown to include every pod.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from _fastfit.codes import Code, Policy, Scope
+from _fastfit.model import Row, ZoneRow
+from extender.cache.nodes.facts import NodeFacts
+from extender.cache.nodes.ledger import NodeLedger
+from extender.cache.nodes.placement import Tenant
+from extender.cache.nodes.zone_rows import zone_rows
+from extender.cache.pods.pod import PodEntry
+
+__all__ = ["Correction", "make_row"]
+
+_POLICIES = {
+    "none": Policy.NONE,
+    "best-effort": Policy.BEST_EFFORT,
+    "restricted": Policy.RESTRICTED,
+    "single-numa-node": Policy.SINGLE_NUMA_NODE,
+}
+
+#: zone id -> resource -> amount
+Amounts = Mapping[int, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the report changes in the free amounts of the model: negative takes away. Empty when they agree."""
+
+    by_zone: Amounts
+
+
+def make_row(
+    facts: NodeFacts,
+    ledger: NodeLedger,
+    correction: Correction,
+    inside: Callable[[PodEntry], Tenant],
+) -> Row:
+    """The row of a node with everything held and promised on it."""
+    code = facts.code
+    if code is Code.Fits and ledger.problem:
+        code = Code.KubeletCannotStart
+    elif code is Code.Fits and ledger.unplaced():
+        code = Code.ReportContradictsPods
+    kubelet = ledger.kubelet
+    if kubelet is None or facts.machine is None or facts.topology is None:
+        return Row(
+            name=facts.name,
+            page_sizes=facts.page_sizes,
+            cpu_static=facts.config.cpu_manager_policy == "static",
+            node_code=code if code is not Code.Fits else Code.ZonesNotReported,
+            mode=facts.pool.mode,
+            actions=facts.pool.actions,
+        )
+    counts = kubelet.counts()
+    pages = ledger.pages_free(inside) if facts.pages_known else None
+    options = facts.config.cpu_manager_policy_options
+    static = facts.config.cpu_manager_policy == "static"
+    return Row(
+        name=facts.name,
+        zones=tuple(_corrected(zone, correction, pages) for zone in zone_rows(counts)),
+        distances=tuple(zone.distances for zone in facts.machine.zones),
+        policy=_POLICIES.get(facts.config.topology_manager_policy, Policy.NONE),
+        scope=Scope.POD if facts.config.topology_manager_scope == "pod" else Scope.CONTAINER,
+        prefer_closest=facts.config.topology_manager_policy_options.get("prefer-closest-numa-nodes") == "true",
+        cpu_static=static,
+        memory_static=facts.config.memory_manager_policy == "Static",
+        full_pcpus_only=static and options.get("full-pcpus-only") == "true",
+        align_by_socket=static and options.get("align-by-socket") == "true",
+        spread=static and options.get("distribute-cpus-across-cores") == "true",
+        distribute=static and options.get("distribute-cpus-across-numa") == "true",
+        # In a zone that other units cut they decide the split as well, which counts per zone do not tell either.
+        uncore=static and (options.get("prefer-align-cpus-by-uncorecache") == "true" or counts.cut_zones),
+        uneven=static and counts.uneven,
+        threads_per_core=counts.threads_per_core,
+        physical_free=counts.physical_free,
+        page_sizes=facts.page_sizes,
+        node_code=code,
+        mode=facts.pool.mode,
+        actions=facts.pool.actions,
+    )
+
+
+def _corrected(zone: ZoneRow, correction: Correction, pages: Amounts | None) -> ZoneRow:
+    if pages is not None:
+        zone = replace(zone, pages_free=pages.get(zone.id, {}))
+    change = correction.by_zone.get(zone.id)
+    if not change:
+        return zone
+    cpu = max(0, zone.cpu_free + change.get("cpu", 0))
+    return replace(
+        zone,
+        cpu_free=cpu,
+        cores_free=min(zone.cores_free, cpu),
+        memory_free={name: max(0, free + change.get(name, 0)) for name, free in zone.memory_free.items()},
+        pages_free=None
+        if zone.pages_free is None
+        else {name: max(0, free + change.get(name, 0)) for name, free in zone.pages_free.items()},
+        device_free={name: max(0, free + change.get(name, 0)) for name, free in zone.device_free.items()},
+    )

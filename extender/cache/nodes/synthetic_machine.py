@@ -1,0 +1,122 @@
+"""A machine of a node's shape, made from counts, for nodes that do not state theirs.
+
+Counts per zone are exact; what is assumed: cores are numbered zone by zone, then their second threads in
+the same order (as most x86 servers do), reserved CPUs are whole cores from the first of their zone, zones that are
+nearest to each other share a socket. The assumption can only be wrong where the
+CPU Manager's choice depends on ids: which zone gives the odd CPU of a VM that spans zones.
+"""
+
+from dataclasses import replace
+
+from extender.cache.nodes.nrt import Report, ReportedZone
+from extender.kubelet.model import Core, KubeletConfig, Machine, ReservedMemory, Zone
+
+__all__ = ["canonical_config", "canonical_machine", "page_bytes"]
+
+_LOCAL = 10
+_REMOTE = 20
+#: The kubelet wants some memory reserved; allocatable is counted after it, so this much is added and reserved again.
+_RESERVED_BYTES = 1 << 20
+#: Id of the reserved CPU that is assumed where the report shows none.
+_HIDDEN_CPU = 8191
+
+
+def canonical_machine(report: Report, threads: int) -> Machine:
+    """A machine with the report's zones; `threads` hardware threads per core where the count divides."""
+    sockets = _sockets(report)
+    counts = [_capacity(zone) for zone in report.zones]
+    widths = [threads if cpus % threads == 0 else 1 for cpus in counts]
+    cores_in_all = sum(cpus // width for cpus, width in zip(counts, widths, strict=True))
+    # A static CPU Manager always has a reservation; where the counts hide it, one CPU more is assumed, and reserved.
+    hidden = 0 if _reserved_in_all(report) else 1
+    zones = []
+    first = 0
+    for zone, socket, cpus, width in zip(report.zones, sockets, counts, widths, strict=True):
+        cores = tuple(
+            Core(socket, None, tuple(first + core + thread * cores_in_all for thread in range(width)))
+            for core in range(cpus // width)
+        )
+        first += cpus // width
+        if hidden and zone is report.zones[0]:
+            cores += (Core(socket, None, (_HIDDEN_CPU,)),)
+        pages = _pages(zone)
+        memory = zone.allocatable.get("memory", 0)
+        zones.append(
+            Zone(
+                id=zone.id,
+                memory_bytes=memory
+                + sum(zone.allocatable[f"hugepages-{size}"] for size in pages)
+                + (_RESERVED_BYTES if zone is report.zones[0] else 0),
+                hugepages=pages,
+                distances=_distances(report, zone),
+                cores=cores,
+            )
+        )
+    return Machine(sockets=len(set(sockets)), zones=tuple(zones))
+
+
+def canonical_config(config: KubeletConfig, machine: Machine, report: Report) -> KubeletConfig:
+    """`config` with the reserved CPUs that the counts show, and memory already counted after reservation."""
+    reserved: set[int] = set()
+    for zone, known in zip(report.zones, machine.zones, strict=True):
+        cpus = [cpu for core in known.cores for cpu in core.threads]
+        held_back = _capacity(zone) - min(_capacity(zone), zone.allocatable.get("cpu", 0))
+        if zone.allocatable.get("cpu"):
+            reserved.update(cpus[:held_back])
+    if not _reserved_in_all(report):
+        reserved = {_HIDDEN_CPU}
+    first = ReservedMemory(machine.zones[0].id, {"memory": _RESERVED_BYTES})
+    return replace(
+        config,
+        reserved_system_cpus=frozenset(reserved),
+        reserved_cpu_count=0 if reserved else config.reserved_cpu_count,
+        reserved_memory=(first,) if config.memory_manager_policy == "Static" else (),
+    )
+
+
+def _reserved_in_all(report: Report) -> int:
+    """Reserved CPUs that the counts show."""
+    return sum(_capacity(zone) - zone.allocatable["cpu"] for zone in report.zones if zone.allocatable.get("cpu"))
+
+
+def _capacity(zone: ReportedZone) -> int:
+    return max(zone.capacity.get("cpu", 0), zone.allocatable.get("cpu", 0))
+
+
+def _pages(zone: ReportedZone) -> dict[str, int]:
+    """Pages per size that the zone allocates; sizes as in the resource name."""
+    pages = {}
+    for name, amount in zone.allocatable.items():
+        if name.startswith("hugepages-"):
+            size = name.removeprefix("hugepages-")
+            pages[size] = amount // page_bytes(size)
+    return pages
+
+
+def page_bytes(size: str) -> int:
+    """Bytes of one page of a size such as 2Mi; 1 for a text that is no size, so that amounts stay bytes."""
+    units = {"Ki": 10, "Mi": 20, "Gi": 30}
+    number, unit = size[:-2], size[-2:]
+    return int(number) << units[unit] if unit in units and number.isdecimal() and len(number) < 6 else 1
+
+
+def _distances(report: Report, zone: ReportedZone) -> tuple[int, ...]:
+    return tuple(zone.costs.get(other.id, _LOCAL if other.id == zone.id else _REMOTE) for other in report.zones)
+
+
+def _sockets(report: Report) -> list[int]:
+    """A socket per zone: nearest zones share one where the distances form clean groups."""
+    zones = report.zones
+    lone = list(range(len(zones)))
+    if len(zones) < 3:
+        return lone
+    rows = [_distances(report, zone) for zone in zones]
+    nearest = min(value for i, row in enumerate(rows) for j, value in enumerate(row) if i != j)
+    farthest = max(value for row in rows for value in row)
+    if nearest == farthest:
+        return lone
+    groups = [frozenset(j for j, value in enumerate(row) if i == j or value == nearest) for i, row in enumerate(rows)]
+    if any(groups[j] != group for group in groups for j in group):
+        return lone
+    order = sorted(set(groups), key=min)
+    return [order.index(group) for group in groups]

@@ -1,0 +1,1 @@
+"""Pods as the cache keeps them, and their scheduling attempts."""

@@ -1,0 +1,58 @@
+"""Scheduling attempts as the API shows them: what one starts from, whether it failed, what waits for its binding."""
+
+from dataclasses import dataclass
+
+from extender.api.objects import Condition, Pod
+from extender.cache.pods.pod import PodEntry
+
+__all__ = ["Attempt", "Nomination", "Promise", "attempt_failed", "attempt_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The PodScheduled condition that a scheduling attempt started from: a later failure differs from it."""
+
+    reason: str = ""
+    message: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A placement that waits for its binding. `until` is None while the pod is nominated: no time limit."""
+
+    node: str
+    attempt: Attempt
+    until: float | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nomination:
+    """A pod that status.nominatedNodeName sends to a node, and that nobody here has promised to it."""
+
+    node: str
+    pod: PodEntry
+    attempt: Attempt
+
+
+def scheduled_condition(record: Pod) -> Condition | None:
+    """The pod's PodScheduled condition."""
+    for condition in record.status.conditions or ():
+        if condition.type == "PodScheduled":
+            return condition
+    return None
+
+
+def attempt_of(record: Pod) -> Attempt:
+    """What the pod's scheduling attempt starts from."""
+    condition = scheduled_condition(record)
+    if condition is None or condition.status != "False":
+        return Attempt()
+    return Attempt(condition.reason or "", condition.message or "", condition.last_transition_time or "")
+
+
+def attempt_failed(record: Pod, started: Attempt) -> bool:
+    """Whether kube-scheduler has written a failure since: it writes one only when the condition changes."""
+    now = attempt_of(record)
+    return now != Attempt() and now != started

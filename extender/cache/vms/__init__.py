@@ -1,0 +1,1 @@
+"""Virtual machines: guest size, guest cells, last layout, migrations."""

@@ -1,0 +1,241 @@
+"""The guest cells of running VMs, by UID of the VMI, and how we know them.
+
+Later moves change pins, never cells, so what was so at the boot stands while the VMI lives. Belief, best first: what
+was predicted here when the VM booted; what the VMI's annotation states (kubevirt/migration/cells_annotation.py), which outlives us; what
+the pods that run now would give, where the boot itself was not seen. A move that succeeded overrules each of them that
+has fewer cells than it had zones. Of a VM without any of these the cells are not known, and that is said.
+The last layout of each VM is kept by the UID of the VM itself as well (cache/vms/last_layout.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from _fastfit.codes import Code
+from _fastfit.model import MAX_ZONES
+from extender import names
+from extender.api.objects import Vmi
+from extender.cache.collections import Identities, Wide
+from extender.cache.interning import Shared, shared_text
+from extender.cache.nodes.node import NodeState
+from extender.cache.pods.pod import PodEntry
+from extender.cache.vms.last_layout import Former, Trust
+from extender.kubelet.results import Admitted
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain
+from extender.kubevirt.launcher_pod import COMPUTE, Guest
+from extender.kubevirt.migration.cells_annotation import cells_in, cells_text
+from extender.kubevirt.migration.observed import first_vcpus_after_migration
+from extender.kubevirt.migration.policy import BootCells
+
+__all__ = ["Belief", "CellsRecord", "Identity", "Layouts", "Life", "Origin", "Seen", "boot_domain", "seen_in"]
+
+
+class Origin(StrEnum):
+    """How the cells of a VM are known; the values are shown to people."""
+
+    PREDICTED = "predicted when it booted"
+    STATED = f"annotation {names.CELLS_ANNOTATION}"
+    WORKED_OUT = "worked out from the pods that run now: its boot was not seen"
+    NOT_KNOWN = "not known"
+
+
+class Belief(NamedTuple):
+    """The cells of a VM, empty where they are not known, and how they are known."""
+
+    cells: BootCells
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a VMI says of its life: its node, the sockets that run (0: as the spec says), the first vCPU in each zone after
+    its last valid move, and the cells that its annotation states, where it is plausible.
+    """
+
+    node: str = ""
+    sockets: int = 0
+    first_vcpus: tuple[int, ...] = ()
+    stated: BootCells = ()
+
+    def allows(self, cells: BootCells) -> bool:
+        """Whether the last move can have gone well with these cells. What the guest has grown by since says nothing."""
+        booted = sum(count for count, _ in cells)
+        return sum(first < booted for first in self.first_vcpus) <= len(cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which VMI it is, and the UID of the VirtualMachine that owns it (empty: none)."""
+
+    namespace: str
+    name: str
+    owner: str
+
+
+class Seen(NamedTuple):
+    """What is kept of a VMI. `who` is None for guests whose cells are nobody's business."""
+
+    guest: Guest | None
+    life: Life
+    who: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellsRecord:
+    """An annotation to be written to a VMI."""
+
+    uid: str
+    namespace: str
+    name: str
+    key: str
+    value: str
+
+
+#: Most VMs of one size have equal cells.
+_CELLS: Shared[BootCells] = Shared()
+_LIVES: Shared[Life] = Shared()
+
+#: Of a VMI that has not been seen.
+_NO_LIFE = Life()
+
+
+def seen_in(vmi: Vmi, guest: Guest | None) -> Seen:
+    """Reads a VMI's status, annotation and owner; its guest is None where its size cannot be read."""
+    topology = vmi.status.current_cpu_topology
+    sockets = topology.sockets if topology is not None else 0
+    if guest is None or not guest.size.passthrough:
+        return Seen(guest, _LIVES.one(Life(vmi.status.node_name, sockets)))
+    meta = vmi.metadata
+    stated, _ = cells_in((meta.annotations or {}).get(names.CELLS_ANNOTATION), guest.size)
+    first_vcpus = first_vcpus_after_migration(vmi, guest, sockets)
+    owner = next(
+        (one.uid for one in meta.owner_references or () if one.kind == "VirtualMachine" and one.controller), ""
+    )
+    life = _LIVES.one(Life(vmi.status.node_name, sockets, first_vcpus, _CELLS.one(stated)))
+    return Seen(guest, life, Identity(shared_text(meta.namespace), meta.name, owner))
+
+
+class Layouts:
+    """Cells at boot and present life of each VM; `lives` has every VMI, by UID."""
+
+    def __init__(self) -> None:
+        self._boots: Wide[str, BootCells] = Wide()
+        #: VMs among them whose boot was not seen
+        self._replayed = Identities()
+        self.lives: Wide[str, Life] = Wide()
+        self._who: Wide[str, Identity] = Wide()
+        #: layouts of the VMs' last runs
+        self.last = Former()
+        #: VMIs whose annotation is to be written
+        self._unwritten: dict[str, None] = {}
+        #: VMIs whose pod has been seen running after its boot was learned
+        self._ran = Identities()
+
+    def see(self, uid: str, life: Life | None, who: Identity | None = None) -> None:
+        """A VMI was added or changed; None: it is gone."""
+        if life is not None:
+            self.lives[uid] = life
+            if who is not None:
+                self._who[uid] = who
+                if life.node:
+                    self._remember(uid)
+            return
+        self._boots.pop(uid, None)
+        self.lives.pop(uid, None)
+        self._who.pop(uid, None)
+        self._unwritten.pop(uid, None)
+        self._replayed.discard(uid)
+        self._ran.discard(uid)
+
+    def life(self, uid: str) -> Life:
+        """What the VMI's status says; empty while it has not been seen."""
+        return self.lives.get(uid, _NO_LIFE)
+
+    def belief(self, uid: str, carried: BootCells = ()) -> Belief:
+        """The cells of a running VM; `carried`: what the annotation of its pod states, where it is plausible.
+
+        Nothing that a move which succeeded disproves is believed.
+        """
+        life, boots = self.life(uid), self._boots.get(uid, ())
+        replayed = uid in self._replayed
+        for cells, origin in (
+            (() if replayed else boots, Origin.PREDICTED),
+            (life.stated, Origin.STATED),
+            (carried, Origin.STATED),
+            (boots if replayed else (), Origin.WORKED_OUT),
+        ):
+            if cells and len(cells) <= MAX_ZONES and life.allows(cells):
+                return Belief(cells, origin)
+        return Belief((), Origin.NOT_KNOWN)
+
+    def cells(self, uid: str) -> BootCells:
+        """The cells alone."""
+        return self.belief(uid).cells
+
+    def former(self, uid: str) -> BootCells:
+        """The cells that the VM of this VMI had when it ran last, in this run or an earlier one; empty: not known.
+
+        Only their vCPUs, their bytes are 0: a boot splits those by the number of cells. The VM may have another size now.
+        """
+        who = self._who.get(uid)
+        return tuple((count, 0) for count in self.last.split(who.owner)) if who is not None and who.owner else ()
+
+    def learn(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
+        """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
+        if state.row is None or state.row.node_code is not Code.Fits:
+            return
+        for pod in state.ledger.held_pods():
+            uid = pod.vmi
+            if not (pod.boots and pod.admitted and uid):
+                continue
+            if uid not in self._boots:
+                guest = guest_of(uid)
+                domain = boot_domain(state, pod, guest, self.life(uid).sockets) if guest is not None else None
+                if domain is None:
+                    continue
+                self._boots[uid] = _CELLS.one(tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells))
+                if not pod.boot_seen:
+                    self._replayed.add(uid)
+            if pod.running and uid not in self._ran:
+                self._ran.add(uid)
+                self._remember(uid, starts=True)
+                if uid not in self._replayed:
+                    self._unwritten[uid] = None
+
+    def unwritten(self) -> CellsRecord | None:
+        """Hands out one record to be written, each once. What a VMI states already, or moves disprove, is left out."""
+        while self._unwritten:
+            uid, _ = self._unwritten.popitem()
+            who, (cells, origin) = self._who.get(uid), self.belief(uid)
+            if who is not None and origin is Origin.PREDICTED and cells != self.life(uid).stated:
+                return CellsRecord(uid, who.namespace, who.name, names.CELLS_ANNOTATION, cells_text(cells))
+        return None
+
+    def give_back(self, record: CellsRecord) -> None:
+        """It could not be written: it is handed out again, unless its VMI is gone by then."""
+        self._unwritten[record.uid] = None
+
+    def _remember(self, uid: str, *, starts: bool = False) -> None:
+        who, (cells, origin) = self._who.get(uid), self.belief(uid)
+        if who is None or not who.owner or not cells:
+            return
+        trust = Trust.WORKED_OUT if origin is Origin.WORKED_OUT else Trust.KNOWN
+        self.last.see(who.owner, tuple(count for count, _ in cells), trust, starts=starts)
+
+
+def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:
+    """The guest that a bound pod boots with the CPUs that the kubelet model gave it; None: it cannot be told.
+
+    `sockets`: those that run, where hotplug has raised the spec since.
+    """
+    answer = state.ledger.answer(pod.uid)
+    if not guest.size.passthrough or state.facts.topology is None or not isinstance(answer, Admitted):
+        return None
+    place = answer.containers.get(COMPUTE)
+    if place is None or not place.cpus:
+        return None
+    size = replace(guest.size, sockets=min(sockets, guest.size.sockets)) if sockets else guest.size
+    domain = boot(state.facts.topology, place.cpus, size)
+    return domain if isinstance(domain, Domain) else None

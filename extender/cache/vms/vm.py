@@ -1,0 +1,148 @@
+"""The VMs of the picture, by UID of the VMI: guest, present life, cells at boot, live pods; and their migrations."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from extender.api.objects import Migration
+from extender.cache.collections import Wide
+from extender.cache.nodes.placement import Tenant
+from extender.cache.pods.pod import PodEntry
+from extender.cache.vms.guest_cells import Identity, Layouts, Seen
+from extender.kubevirt.installation import Installation
+from extender.kubevirt.launcher_pod import Guest
+
+__all__ = ["Awaited", "Vms"]
+
+#: An object that somebody waits for: the UID of a VMI, or namespace and name of a migration.
+Awaited = str | tuple[str, str]
+
+#: Of an installation that was not seen.
+_DEFAULTS = Installation()
+#: VMIs that are remembered as gone.
+_ENDED = 4096
+
+
+class Vms:
+    """What is known of each VM. Pods may come before their VMI and outlive it."""
+
+    def __init__(self) -> None:
+        #: guests of VMIs that can be read
+        self.guests: Wide[str, Guest] = Wide()
+        #: who each of all VMIs is; None where that is nobody's business
+        self._who: Wide[str, Identity | None] = Wide()
+        #: guest cells of running VMs
+        self.layouts = Layouts()
+        #: by namespace and name of the migration
+        self.migrations: dict[tuple[str, str], Migration] = {}
+        #: what the KubeVirt objects say, by namespace and name; KubeVirt itself runs with one
+        self.installations: dict[tuple[str, str], Installation] = {}
+        #: VMIs that are gone, the last one at the end: pods may outlive them, and nobody shall wait for them
+        self.ended: dict[str, None] = {}
+        #: whom to tell when an object comes or changes
+        self._waiting: dict[Awaited, list[Callable[[], None]]] = {}
+        self._pods: Wide[str, tuple[PodEntry, ...]] = Wide()
+        #: guests of which only a part runs: they wait for a migration to grow
+        self._growing: dict[str, Guest] = {}
+
+    @property
+    def kubevirt(self) -> Installation:
+        """How KubeVirt is configured; its defaults while that is not known."""
+        return self.installations[min(self.installations)] if self.installations else _DEFAULTS
+
+    def guest(self, vmi: str) -> Guest | None:
+        """The guest of a VMI; None when the VMI is not known."""
+        return self.guests.get(vmi)
+
+    def running(self, vmi: str) -> Guest | None:
+        """The guest with as many sockets as run now: what starts in a pod, whatever the spec says by then."""
+        return self._growing.get(vmi) or self.guests.get(vmi)
+
+    def inside(self, pod: PodEntry) -> Tenant:
+        """What runs in this pod, now or once it starts."""
+        guest = self.running(pod.vmi)
+        moved = guest is not None and guest.size.passthrough and not pod.boots
+        return Tenant(guest, len(self.layouts.cells(pod.vmi)) if moved else 0)
+
+    def pods_of(self, vmi: str) -> tuple[PodEntry, ...]:
+        """The VM's live bound pods, the last bound one last."""
+        return self._pods.get(vmi, ())
+
+    def seen(self) -> Iterable[str]:
+        """UIDs of all VMIs, of those that cannot be read too. They may change while they are iterated."""
+        return self._who
+
+    def known(self, vmi: str) -> Seen | None:
+        """What is kept of a VMI; None when it has not been seen, or is gone."""
+        return Seen(self.guests.get(vmi), self.layouts.life(vmi), self._who[vmi]) if vmi in self._who else None
+
+    def put(self, vmi: str, known: Seen | None) -> bool:
+        """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
+        guest, life, who = known if known is not None else (None, None, None)
+        self.layouts.see(vmi, life, who)
+        self._growing.pop(vmi, None)
+        if guest is not None and life is not None and 0 < life.sockets < guest.size.sockets:
+            self._growing[vmi] = replace(guest, size=replace(guest.size, sockets=life.sockets))
+        if known is not None:
+            self._who[vmi] = who
+        else:
+            self._who.pop(vmi, None)
+            self.ended[vmi] = None
+            if len(self.ended) > _ENDED:
+                del self.ended[next(iter(self.ended))]
+        self._tell(vmi)
+        if self.guests.get(vmi) == guest:
+            return False
+        if guest is None:
+            del self.guests[vmi]
+        else:
+            self.guests[vmi] = guest
+        return True
+
+    def put_migration(self, key: tuple[str, str], record: Migration | None) -> None:
+        """A migration was added or changed; None: it is gone."""
+        self._tell(key)
+        if record is None:
+            self.migrations.pop(key, None)
+        else:
+            self.migrations[key] = record
+
+    def call_when_seen(self, key: Awaited, call: Callable[[], None]) -> None:
+        """Call at each event of this object, until `forget_call`. The call must be cheap and must not raise."""
+        self._waiting.setdefault(key, []).append(call)
+
+    def forget_call(self, key: Awaited, call: Callable[[], None]) -> None:
+        """Ends a `call_when_seen`."""
+        calls = self._waiting.get(key, [])
+        if call in calls:
+            calls.remove(call)
+        if not calls:
+            self._waiting.pop(key, None)
+
+    def _tell(self, key: Awaited) -> None:
+        for call in tuple(self._waiting.get(key, ())):
+            call()
+
+    def put_installation(self, key: tuple[str, str], known: Installation | None) -> None:
+        """A KubeVirt object was added or changed; None: it is gone."""
+        if known is None:
+            self.installations.pop(key, None)
+        else:
+            self.installations[key] = known
+
+    def hold(self, pod: PodEntry) -> None:
+        """A pod was bound."""
+        if pod.vmi:
+            self._pods[pod.vmi] = (*self.pods_of(pod.vmi), pod)
+
+    def moves_in(self, pod: PodEntry, *, listed: bool) -> bool:
+        """Whether a pod that is not its VM's first is a migration's target; once moved in it is like any other."""
+        home = self.layouts.life(pod.vmi).node
+        return home != pod.node and bool(home or not listed)
+
+    def end(self, pod: PodEntry) -> None:
+        """A bound pod holds nothing any more."""
+        others = tuple(one for one in self.pods_of(pod.vmi) if one.uid != pod.uid)
+        if others:
+            self._pods[pod.vmi] = others
+        else:
+            self._pods.pop(pod.vmi, None)

@@ -1,0 +1,1 @@
+"""The guest that virt-launcher builds: pins, cells, memory binding."""

@@ -1,0 +1,1 @@
+"""Live migration: the target pod, its domain, and how a migration failed."""

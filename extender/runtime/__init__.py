@@ -1,0 +1,1 @@
+"""The running service: puts cache, verbs, metrics and background work together."""

@@ -1,1 +1,0 @@
-"""The pure picture of the cluster: events in, rows and charges out."""

@@ -1,0 +1,76 @@
+"""The kinds that we watch: where each is served, what is left out, and the record it becomes.
+
+One version per kind: `kubevirt.io/v1` is served by every KubeVirt since 0.38, and only
+`topology.node.k8s.io/v1alpha2` has the attributes that name a kubelet's policy.
+
+Pods are filtered by `status.phase!=Succeeded` alone. A pod that has succeeded holds nothing and tells nothing,
+and clusters that run jobs keep thousands of them. Failed pods must stay visible: their reason is how a kubelet's
+refusal (TopologyAffinityError, UnexpectedAdmissionError) is counted. A pod that leaves the filter arrives as
+DELETED in its last matching form; both phases are final, so it cannot come back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.cache.events import Record, Source
+from extender.kubeapi.resource import Resource
+
+__all__ = ["KINDS", "Kind", "Need"]
+
+
+class Need(StrEnum):
+    """What a kind is to us; the values are those of `sources` in the configuration."""
+
+    #: not ready without it
+    REQUIRED = "required"
+    #: used when served; a cluster without the kind is normal
+    OPTIONAL = "optional"
+    #: not watched, and treated as not served
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A watched kind: its source, its resource, how to read one object, and the field selector (may be empty)."""
+
+    source: Source
+    resource: Resource
+    decoder: (
+        msgspec.json.Decoder[Node]
+        | msgspec.json.Decoder[Pod]
+        | msgspec.json.Decoder[NodeResourceTopology]
+        | msgspec.json.Decoder[Vmi]
+        | msgspec.json.Decoder[Migration]
+        | msgspec.json.Decoder[KubeVirt]
+    )
+    field_selector: str = ""
+
+    def decode(self, raw: msgspec.Raw) -> Record:
+        """One object; raises MsgspecError or UnicodeDecodeError."""
+        return self.decoder.decode(raw)
+
+
+KINDS: Final[Mapping[Source, Kind]] = {
+    kind.source: kind
+    for kind in (
+        Kind(Source.NODES, Resource("", "v1", "nodes"), msgspec.json.Decoder(Node)),
+        Kind(Source.PODS, Resource("", "v1", "pods"), msgspec.json.Decoder(Pod), "status.phase!=Succeeded"),
+        Kind(
+            Source.REPORTS,
+            Resource("topology.node.k8s.io", "v1alpha2", "noderesourcetopologies"),
+            msgspec.json.Decoder(NodeResourceTopology),
+        ),
+        Kind(Source.VMIS, Resource("kubevirt.io", "v1", "virtualmachineinstances"), msgspec.json.Decoder(Vmi)),
+        Kind(
+            Source.MIGRATIONS,
+            Resource("kubevirt.io", "v1", "virtualmachineinstancemigrations"),
+            msgspec.json.Decoder(Migration),
+        ),
+        Kind(Source.KUBEVIRTS, Resource("kubevirt.io", "v1", "kubevirts"), msgspec.json.Decoder(KubeVirt)),
+    )
+}

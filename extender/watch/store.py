@@ -1,0 +1,198 @@
+"""What we know of one kind, and how a watch line changes it. Pure: no network, no waiting, no state machine.
+
+The objects themselves are with the sink; here is only what is needed to keep them right: where the watch goes on,
+which objects the sink holds, and which have ended.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+import structlog
+
+from extender.cache.collections import Identities
+from extender.cache.events import Record, Sink, Staging
+from extender.kubeapi.backoff import Pace
+from extender.kubeapi.errors import NotStreamed, failure
+from extender.watch.events import Event, read_event, read_marker, read_status
+from extender.watch.kinds import Kind
+from extender.watch.observer import WatchObserver
+from extender.watch.trimming import trimmed
+
+__all__ = ["Gathering", "Picture"]
+
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Deleted objects that are remembered, so that a late event cannot bring one back.
+ENDED = 1024
+
+
+class Gathering:
+    """A list while it arrives, apart from the picture that is being served."""
+
+    def __init__(self, staging: Staging) -> None:
+        #: UIDs are never used twice: an object that was deleted and created anew is another one
+        self.known = Identities()
+        self._staging = staging
+
+    def put(self, record: Record) -> None:
+        """An object of the list, or its newer form."""
+        self.known.add(record.metadata.uid)
+        self._staging.put(record)
+
+    def delete(self, record: Record) -> None:
+        """An object that ended while the list arrived."""
+        uid = record.metadata.uid
+        if uid in self.known:
+            self.known.discard(uid)
+            self._staging.delete(record)
+
+    def swap(self) -> Iterator[None]:
+        """Make it the picture, step by step."""
+        return self._staging.swap()
+
+    def discard(self) -> Iterator[None]:
+        """Let go of what is left of it, step by step."""
+        return self._staging.discard()
+
+
+class Picture:
+    """The picture of one kind that the sink holds."""
+
+    def __init__(self, kind: Kind, sink: Sink, observer: WatchObserver, pace: Pace) -> None:
+        self._kind = kind
+        self._source = kind.source
+        self._sink = sink
+        self._observer = observer
+        self._pace = pace
+        self._log = _log.bind(source=str(kind.source))
+        #: where the watch is to go on; "" when a list is needed
+        self.version = ""
+        #: objects that could not be read, since the start
+        self.skipped = 0
+        #: UIDs of the objects that the sink holds; None while it has no picture
+        self._known: Identities | None = None
+        #: UIDs of deleted objects, oldest first
+        self._ended: dict[str, None] = {}
+
+    @property
+    def exists(self) -> bool:
+        """Whether the sink has a picture, however old."""
+        return self._known is not None
+
+    @property
+    def objects(self) -> int:
+        """Objects in it, those that need not be kept left out."""
+        return len(self._known) if self._known is not None else 0
+
+    def apply(self, line: bytes) -> None:
+        """Change the picture by one watch line. Duplicates, and events of objects that have ended, change nothing."""
+        began = self._pace.clock()
+        event = read_event(line)
+        match event.type:
+            case "ADDED" | "MODIFIED" | "DELETED":
+                record = self._read(event.object)
+                if record is None:
+                    version = read_marker(event.object).metadata.resource_version
+                else:
+                    version = record.metadata.resource_version
+                    self._change(event.type, record)
+            case "BOOKMARK":
+                version = read_marker(event.object).metadata.resource_version
+            case _:
+                self._other(event)
+                return
+        self.version = version or self.version
+        self._observer.event(self._source, event.type, self._pace.clock() - began)
+
+    def gather(self, line: bytes, gathering: Gathering) -> str:
+        """Take one line of a list; the resource version with which the list is complete, else ""."""
+        event = read_event(line)
+        match event.type:
+            case "ADDED" | "MODIFIED":
+                self.collect(event.object, gathering)
+            case "DELETED":
+                if (record := self._read(event.object)) is not None:
+                    gathering.delete(record)
+            case "BOOKMARK":
+                marker = read_marker(event.object)
+                if not marker.ends_initial_events:
+                    raise NotStreamed(f"watch {self._kind.resource}: the server ignores sendInitialEvents")
+                return marker.metadata.resource_version
+            case _:
+                self._other(event)
+        return ""
+
+    def gathering(self) -> Gathering:
+        """Begin a list; to be called before it is asked for."""
+        return Gathering(self._sink.stage(self._source))
+
+    def swap(self, gathering: Gathering, version: str) -> Iterator[None]:
+        """Hand the complete list to the sink, in steps between which the loop may run. To be run to its end."""
+        self._ended.clear()
+        longest = 0.0
+        began = self._pace.clock()
+        for _ in gathering.swap():
+            longest = max(longest, self._pace.clock() - began)
+            yield
+            began = self._pace.clock()
+        self._known = gathering.known
+        self.version = version
+        self._observer.swapped(self._source, len(self._known), longest)
+
+    def drop(self) -> None:
+        """The kind is not served: the sink forgets it."""
+        self._known = None
+        self._ended.clear()
+        self.version = ""
+        self._sink.absent(self._source)
+
+    def collect(self, raw: msgspec.Raw, gathering: Gathering) -> None:
+        """Take one object of a list."""
+        record = self._read(raw)
+        kept = None if record is None else trimmed(record)
+        if kept is not None:
+            gathering.put(kept)
+
+    def _read(self, raw: msgspec.Raw) -> Record | None:
+        """The record, or None for an object that cannot be read, which is said and counted."""
+        try:
+            record = self._kind.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            meta = read_marker(raw).metadata
+            self._skip(str(error), meta.namespace, meta.name)
+            return None
+        if not record.metadata.uid:
+            self._skip("it has no UID", record.metadata.namespace, record.metadata.name)
+            return None
+        return record
+
+    def _change(self, change: str, record: Record) -> None:
+        if self._known is None:
+            raise AssertionError("a watch follows a list")
+        uid = record.metadata.uid
+        if change == "DELETED":
+            self._ended[uid] = None
+            if len(self._ended) > ENDED:
+                del self._ended[next(iter(self._ended))]
+            if uid in self._known:
+                self._known.discard(uid)
+                self._sink.delete(self._source, record)
+        elif uid not in self._ended:
+            kept = trimmed(record)
+            if kept is not None:
+                self._known.add(uid)
+                self._sink.put(self._source, kept)
+            elif uid in self._known:
+                self._known.discard(uid)
+                self._sink.delete(self._source, record)
+
+    def _other(self, event: Event) -> None:
+        """ERROR ends the watch; a type of the future is said and passed over."""
+        if event.type == "ERROR":
+            raise failure("watch", self._kind.resource, read_status(event.object))
+        self._skip(f"unknown event type {event.type[:32]!r}", "", "")
+
+    def _skip(self, why: str, namespace: str, name: str) -> None:
+        self.skipped += 1
+        self._observer.skipped(self._source)
+        self._log.error("object skipped", namespace=namespace, name=name, why=why)
