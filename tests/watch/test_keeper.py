@@ -17,7 +17,7 @@ from extender.cache.vms.layout_entry import SHARDS
 from extender.kubeapi.credentials import Kubeconfig
 from extender.kubeapi.transport import KubeTransport
 from extender.persist.last_layouts import LayoutKeeper
-from extender.watch import keeper
+from extender.persist import last_layouts as keeper
 from tests.fakeapi import FakeApi, Pass, Refuse, run
 from tests.state.test_former import uid
 from tests.watch.stage import kubeconfig
