@@ -135,7 +135,7 @@ def events(nodes: int) -> Iterator[tuple[Source, bytes, type]]:
                 for zone in range(2)
             ]  # fmt: skip
             yield (
-                Source.REPORTS,
+                Source.NRTS,
                 json.dumps({"metadata": {"name": name}, "zones": zones}).encode(),
                 NodeResourceTopology,
             )

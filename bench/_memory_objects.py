@@ -153,10 +153,10 @@ def _node(host: Host) -> dict[str, Any]:
     return _managed(node, "kubelet", "node-feature-discovery")
 
 
-def _report(host: Host) -> dict[str, Any]:
-    report = report_object(host, {})
-    report["metadata"] |= {"uid": "@VMI@", "resourceVersion": "@VERSION@"}
-    return _managed(report, "nfd-topology-updater")
+def _nrt(host: Host) -> dict[str, Any]:
+    nrt = report_object(host, {})
+    nrt["metadata"] |= {"uid": "@VMI@", "resourceVersion": "@VERSION@"}
+    return _managed(nrt, "nfd-topology-updater")
 
 
 def _text(obj: dict[str, Any]) -> bytes:
@@ -174,7 +174,7 @@ class Templates:
         self.nodes = nodes
         hosts = _hosts()
         self._nodes = [_Template(_text(_node(host))) for host in hosts]
-        self._reports = [_Template(_text(_report(host))) for host in hosts]
+        self._nrts = [_Template(_text(_nrt(host))) for host in hosts]
         self._vmis = [_Template(_text(_vmi(kind))) for kind in _KINDS]
         running = [_text(_pod(kind)) for kind in _KINDS]
         bound = [
@@ -193,9 +193,9 @@ class Templates:
         """A Node; what changes in it is a heartbeat."""
         return self._nodes[number % len(self._nodes)].filled(number, number, version)
 
-    def report(self, number: int, version: int) -> bytes:
+    def nrt(self, number: int, version: int) -> bytes:
         """A NodeResourceTopology that never changes."""
-        return self._reports[number % len(self._reports)].filled(number, number, version)
+        return self._nrts[number % len(self._nrts)].filled(number, number, version)
 
     def vmi(self, number: int, version: int) -> bytes:
         """A VMI that runs."""

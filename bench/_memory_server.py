@@ -96,13 +96,13 @@ class Server:
             return _line(b"BOOKMARK", b'{"metadata":{"resourceVersion":"%d"}}' % self._version)
 
     def _count(self, source: Source) -> int:
-        return {Source.NODES: self._nodes, Source.REPORTS: self._nodes, Source.MIGRATIONS: 0, Source.KUBEVIRTS: 0}.get(
+        return {Source.NODES: self._nodes, Source.NRTS: self._nodes, Source.MIGRATIONS: 0, Source.KUBEVIRTS: 0}.get(
             source, self._pods
         )
 
     def _objects(self, source: Source, start: int, end: int) -> Iterator[bytes]:
         make: Callable[[int, int], bytes] = {
-            Source.NODES: self._make.node, Source.REPORTS: self._make.report, Source.VMIS: self._make.vmi,
+            Source.NODES: self._make.node, Source.NRTS: self._make.nrt, Source.VMIS: self._make.vmi,
             Source.PODS: self._make.pod, Source.MIGRATIONS: self._make.vmi,
             Source.KUBEVIRTS: self._make.vmi,
         }[source]  # fmt: skip
@@ -143,7 +143,7 @@ class Server:
                 yield Source.NODES, b"MODIFIED", make.node(beat % self._nodes, version)
             for _ in range(_REPORTS):
                 beat += 1
-                yield Source.REPORTS, b"MODIFIED", make.report(beat % self._nodes, version)
+                yield Source.NRTS, b"MODIFIED", make.nrt(beat % self._nodes, version)
 
 
 def _line(change: bytes, obj: bytes) -> bytes:

@@ -130,7 +130,7 @@ class _Ours:
         banned = set(forbidden)
         subject = subject_of(self._cluster, pod)
         fit = self._decider.fit(subject, orjson.dumps([node for node in self._nodes if node not in banned]))
-        best = self._decider.charge(subject, fit)
+        best = self._decider.assume_best(subject, fit)
         return best[0] if best is not None and verdict_of(best[1]) != "refused" else None
 
     def vm(self, record: Vmi) -> None:

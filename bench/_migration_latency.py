@@ -91,8 +91,8 @@ def _decision(service: Service, payload: bytes) -> float:
     taken += time.thread_time() - began
     if not (first.status == second.status == 200 and first.outcome == second.outcome == "ok"):
         raise RuntimeError(f"a call was not answered: {first.outcome}, {second.outcome}")
-    for uid in list(service.cluster.promises):
-        service.cluster.withdraw(uid)
+    for uid in list(service.cluster.assumed):
+        service.cluster.forget(uid)
     service.cluster.work()
     return taken
 

@@ -36,7 +36,7 @@ _EMPTY = f"is empty; make a snapshot with `fastfit snapshot -o FILE` or `{KUBECT
 _KINDS: dict[tuple[str, str], tuple[Source, type[Record]]] = {
     ("", "Node"): (Source.NODES, Node),
     ("", "Pod"): (Source.PODS, Pod),
-    ("topology.node.k8s.io", "NodeResourceTopology"): (Source.REPORTS, NodeResourceTopology),
+    ("topology.node.k8s.io", "NodeResourceTopology"): (Source.NRTS, NodeResourceTopology),
     ("kubevirt.io", "VirtualMachineInstance"): (Source.VMIS, Vmi),
     ("kubevirt.io", "VirtualMachineInstanceMigration"): (Source.MIGRATIONS, Migration),
     ("kubevirt.io", "KubeVirt"): (Source.KUBEVIRTS, KubeVirt),

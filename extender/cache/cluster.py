@@ -12,21 +12,21 @@ from typing import Any
 from _fastfit import Table
 from _fastfit.codes import Code
 from extender.api.objects import Migration, Pod
-from extender.cache.collections import Wide
-from extender.cache.events import Record, Source, Staging
+from extender.cache.collections import PartitionedDict
+from extender.cache.events import Record, Relist, Source
 from extender.cache.in_flight import doubt_in_flight, probe_under_way
 from extender.cache.kinds import Change, kinds_of
 from extender.cache.nodes.facts import NodeStatement
 from extender.cache.nodes.node import NodeState
-from extender.cache.nodes.nrt import Report
+from extender.cache.nodes.nrt import Nrt
 from extender.cache.nodes.pools import Pools
 from extender.cache.observer import ClusterObserver, NoClusterObserver
-from extender.cache.pods.attempt import Attempt, Nomination, Promise, attempt_failed, attempt_of
+from extender.cache.pods.attempt import AssumedPlacement, Attempt, Nomination, attempt_failed, attempt_of
 from extender.cache.pods.pod import PodEntry, entry_of, is_over, is_refusal
-from extender.cache.relist import PodStaging
-from extender.cache.vms.failed_migrations import Lessons
+from extender.cache.relist import PodRelist
+from extender.cache.vms.failed_migrations import NodeFailures
 from extender.cache.vms.guest_cells import Seen
-from extender.cache.vms.inference import Learning
+from extender.cache.vms.inference import Inference
 from extender.cache.vms.vm import Vms
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.migration.policy import MigrationPolicy
@@ -57,9 +57,9 @@ class Cluster:
         self.changes = 0
         self.nodes: dict[str, NodeState] = {}
         #: all and only the live bound pods that hold something, by UID
-        self.pods: Wide[str, PodEntry] = Wide()
+        self.pods: PartitionedDict[str, PodEntry] = PartitionedDict()
         self.vms = Vms()
-        self.promises: dict[str, Promise] = {}
+        self.assumed: dict[str, AssumedPlacement] = {}
         #: pods that kube-scheduler has nominated for a node which has no row yet, by UID
         self._nominations: dict[str, Nomination] = {}
         #: what the guest's cells may do to migration targets whose VM does not say
@@ -68,17 +68,17 @@ class Cluster:
         self.zoned_devices: frozenset[str] = frozenset()
         #: kinds that are watched with success: an object that we have not seen is on its way
         self.served: set[Source] = set()
-        self.lessons = Lessons(self.nodes)
+        self.failures = NodeFailures(self.nodes)
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: UIDs of pods that were deleted lately: a call about one may still be on its way
         self._gone: dict[str, None] = {}
         #: names of nodes whose row is older than its sources
         self._dirty: dict[str, None] = {}
-        self._learning = Learning(self.nodes, self.vms)
+        self._inference = Inference(self.nodes, self.vms)
         #: every kind but pods
         changes: Mapping[Source, Change] = {
-            Source.NODES: self._set_statement, Source.REPORTS: self._set_report, Source.VMIS: self._set_vm,
+            Source.NODES: self._set_statement, Source.NRTS: self._set_nrt, Source.VMIS: self._set_vm,
             Source.MIGRATIONS: self._set_migration, Source.KUBEVIRTS: partial(self._note, self.vms.put_installation),
         }  # fmt: skip
         self._keyed = kinds_of(self.nodes, self.vms, changes)
@@ -90,9 +90,9 @@ class Cluster:
         """Rises with every change of a row."""
         return self.table.generation
 
-    def charged(self) -> int:
+    def tracked_pods(self) -> int:
         """Pods that hold something or are promised something."""
-        return len(self.pods) + len(self.promises)
+        return len(self.pods) + len(self.assumed)
 
     def node(self, name: str) -> NodeState | None:
         """A node of the picture whose Node object has been seen."""
@@ -116,7 +116,7 @@ class Cluster:
             uid = record.metadata.uid
             self._refused.discard(uid)
             self._end_pods([uid])
-            self.withdraw(uid)
+            self.forget(uid)
             self._gone[uid] = None
             if len(self._gone) > _MOST_GONE:
                 del self._gone[next(iter(self._gone))]
@@ -124,17 +124,17 @@ class Cluster:
             self._keyed[source].delete(record)
         self.served.add(source)
 
-    def stage(self, source: Source) -> Staging:
+    def begin_relist(self, source: Source) -> Relist:
         """Begins a whole list of a kind; nothing changes before its swap. Rows follow at the next `work`."""
         done = partial(self.served.add, source)
-        return PodStaging(self, done) if source is Source.PODS else self._keyed[source].stage(done)
+        return PodRelist(self, done) if source is Source.PODS else self._keyed[source].begin_relist(done)
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
         """The whole list of a kind at once: what is not in it is gone."""
-        staging = self.stage(source)
+        relist = self.begin_relist(source)
         for record in records:
-            staging.put(record)
-        for _ in staging.swap():
+            relist.put(record)
+        for _ in relist.swap():
             pass
 
     def absent(self, source: Source) -> None:
@@ -158,7 +158,7 @@ class Cluster:
         self.changes += 1
         for name, state in self.nodes.items():
             state.facts_changed = True
-            self._mark(name)
+            self._mark_dirty(name)
         self.table.unseen_mode, self.table.unseen_actions = pools.rest.mode, pools.rest.actions
 
     def tick(self, now: float, pods_known_until: float | None = None) -> None:
@@ -169,12 +169,12 @@ class Cluster:
         """
         self.now = now
         known = now if pods_known_until is None else min(now, pods_known_until)
-        for uid in [uid for uid, one in self.promises.items() if one.until is not None and one.until < known]:
-            self.withdraw(uid)
+        for uid in [uid for uid, one in self.assumed.items() if one.until is not None and one.until < known]:
+            self.forget(uid)
         if self.report_stale_after:
             for name, state in self.nodes.items():
-                if state.report is not None and (now - state.report_at > self.report_stale_after) != state.stale:
-                    self._mark(name)
+                if state.nrt is not None and (now - state.nrt_at > self.report_stale_after) != state.stale:
+                    self._mark_dirty(name)
 
     # --- rows --------------------------------------------------------------------------------------------
 
@@ -184,16 +184,16 @@ class Cluster:
         Once every row is true, what the nodes teach of their VMs' cells is learned.
         """
         done = 0
-        while (self._dirty or self._learning) and (not limit or done < limit):
+        while (self._dirty or self._inference) and (not limit or done < limit):
             if self._dirty:
                 name = next(iter(self._dirty))
                 del self._dirty[name]
                 if not self._refresh(name, _PODS_AT_ONCE if limit else 0):
-                    self._mark(name)
+                    self._mark_dirty(name)
             else:
-                self._learning.step(whole=not limit)
+                self._inference.step(whole=not limit)
             done += 1
-        return len(self._dirty) + len(self._learning)
+        return len(self._dirty) + len(self._inference)
 
     def freshen(self, name: str) -> None:
         """Makes the row of one node, if it is marked."""
@@ -203,7 +203,7 @@ class Cluster:
 
     # --- promises ----------------------------------------------------------------------------------------
 
-    def promise(
+    def assume(
         self, pod: PodEntry, node: str, attempt: Attempt, verdict: str, *, nominated: bool
     ) -> Refused | Code | None:
         """Charges an unbound pod to the node that we ranked first, in place of its earlier promise.
@@ -211,7 +211,7 @@ class Cluster:
         Returns the kubelet model's refusal, or why the pod must wait for others on their way there; then nothing is
         promised.
         """
-        self.withdraw(pod.uid)
+        self.forget(pod.uid)
         state = self.node(node)
         if pod.uid in self.pods or pod.uid in self._gone or state is None:
             return None
@@ -219,53 +219,53 @@ class Cluster:
         entry = replace(pod, node=node)
         if probe_under_way(state, entry):
             return Code.ProbeUnderWay
-        answer = state.ledger.promise(entry)
+        answer = state.ledger.assume(entry)
         if isinstance(answer, Refused):
             return answer
-        doubt = doubt_in_flight(state, entry, self.vms.inside) if answer is not None else None
+        doubt = doubt_in_flight(state, entry, self.vms.guest_in) if answer is not None else None
         if doubt is not None:
-            state.ledger.withdraw(pod.uid)
+            state.ledger.forget(pod.uid)
             return doubt
         until = None if nominated else self.now + self.promise_seconds
-        self.promises[pod.uid] = Promise(node, attempt, until, verdict)
+        self.assumed[pod.uid] = AssumedPlacement(node, attempt, until, verdict)
         if isinstance(answer, Admitted):
-            self._mark(node)
+            self._mark_dirty(node)
         return None
 
     def renew(self, uid: str) -> None:
         """The pod is still on its way: its promise, if it has one, lasts as long as a new one."""
-        promise = self.promises.get(uid)
-        if promise is not None and promise.until is not None:
-            self.promises[uid] = replace(promise, until=self.now + self.promise_seconds)
+        assumed = self.assumed.get(uid)
+        if assumed is not None and assumed.until is not None:
+            self.assumed[uid] = replace(assumed, until=self.now + self.promise_seconds)
 
-    def withdraw(self, uid: str) -> None:
+    def forget(self, uid: str) -> None:
         """Ends the pod's promise, if it has one."""
         self._nominations.pop(uid, None)
-        promise = self.promises.pop(uid, None)
-        if promise is not None and promise.node in self.nodes and self.nodes[promise.node].ledger.withdraw(uid):
-            self._mark(promise.node)
+        assumed = self.assumed.pop(uid, None)
+        if assumed is not None and assumed.node in self.nodes and self.nodes[assumed.node].ledger.forget(uid):
+            self._mark_dirty(assumed.node)
 
     # --- inside: nodes and reports -------------------------------------------------------------------------
 
     def _set_statement(self, name: str, statement: NodeStatement | None) -> None:
         if statement is not None:
             if self._state(name).set_statement(statement):
-                self._mark(name)
+                self._mark_dirty(name)
             return
         if name not in self.nodes:
             return
         self.nodes[name].set_statement(None)
         self._dirty.pop(name, None)
         self.table.drop(name)
-        for uid in [uid for uid, promise in self.promises.items() if promise.node == name]:
-            self.withdraw(uid)
+        for uid in [uid for uid, assumed in self.assumed.items() if assumed.node == name]:
+            self.forget(uid)
         self._forget_if_empty(name)
 
-    def _set_report(self, name: str, report: Report | None) -> None:
-        state = self.nodes.get(name) if report is None else self._state(name)
-        if state is not None and state.set_report(report, self.now):
-            self._mark(name)
-        if report is None:
+    def _set_nrt(self, name: str, nrt: Nrt | None) -> None:
+        state = self.nodes.get(name) if nrt is None else self._state(name)
+        if state is not None and state.set_nrt(nrt, self.now):
+            self._mark_dirty(name)
+        if nrt is None:
             self._forget_if_empty(name)
 
     def _state(self, name: str) -> NodeState:
@@ -281,7 +281,7 @@ class Cluster:
             del self.nodes[name]
             self._dirty.pop(name, None)
 
-    def _mark(self, name: str) -> None:
+    def _mark_dirty(self, name: str) -> None:
         self._dirty[name] = None
         self.changes += 1
 
@@ -294,16 +294,16 @@ class Cluster:
         if state.facts.devices != old_devices:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
-            self._charge_nominated(state)
-            self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.inside))
-            self._learning.begin(name)
+            self._assume_nominated(state)
+            self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.guest_in))
+            self._inference.begin(name)
         return ready
 
-    def _charge_nominated(self, state: NodeState) -> None:
+    def _assume_nominated(self, state: NodeState) -> None:
         for uid in [uid for uid, one in self._nominations.items() if one.node == state.name]:
             one = self._nominations.pop(uid)
-            if isinstance(state.ledger.promise(replace(one.pod, node=state.name)), Admitted):
-                self.promises[uid] = Promise(state.name, one.attempt, None, "none")
+            if isinstance(state.ledger.assume(replace(one.pod, node=state.name)), Admitted):
+                self.assumed[uid] = AssumedPlacement(state.name, one.attempt, None, "none")
 
     # --- inside: pods --------------------------------------------------------------------------------------
 
@@ -313,10 +313,10 @@ class Cluster:
         if is_over(record):
             refused = self._note_refusal(record)
             self._end_pods([uid])
-            self.withdraw(uid)
+            self.forget(uid)
             if refused is not None:
-                self.lessons.kubelet_refused(refused, record.status.reason or "")
-                self._mark(refused.node)
+                self.failures.kubelet_refused(refused, record.status.reason or "")
+                self._mark_dirty(refused.node)
             return
         if not record.spec.node_name:
             self._put_unbound(record)
@@ -327,29 +327,29 @@ class Cluster:
             return
         entry = entry_of(record)
         if entry is None:
-            self.withdraw(uid)
+            self.forget(uid)
             return
         self._bind(entry, listed=False)
 
     def _bind(self, entry: PodEntry, *, listed: bool) -> None:
         """`listed`: a whole list shows it, so it was bound at some time in the past."""
-        promise = self.promises.get(entry.uid)
-        if promise is not None and promise.node == entry.node:
-            del self.promises[entry.uid]
-            entry.our_verdict = promise.verdict
+        assumed = self.assumed.get(entry.uid)
+        if assumed is not None and assumed.node == entry.node:
+            del self.assumed[entry.uid]
+            entry.our_verdict = assumed.verdict
             entry.boot_seen = True
         else:
-            self.withdraw(entry.uid)
+            self.forget(entry.uid)
             entry.our_verdict = "none" if listed else self.judge(entry)
             entry.boot_seen = not listed
         self.pods[entry.uid] = entry
         self.vms.hold(entry)
         state = self._state(entry.node)
         entry.node = state.name
-        if entry.launcher and not entry.boots and self.vms.moves_in(entry, listed=listed):
-            self.lessons.arrives(entry, state)
+        if entry.launcher and not entry.boots and self.vms.is_migration_target(entry, listed=listed):
+            self.failures.arrives(entry, state)
         state.hold(entry)
-        self._mark(entry.node)
+        self._mark_dirty(entry.node)
         if entry.admitted and not listed:
             self.observer.kubelet_admitted(entry.our_verdict, entry)
 
@@ -362,30 +362,30 @@ class Cluster:
         entry.admitted = entry.admitted or admitted
         entry.running = entry.running or started
         self._state(entry.node).hold(entry)
-        self._mark(entry.node)
+        self._mark_dirty(entry.node)
         if admitted:
             self.observer.kubelet_admitted(entry.our_verdict, entry)
 
     def _put_unbound(self, record: Pod) -> None:
         uid = record.metadata.uid
-        promise = self.promises.get(uid)
+        assumed = self.assumed.get(uid)
         nominated = record.status.nominated_node_name or ""
-        if promise is None:
+        if assumed is None:
             self._nominations.pop(uid, None)
             entry = entry_of(record) if nominated else None
             if entry is not None and entry.launcher:
                 # Decided before our time, or by another replica, and not bound yet: perhaps its volumes are.
                 self._nominations[uid] = Nomination(nominated, entry, attempt_of(record))
-                self._mark(nominated)
+                self._mark_dirty(nominated)
             return
-        if nominated == promise.node:
-            if promise.until is not None:
-                self.promises[uid] = replace(promise, until=None)
+        if nominated == assumed.node:
+            if assumed.until is not None:
+                self.assumed[uid] = replace(assumed, until=None)
             return
-        if attempt_failed(record, promise.attempt):
-            self.withdraw(uid)
-        elif promise.until is None:
-            self.promises[uid] = replace(promise, until=self.now + self.promise_seconds)
+        if attempt_failed(record, assumed.attempt):
+            self.forget(uid)
+        elif assumed.until is None:
+            self.assumed[uid] = replace(assumed, until=self.now + self.promise_seconds)
 
     def _note_refusal(self, record: Pod) -> PodEntry | None:
         """The entry of a pod that its kubelet has just refused; None for all others."""
@@ -405,7 +405,7 @@ class Cluster:
         state = self.nodes.get(ended[0].node) if ended else None
         if state is not None:
             state.end(ended, self.now)
-            self._mark(state.name)
+            self._mark_dirty(state.name)
             self._forget_if_empty(state.name)
 
     # --- inside: a list of pods (state.staging.PodTable) -----------------------------------------------------
@@ -435,7 +435,7 @@ class Cluster:
         self.changes += 1
         if self.vms.put(uid, known):
             for pod in self.vms.pods_of(uid):
-                self._mark(pod.node)
+                self._mark_dirty(pod.node)
 
     def _note(self, put: Callable[[Any, Any], None], key: Any, known: Any) -> None:
         self.changes += 1
@@ -443,6 +443,6 @@ class Cluster:
 
     def _set_migration(self, key: tuple[str, str], record: Migration | None) -> None:
         self._note(self.vms.put_migration, key, record)
-        taught = self.lessons.migration_changed(record, self.vms.layouts.cells) if record is not None else ""
-        if taught:
-            self._mark(taught)
+        with_history = self.failures.migration_changed(record, self.vms.layouts.cells) if record is not None else ""
+        if with_history:
+            self._mark_dirty(with_history)

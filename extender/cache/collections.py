@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Hashable, Iterator, MutableMapping
 from typing import Final, TypeVar, overload
 
-__all__ = ["Identities", "Wide"]
+__all__ = ["HashSet", "PartitionedDict"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -20,7 +20,7 @@ PARTS: Final = 256
 _PART: Final = PARTS - 1
 
 
-class Wide(MutableMapping[K, V]):
+class PartitionedDict(MutableMapping[K, V]):
     """A dict in parts. Its order is that of no insertion, and differs from run to run.
 
     It may be changed while its keys are iterated: each part's are those of the moment when it was reached.
@@ -78,7 +78,7 @@ class Wide(MutableMapping[K, V]):
         return part.pop(key, *default)
 
 
-class Identities:
+class HashSet:
     """Which of very many things there are, at 8 bytes each: their hashes, sorted, where a set of UIDs takes 200.
 
     Hashes of 64 bits stand for the things: that two of a million have the same has a chance of 3 to 100 million.

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
 
-__all__ = ["Record", "Sink", "Source", "Staging"]
+__all__ = ["Record", "Relist", "Sink", "Source"]
 
 Record = Node | Pod | NodeResourceTopology | Vmi | Migration | KubeVirt
 
@@ -16,13 +16,13 @@ class Source(StrEnum):
 
     NODES = "nodes"
     PODS = "pods"
-    REPORTS = "noderesourcetopologies"
+    NRTS = "noderesourcetopologies"
     VMIS = "virtualmachineinstances"
     MIGRATIONS = "virtualmachineinstancemigrations"
     KUBEVIRTS = "kubevirts"
 
 
-class Staging(Protocol):
+class Relist(Protocol):
     """A whole list of one kind while it arrives, apart from the picture that is served. Used once."""
 
     def put(self, record: Record) -> None:
@@ -51,7 +51,7 @@ class Sink(Protocol):
     def delete(self, source: Source, record: Record) -> None:
         """An object is gone; `record` is its last known form."""
 
-    def stage(self, source: Source) -> Staging:
+    def begin_relist(self, source: Source) -> Relist:
         """Begins a whole list of a kind; to be called before the list is asked for."""
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:

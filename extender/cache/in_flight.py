@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from _fastfit.codes import Code
 from extender.cache.nodes.node import NodeState
-from extender.cache.nodes.placement import Tenant
-from extender.cache.pods.pod import PodEntry, is_odd
+from extender.cache.nodes.placement import PodGuest
+from extender.cache.pods.pod import PodEntry, splits_cores
 
 __all__ = ["doubt_in_flight", "probe_under_way"]
 
@@ -19,19 +19,21 @@ _OPTIONS = "cpuManagerPolicyOptions"
 def probe_under_way(state: NodeState, pod: PodEntry) -> bool:
     """Whether the node of unknown options is just being tried with another pod that full-pcpus-only would refuse."""
     threads = state.threads_per_core
-    if not is_odd(pod.demand, threads):
+    if not splits_cores(pod.demand, threads):
         return False
-    under_way = any(o.uid != pod.uid and not o.admitted and is_odd(o.demand, threads) for o in state.ledger.pods())
+    under_way = any(
+        o.uid != pod.uid and not o.admitted and splits_cores(o.demand, threads) for o in state.ledger.pods()
+    )
     return under_way and _may_want_whole_cores(state)
 
 
-def doubt_in_flight(state: NodeState, pod: PodEntry, inside: Callable[[PodEntry], Tenant]) -> Code | None:
+def doubt_in_flight(state: NodeState, pod: PodEntry, guest_in: Callable[[PodEntry], PodGuest]) -> Code | None:
     """Why `pod`, just promised to the node, should rather wait; None: nothing speaks against it."""
-    return Code.OrderUndecided if state.ledger.order_matters(pod, inside) else None
+    return Code.OrderUndecided if state.ledger.order_matters(pod, guest_in) else None
 
 
 def _may_want_whole_cores(state: NodeState) -> bool:
     """Whether nobody has said, and nothing has shown, if full-pcpus-only is on."""
-    if state.learned.takes_odd or state.facts.config.cpu_manager_policy != "static":
+    if state.refusals.admits_split_cores or state.facts.config.cpu_manager_policy != "static":
         return False
     return all(fact.name != _OPTIONS for fact in state.facts.facts)

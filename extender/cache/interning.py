@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
-__all__ = ["EMPTY", "Shared", "shared_amounts", "shared_text"]
+__all__ = ["EMPTY", "Interner", "intern_amounts", "intern_text"]
 
 T = TypeVar("T", bound=Hashable)
 
@@ -11,7 +11,7 @@ T = TypeVar("T", bound=Hashable)
 EMPTY: Mapping[str, int] = {}
 
 
-class Shared(Generic[T]):
+class Interner(Generic[T]):
     """Hands out the first of equal values. At most `limit` are remembered, so strange clusters cost no memory."""
 
     def __init__(self, limit: int = 4096) -> None:
@@ -26,17 +26,17 @@ class Shared(Generic[T]):
         return found
 
 
-_TEXTS: Shared[str] = Shared(16384)
+_TEXTS: Interner[str] = Interner(16384)
 _AMOUNTS: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
 _MAX_AMOUNTS = 4096
 
 
-def shared_text(text: str) -> str:
+def intern_text(text: str) -> str:
     """For texts that many objects repeat."""
     return _TEXTS.one(text)
 
 
-def shared_amounts(amounts: Mapping[str, int]) -> Mapping[str, int]:
+def intern_amounts(amounts: Mapping[str, int]) -> Mapping[str, int]:
     """For amounts by name that many nodes have; the result is read only."""
     if not amounts:
         return EMPTY

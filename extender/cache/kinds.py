@@ -6,10 +6,10 @@ from typing import Any
 
 from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Vmi
 from extender.cache.events import Record, Source
-from extender.cache.interning import Shared
+from extender.cache.interning import Interner
 from extender.cache.nodes.facts import NodeStatement, statement_of
 from extender.cache.nodes.node import NodeState
-from extender.cache.nodes.nrt import Report, read_report
+from extender.cache.nodes.nrt import Nrt, read_nrt
 from extender.cache.relist import Keyed
 from extender.cache.vms.guest_cells import Seen, seen_in
 from extender.cache.vms.vm import Vms
@@ -22,7 +22,7 @@ __all__ = ["Change", "kinds_of"]
 #: Sets what is kept under a key; None: the object is gone.
 Change = Callable[[Any, Any], None]
 
-_GUESTS: Shared[Guest] = Shared()
+_GUESTS: Interner[Guest] = Interner()
 
 
 def kinds_of(
@@ -33,15 +33,15 @@ def kinds_of(
     def statement(name: str) -> NodeStatement | None:
         return nodes[name].statement if name in nodes else None
 
-    def report(name: str) -> Report | None:
-        return nodes[name].report if name in nodes else None
+    def nrt(name: str) -> Nrt | None:
+        return nodes[name].nrt if name in nodes else None
 
     def current(held: Callable[[str], object]) -> Callable[[], list[str]]:
         return lambda: [name for name in nodes if held(name) is not None]
 
     return {
         Source.NODES: Keyed(_statement_in, current(statement), statement, change[Source.NODES]),
-        Source.REPORTS: Keyed(_report_in, current(report), report, change[Source.REPORTS]),
+        Source.NRTS: Keyed(_nrt_in, current(nrt), nrt, change[Source.NRTS]),
         Source.VMIS: Keyed(_vm_in, vms.seen, vms.known, change[Source.VMIS]),
         Source.MIGRATIONS: Keyed(
             _migration_in, lambda: list(vms.migrations), vms.migrations.get, change[Source.MIGRATIONS]
@@ -58,10 +58,10 @@ def _statement_in(record: Record) -> tuple[str, NodeStatement]:
     return record.metadata.name, statement_of(record)
 
 
-def _report_in(record: Record) -> tuple[str, Report]:
+def _nrt_in(record: Record) -> tuple[str, Nrt]:
     """What is kept of a NodeResourceTopology, by its name, which is the node's."""
     assert isinstance(record, NodeResourceTopology)
-    return record.metadata.name, read_report(record)
+    return record.metadata.name, read_nrt(record)
 
 
 def _vm_in(record: Record) -> tuple[str, Seen]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from extender.api.objects import Pod
-from extender.cache.collections import Identities
+from extender.cache.collections import HashSet
 from extender.cache.events import Record
 from extender.cache.pods.pod import PodEntry, entry_of, is_over
 
-__all__ = ["Keyed", "KeyedStaging", "PodStaging", "PodTable"]
+__all__ = ["Keyed", "KeyedRelist", "PodRelist", "PodTable"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -40,19 +40,19 @@ class Keyed(Generic[K, V]):
         """An object is gone."""
         self.change(self.narrow(record)[0], None)
 
-    def stage(self, done: Callable[[], None]) -> "KeyedStaging[K, V]":
+    def begin_relist(self, done: Callable[[], None]) -> "KeyedRelist[K, V]":
         """Begins a whole list; `done` is called when its swap has ended."""
-        return KeyedStaging(self, done)
+        return KeyedRelist(self, done)
 
 
-class KeyedStaging(Generic[K, V]):
+class KeyedRelist(Generic[K, V]):
     """A whole list of a kind whose objects stand alone. Nobody else changes the kind meanwhile."""
 
     def __init__(self, keyed: Keyed[K, V], done: Callable[[], None]) -> None:
         self._keyed = keyed
         self._done = done
         #: keys that the list has told of, even if it took them back
-        self._listed = Identities()
+        self._listed = HashSet()
         #: what differs from the picture, in the order of its coming; of two changes to a key the later one stands
         self._changes: list[tuple[K, V | None]] = []
 
@@ -92,7 +92,7 @@ class PodTable(Protocol):
     """What the pods of a list do to the picture."""
 
     @property
-    def promises(self) -> Mapping[str, object]:
+    def assumed(self) -> Mapping[str, object]:
         """Promised pods by UID."""
 
     @property
@@ -109,14 +109,14 @@ class PodTable(Protocol):
     def put_pod(self, record: Pod) -> None:
         """A pod that is over, or not bound."""
 
-    def withdraw(self, uid: str) -> None:
+    def forget(self, uid: str) -> None:
         """A pod that is not in the list, or holds nothing: its promise is void."""
 
     def forget_refusals(self, existing: Container[str]) -> None:
         """UIDs of all pods; of others no refusal need be remembered."""
 
 
-class PodStaging:
+class PodRelist:
     """Pods: entries by node, and the few records that are not bound or over.
 
     A promise that was made after the list had been begun may be for a pod that is too young to be in it, so only
@@ -126,8 +126,8 @@ class PodStaging:
     def __init__(self, table: PodTable, done: Callable[[], None]) -> None:
         self._table = table
         self._done = done
-        self._promised = set(table.promises)
-        self._uids = Identities()
+        self._assumed = set(table.assumed)
+        self._uids = HashSet()
         self._by_node: dict[str, dict[str, PodEntry]] = {}
         self._over: dict[str, Pod] = {}
         self._unbound: dict[str, Pod] = {}
@@ -150,7 +150,7 @@ class PodStaging:
             self._by_node.setdefault(known.node, {})[known.uid] = known
         elif (entry := entry_of(record)) is not None:
             self._by_node.setdefault(node, {})[uid] = entry
-        elif uid in self._promised:
+        elif uid in self._assumed:
             self._empty.add(uid)
 
     def delete(self, record: Record) -> None:
@@ -171,8 +171,8 @@ class PodStaging:
         while self._over:
             table.put_pod(self._over.popitem()[1])
             yield
-        for uid in self._empty | {uid for uid in self._promised if uid not in self._uids}:
-            table.withdraw(uid)
+        for uid in self._empty | {uid for uid in self._assumed if uid not in self._uids}:
+            table.forget(uid)
             yield
         unseen = [node for node in self._by_node if node not in table.nodes]
         for node in (*table.nodes, *unseen):

@@ -64,10 +64,10 @@ def serve(kubeconfig: str | None, snapshot: str | None, config: str | None, bind
         raise click.UsageError("--snapshot and --kubeconfig exclude each other")
     addresses = parse(bind, BIND_FLAG), parse(ops_bind, OPS_BIND_FLAG)
     if snapshot is not None:
-        picture = read(snapshot)
-        settings = settings_for(config, picture)
+        loaded = read(snapshot)
+        settings = settings_for(config, loaded)
         setup(settings.logs.level, settings.logs.format)
-        asyncio.run(serve_snapshot(picture, settings, *addresses))
+        asyncio.run(serve_snapshot(loaded, settings, *addresses))
         return
     settings = load_settings(config)
     setup(settings.logs.level, settings.logs.format)
@@ -110,7 +110,7 @@ async def _serve_cluster(
         transport,
         service.cluster,
         {
-            Source.REPORTS: Need(settings.sources.noderesourcetopologies),
+            Source.NRTS: Need(settings.sources.noderesourcetopologies),
             Source.VMIS: Need(settings.sources.virtualmachineinstances),
             Source.MIGRATIONS: Need(settings.sources.virtualmachineinstancemigrations),
             Source.KUBEVIRTS: Need(settings.sources.kubevirts),

@@ -24,7 +24,7 @@ from extender.http.connections import mark_used
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
 
-__all__ = ["Lack", "Reply", "SchedulerApp", "Verbs"]
+__all__ = ["MissingObjects", "Reply", "SchedulerApp", "Verbs"]
 
 _HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json", hdrs.SERVER: "fastfit"})
 _BARE_HEADERS: Final = CIMultiDict({hdrs.SERVER: "fastfit"})
@@ -51,7 +51,7 @@ class Reply(Protocol):
         """One of ok, error, bad_request, not_ready and passed."""
 
 
-class Lack(Protocol):
+class MissingObjects(Protocol):
     """Objects that a call names and that have not been seen yet."""
 
     def tell(self, call: Callable[[], None]) -> None:
@@ -74,7 +74,7 @@ class Verbs(Protocol):
     def prioritize(self, body: bytes, now: float) -> Reply:
         """Which of them are best."""
 
-    def lack(self, body: bytes) -> Lack | None:
+    def missing(self, body: bytes) -> MissingObjects | None:
         """What to wait for before the call is answered; at most once per pod."""
 
 
@@ -146,24 +146,24 @@ class SchedulerApp:
     async def _wait(self, body: bytes) -> None:
         """Give objects that the pod has overtaken a moment to come. Other calls are answered meanwhile."""
         try:
-            lack = self._verbs.lack(body)
+            missing = self._verbs.missing(body)
         except Exception:  # noqa: BLE001 - waiting is a kindness; the verb itself says what is wrong
             _log.exception("cannot tell what to wait for", body_bytes=len(body))
             return
-        if lack is None:
+        if missing is None:
             return
         came = asyncio.Event()
-        lack.tell(came.set)
+        missing.tell(came.set)
         try:
             async with asyncio.timeout(self._wait_s):
-                while not lack.filled:
+                while not missing.filled:
                     came.clear()
                     await came.wait()
         except TimeoutError:
             pass
         finally:
-            lack.close()
-        self._metrics.waited(lack.filled)
+            missing.close()
+        self._metrics.waited(missing.filled)
 
     def _decide(self, verb: str, decide: Callable[[bytes, float], Reply], body: bytes) -> tuple[web.Response, str]:
         self._decisions.begin()

@@ -37,10 +37,10 @@ def question_of(
     guest: Guest | None,
     zoned_devices: frozenset[str],
     move: Move | None = None,
-    former: BootCells = (),
+    last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Question:
-    """The question of a pod; `move` of a live-migration target, `former` the cells of the run before a boot.
+    """The question of a pod; `move` of a live-migration target, `last_layout` the cells of the run before a boot.
 
     `installation`: how KubeVirt is configured.
 
@@ -53,7 +53,7 @@ def question_of(
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
     dedicated = wants_dedicated(pod, guest)
-    return question_for(demand, role, guest, zoned_devices, dedicated, move, former, installation)
+    return question_for(demand, role, guest, zoned_devices, dedicated, move, last_layout, installation)
 
 
 def question_for(
@@ -63,7 +63,7 @@ def question_for(
     zoned_devices: frozenset[str],
     dedicated: bool,
     move: Move | None = None,
-    former: BootCells = (),
+    last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Question:
     """The question of a demand that could be read."""
@@ -74,7 +74,7 @@ def question_for(
         zoned_devices,
         dedicated=dedicated,
         move=move,
-        former=former,
+        last_layout=last_layout,
         installation=installation,
     )
     ordinary = is_ordinary(ask)
@@ -101,11 +101,11 @@ def _ask_of(
     *,
     dedicated: bool,
     move: Move | None = None,
-    former: BootCells = (),
+    last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Ask:
     """The ask of a demand. Devices without zones constrain a zone only where KubeVirt demands one; its own never do."""
-    cells = _cells(demand, role, guest, move, former)
+    cells = _cells(demand, role, guest, move, last_layout)
     if cells is not None and not cells.moving:
         asked = [name for name, _ in demand.containers[cells.container].devices]
         strict = strict_devices(guest, asked, installation)
@@ -147,7 +147,7 @@ def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) ->
 
 
 def _cells(
-    demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None, former: BootCells
+    demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None, last_layout: BootCells
 ) -> CellsAsk | None:
     """What guests that see the host's NUMA ask of its zones: cells made by a boot, or kept from it in a migration."""
     if guest is None or not guest.size.passthrough or not guest.pages:
@@ -160,7 +160,7 @@ def _cells(
         cells = move.boot
     else:
         # Cells of another size cannot be met again; without them the VM shares the answers of its equals.
-        cells = former if sum(vcpus for vcpus, _ in former) == guest.size.vcpus else ()
+        cells = last_layout if sum(vcpus for vcpus, _ in last_layout) == guest.size.vcpus else ()
     for position, container in enumerate(demand.containers):
         if container.name == COMPUTE and container.exclusive_cpus:
             return CellsAsk(

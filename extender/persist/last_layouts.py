@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from extender.cache.vms.last_layout import Former, outdated
+from extender.cache.vms.last_layout import LastLayouts, outdated
 from extender.cache.vms.layout_entry import MOST, SHARDS, Stated, layout_text, stated_in
 from extender.errors import ClusterError
 from extender.kubeapi.backoff import Backoff, Pace
@@ -92,7 +92,7 @@ class LayoutKeeper:
     def __init__(
         self,
         transport: Transport,
-        former: Former,
+        last_layout: LastLayouts,
         count: Callable[[str, int], None],
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -102,7 +102,7 @@ class LayoutKeeper:
         refused or failed. `clock`: monotonic seconds.
         """
         self._transport = transport
-        self._former = former
+        self._last_layouts = last_layout
         self._count = count
         self._clock = clock
         self._today = today
@@ -123,7 +123,7 @@ class LayoutKeeper:
 
     def _is_due(self, name: str) -> bool:
         now = self._clock()
-        return now >= self._rest[name] and (now >= self._due[name] or self._former.waits(name))
+        return now >= self._rest[name] and (now >= self._due[name] or self._last_layouts.waits(name))
 
     async def _turn(self, name: str) -> float:
         """Reads one ConfigMap, and writes to it what is missing there; the seconds to wait after it."""
@@ -154,7 +154,7 @@ class LayoutKeeper:
                 shard.strange.add(uid)
             else:
                 shard.stated[uid] = found
-                self._former.read(uid, found.split)
+                self._last_layouts.read(uid, found.split)
             if pace.due():
                 await pace.rest()
         if shard.strange:
@@ -168,14 +168,14 @@ class LayoutKeeper:
             new = await self._changes(shard, handed, today)
             if not new:
                 return False
-            gone = shard.surplus(new, self._former.seen, today)
+            gone = shard.surplus(new, self._last_layouts.seen, today)
             values = {uid: layout_text(today, one.split) for uid, one in new.items()}
             await self._transport.patch(
                 CONFIG_MAPS, shard.name, namespace, _encode({"data": {**values, **dict.fromkeys(gone)}})
             )
         except BaseException:
             for owner in handed:
-                self._former.give_back(owner)
+                self._last_layouts.give_back(owner)
             raise
         shard.written(new, gone)
         self._count("written", len(new))
@@ -187,7 +187,7 @@ class LayoutKeeper:
         """Entries that differ from what we know, a patch full at most; every VM that was looked at goes to `handed`."""
         new, pace = dict[str, Stated](), Pace()
         fresh = (date.fromisoformat(today) - _FRESH).isoformat()
-        while len(new) < _AT_ONCE and (one := self._former.unwritten(shard.name)) is not None:
+        while len(new) < _AT_ONCE and (one := self._last_layouts.unwritten(shard.name)) is not None:
             owner, kept = one
             handed.append(owner)
             if outdated(kept, shard.stated.get(owner), fresh) and layout_text(today, kept.split):

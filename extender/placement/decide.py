@@ -22,7 +22,7 @@ from extender.reasons import verdict_of
 __all__ = ["Decider", "Subject", "move_of", "subject_of"]
 
 #: How often the kubelet model may overrule the kernel's winner in one call.
-_OVERRULINGS = 16
+_EXCLUSIONS = 16
 
 #: What a refusal by the kubelet model means in our codes.
 _MODEL_CODES = {
@@ -59,8 +59,8 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
     guest = cluster.vms.guest(vmi)
     installation = cluster.vms.kubevirt
     if role is not PodRole.MIGRATION_TARGET:
-        former = cluster.vms.layouts.former(vmi)
-        question = question_of(pod, role, guest, zoned, former=former, installation=installation)
+        last_layout = cluster.vms.layouts.last_layout(vmi)
+        question = question_of(pod, role, guest, zoned, last_layout=last_layout, installation=installation)
         return Subject(pod, role, guest, question)
     move = move_of(cluster, vmi, pod.metadata.annotations or {})
     return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, installation=installation), move)
@@ -71,14 +71,14 @@ def move_of(cluster: Cluster, vmi: str, annotations: Mapping[str, str]) -> Move:
     guest, layouts = cluster.vms.guest(vmi), cluster.vms.layouts
     policy, problem = policy_of(annotations, cluster.migration)
     carried, doubt = cells_in(annotations.get(names.CELLS_ANNOTATION), guest.size) if guest is not None else ((), "")
-    cells, origin = layouts.belief(vmi, carried)
+    cells, origin = layouts.best_known(vmi, carried)
     if doubt:
         problem = "; ".join(filter(None, (problem, f"annotation {names.CELLS_ANNOTATION} is not believed: {doubt}")))
     elif carried and carried != cells:
         told = "+".join(str(count) for count, _ in carried)
         known = f"annotation {names.CELLS_ANNOTATION} ({told} vCPUs) contradicts what is known otherwise"
         problem = "; ".join(filter(None, (problem, known)))
-    return Move(cells, layouts.life(vmi).sockets, policy, problem, origin.value)
+    return Move(cells, layouts.run_of(vmi).sockets, policy, problem, origin.value)
 
 
 class Decider:
@@ -90,7 +90,7 @@ class Decider:
 
     def fit(self, subject: Subject, names: bytes) -> Fit:
         """The kernel's answer for these nodes, with the pod's own charge lifted. Raises ScanError for bad names."""
-        self.cluster.withdraw(subject.pod.metadata.uid)
+        self.cluster.forget(subject.pod.metadata.uid)
         return self.peek(self.cluster, subject, names)
 
     @staticmethod
@@ -98,21 +98,21 @@ class Decider:
         """The kernel's answer as the picture stands, the pod's own charge included; nothing is changed."""
         cluster.work()
         fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
-        for name, code in cluster.lessons.refusers(subject.question.demand, subject.move):
+        for name, code in cluster.failures.refusers(subject.question.demand, subject.move):
             with contextlib.suppress(KeyError):  # not among the names of this call
                 fit.overrule(name, code)
         return fit
 
-    def charge(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
+    def assume_best(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
         """Charges the pod to the best node; a winner that the kubelet model refuses is struck and the next one taken.
 
         Returns the winner and its code, None where no node may be charged.
         """
-        for _ in range(_OVERRULINGS):
+        for _ in range(_EXCLUSIONS):
             best = fit.best()
             if best is None or verdict_of(best[1]) == "refused":
                 return best
-            refusal = self._promise(subject, *best)
+            refusal = self._assume(subject, *best)
             if refusal is None:
                 return best
             fit.overrule(best[0], refusal)
@@ -127,11 +127,11 @@ class Decider:
             return "none"
         role, move = PodRole.FIRST_BOOT, None
         if not pod.boots:
-            home = self.cluster.vms.layouts.life(pod.vmi).node
-            if home in ("", pod.node):
+            source = self.cluster.vms.layouts.run_of(pod.vmi).node
+            if source in ("", pod.node):
                 # The VM runs nowhere (the pod may be no target at all), or in this pod already: what moved is history.
                 return "none"
-            role, move = PodRole.MIGRATION_TARGET, move_of(self.cluster, pod.vmi, dict(pod.told))
+            role, move = PodRole.MIGRATION_TARGET, move_of(self.cluster, pod.vmi, dict(pod.annotations))
         self.cluster.freshen(pod.node)
         guest = self.cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
@@ -139,7 +139,7 @@ class Decider:
         ask = question_for(pod.demand, role, guest, zoned, dedicated, move, installation=installation).ask
         return verdict_of(self.cluster.table.code_on(self.cluster.table.prepare(ask), pod.node))
 
-    def _promise(self, subject: Subject, node: str, code: int) -> Code | None:
+    def _assume(self, subject: Subject, node: str, code: int) -> Code | None:
         """Charges; returns why the node cannot take the pod, though counts say so: the kubelet model refuses it, or the
         CPUs that it would get do not carry the moving guest.
         """
@@ -148,7 +148,7 @@ class Decider:
             return None
         nominated = subject.pod.status.nominated_node_name == node
         attempt = attempt_of(subject.pod)
-        refused = self.cluster.promise(entry, node, attempt, verdict_of(code), nominated=nominated)
+        refused = self.cluster.assume(entry, node, attempt, verdict_of(code), nominated=nominated)
         if isinstance(refused, Refused):
             return _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
         if refused is not None:
@@ -158,5 +158,5 @@ class Decider:
             return None
         found = move_refusal(state, entry.uid, subject.guest, subject.move)
         if found is not None:
-            self.cluster.withdraw(entry.uid)
+            self.cluster.forget(entry.uid)
         return found

@@ -20,7 +20,7 @@ from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.migration.policy import BootCells
 from extender.placement.answers import EvacuableAnswer
-from extender.placement.running import is_at_home, target_of
+from extender.placement.running import is_source_pod, target_of
 
 __all__ = ["BUCKETS", "Evacuability", "Evacuable"]
 
@@ -61,9 +61,9 @@ class _Class:
     #: why none of them migrates at all; empty: nothing is known against it
     immovable: str
     #: VMs per node
-    homes: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
     #: nodes that are no targets whatever counts say: their kubelet refused an equal pod
-    struck: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     at: float = 0.0
     found: "_Found | None" = None
     found_symmetric: "_Found | None" = None
@@ -74,11 +74,11 @@ class _Found:
     """Nodes that fit, and those of them where VMs of the class run."""
 
     nodes: int
-    homes: frozenset[str]
+    sources: frozenset[str]
 
     def seen_from(self, node: str) -> int:
         """Targets of a VM on this node."""
-        return self.nodes - (node in self.homes)
+        return self.nodes - (node in self.sources)
 
 
 class Evacuability:
@@ -102,7 +102,7 @@ class Evacuability:
     def count(self, pod: PodEntry) -> EvacuableAnswer | None:
         """Counts the VM in this pod at once, as long as that takes."""
         one = self._new(pod)
-        one.homes[pod.node] += 1
+        one.sources[pod.node] += 1
         for _ in self._count(one):
             pass
         self._known[self._key(pod)] = one
@@ -115,21 +115,21 @@ class Evacuability:
         for number, pod in enumerate(self._pods()):
             if number % _VMS_AT_ONCE == 0:
                 yield
-            if not pod.launcher or not pod.vmi or not is_at_home(self._cluster, pod):
+            if not pod.launcher or not pod.vmi or not is_source_pod(self._cluster, pod):
                 continue
             key = self._key(pod)
             one = classes.get(key)
             if one is None:
                 one = classes[key] = self._new(pod)
                 yield
-            one.homes[pod.node] += 1
+            one.sources[pod.node] += 1
         # Classes are shown as they are counted; those that no VM is in any more go at the end.
         symmetric, possible, unknown = dict.fromkeys(BUCKETS, 0), dict.fromkeys(BUCKETS, 0), 0
         for key, one in classes.items():
             yield from self._count(one)
             self._known[key] = one
-            unknown += one.homes.total() if one.doubtful else 0
-            for number, (node, vms) in enumerate(one.homes.items()):
+            unknown += one.sources.total() if one.doubtful else 0
+            for number, (node, vms) in enumerate(one.sources.items()):
                 if number % _VMS_AT_ONCE == 0:
                     yield
                 for found, counts in ((one.found, possible), (one.found_symmetric, symmetric)):
@@ -149,10 +149,10 @@ class Evacuability:
                     yield pod
 
     def _key(self, pod: PodEntry) -> _Key:
-        guest, life = self._cluster.vms.guest(pod.vmi), self._cluster.vms.layouts.life(pod.vmi)
+        guest, run = self._cluster.vms.guest(pod.vmi), self._cluster.vms.layouts.run_of(pod.vmi)
         cells = self._cluster.vms.layouts.cells(pod.vmi)
         policy = self._cluster.migration.value
-        return id(pod.demand.containers), id(guest), id(cells), life.sockets, pod.told, policy
+        return id(pod.demand.containers), id(guest), id(cells), run.sockets, pod.annotations, policy
 
     def _new(self, pod: PodEntry) -> _Class:
         subject = target_of(self._cluster, pod)
@@ -167,7 +167,7 @@ class Evacuability:
             symmetric=symmetric,
             doubtful=not fixed and ask.cells is not None and not ask.cells.boot,
             immovable=fixed,
-            struck=tuple(name for name, _ in self._cluster.lessons.refusers(subject.question.demand, subject.move)),
+            excluded=tuple(name for name, _ in self._cluster.failures.refusers(subject.question.demand, subject.move)),
         )
 
     def _count(self, one: _Class) -> Iterator[None]:
@@ -191,15 +191,15 @@ class Evacuability:
             yield
             more, at = table.fitting(query, at, _NODES_AT_ONCE)
             total += more
-        homes = set()
-        for name in (*one.struck, *(name for name in one.homes if name not in one.struck)):
+        sources = set()
+        for name in (*one.excluded, *(name for name in one.sources if name not in one.excluded)):
             if table.code_on(query, name) is Code.Fits:
-                if name in one.struck:
+                if name in one.excluded:
                     total -= 1
                 else:
-                    homes.add(name)
+                    sources.add(name)
             yield
-        return _Found(total, frozenset(homes))
+        return _Found(total, frozenset(sources))
 
 
 def _bucket(targets: int) -> str:

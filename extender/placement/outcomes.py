@@ -112,9 +112,9 @@ def _judged(running: Domain, moved: Domain, state: NodeState, pages: str) -> Mig
     if libvirt_refusal(moved) is not None:
         text = f"{layout}: libvirt refuses more zones than cells"
         return MigrationAnswer(Outcome.MORE_CELLS, text, then, zones, now)
-    lack = _lack(moved, state, pages)
-    if lack:
-        return MigrationAnswer(Outcome.PAGES_SHORT, lack, then, zones, now)
+    missing = _lack(moved, state, pages)
+    if missing:
+        return MigrationAnswer(Outcome.PAGES_SHORT, missing, then, zones, now)
     share = local_share(moved)
     kept = f"{layout}: {float(share):.0%} of the vCPUs stay at their memory"
     if is_symmetric(moved):
@@ -210,4 +210,4 @@ def source_node(cluster: Cluster, pod: Pod) -> str:
         for entry in cluster.vms.pods_of(vmi):
             if entry.name == wanted:
                 return entry.node
-    return cluster.vms.layouts.life(vmi).node or labels.get(names.NODE_NAME_LABEL, "")
+    return cluster.vms.layouts.run_of(vmi).node or labels.get(names.NODE_NAME_LABEL, "")

@@ -13,25 +13,25 @@ from extender.kubevirt.launcher_pod import PodRole
 from extender.kubevirt.migration.target_pod import target_demand
 from extender.placement.decide import Subject, move_of
 
-__all__ = ["find_vm", "is_at_home", "target_of"]
+__all__ = ["find_vm", "is_source_pod", "target_of"]
 
 
 def find_vm(cluster: Cluster, namespace: str, name: str) -> PodEntry | None:
     """The pod that runs the VM (or is itself) of this name; None where no such pod holds anything of a zone."""
     for pod in cluster.pods.values():
-        if pod.launcher and pod.namespace == namespace and name in (pod.vm, pod.name) and is_at_home(cluster, pod):
+        if pod.launcher and pod.namespace == namespace and name in (pod.vm, pod.name) and is_source_pod(cluster, pod):
             return pod
     return None
 
 
-def is_at_home(cluster: Cluster, pod: PodEntry) -> bool:
+def is_source_pod(cluster: Cluster, pod: PodEntry) -> bool:
     """Whether the VM runs in this pod: while it migrates it has two, and its VMI names the node."""
-    return cluster.vms.layouts.life(pod.vmi).node in ("", pod.node)
+    return cluster.vms.layouts.run_of(pod.vmi).node in ("", pod.node)
 
 
 def target_of(cluster: Cluster, pod: PodEntry) -> Subject:
     """The target of the VM in this pod, under judgement."""
-    guest, move = cluster.vms.guest(pod.vmi), move_of(cluster, pod.vmi, dict(pod.told))
+    guest, move = cluster.vms.guest(pod.vmi), move_of(cluster, pod.vmi, dict(pod.annotations))
     demand = target_demand(pod.demand, guest, move.sockets)
     dedicated = guest.dedicated if guest is not None else any(part.exclusive_cpus for part in demand.containers)
     role = PodRole.MIGRATION_TARGET
@@ -45,7 +45,7 @@ def target_of(cluster: Cluster, pod: PodEntry) -> Subject:
             names.NODE_NAME_LABEL: pod.node,
             names.MIGRATION_UID_LABEL: f"{pod.uid}-migration",
         },
-        annotations=dict(pod.told),
+        annotations=dict(pod.annotations),
         owner_references=[Owner(kind="VirtualMachineInstance", name=pod.vm, uid=pod.vmi, controller=True)],
     )
     record = Pod(metadata=meta, status=PodStatus(phase="Pending"))

@@ -64,7 +64,7 @@ class Service:
         self._asked: OrderedDict[tuple[str, str], Pod] = OrderedDict()
         context = Context(Decider(self.cluster), _Recorder(self), lambda: "; ".join(self.not_ready()))
         self.verbs = Verbs(context)
-        self.metrics.ask_charged(self.cluster.charged)
+        self.metrics.ask_charged(self.cluster.tracked_pods)
         self.metrics.ask_evacuable(lambda: (self._evacuability.summary, self.cluster.now))
         self.configure(settings)
 
@@ -114,7 +114,7 @@ class Service:
                 with collector_paused():
                     await self._make_rows(pace)
                 self._rows_made = True
-                _log.info("picture complete", nodes=len(self.cluster.nodes), charged=self.cluster.charged())
+                _log.info("picture complete", nodes=len(self.cluster.nodes), tracked_pods=self.cluster.tracked_pods())
             await asyncio.sleep(_EVERY_S)
 
     def _pods_known_until(self, now: float) -> float:

@@ -43,7 +43,7 @@ def _judge(context: Context, call: Call) -> Reply:
         text = f"node {fit.error_name} cannot be judged, and its pool says onUnknown: error"
         record_later(context, "filter", call.subject, fit, None, outcome="error")
         return Reply(200, filter_error(text), "error")
-    best = context.decider.charge(call.subject, fit)
+    best = context.decider.assume_best(call.subject, fit)
     cut = _shorten(context, call, fit)
     reply = fit.filter_reply(context.always_send_failures)
     context.filtered = Filtered(call.args, call.subject, fit, best, reply, cut, context.decider.cluster.changes)

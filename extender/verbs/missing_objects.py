@@ -14,12 +14,12 @@ from extender.cache.vms.vm import Awaited
 from extender.kubevirt.demand import question_of
 from extender.kubevirt.launcher_pod import PodRole, controlling_vmi, role_of
 
-__all__ = ["Lack", "lack_of"]
+__all__ = ["MissingObjects", "missing_for"]
 
 _WAITING = frozenset({PodRole.FIRST_BOOT, PodRole.PROVISIONING, PodRole.MIGRATION_TARGET})
 
 
-class Lack:
+class MissingObjects:
     """What is missing for one pod. `close` it when nobody waits any more."""
 
     def __init__(self, cluster: Cluster, pod: Pod, missing: tuple[Awaited, ...]) -> None:
@@ -47,12 +47,12 @@ class Lack:
             self._call = None
 
 
-def lack_of(cluster: Cluster, pod: Pod) -> Lack | None:
+def missing_for(cluster: Cluster, pod: Pod) -> MissingObjects | None:
     """What the picture lacks of a VM's pod; None: nothing, or nothing that a verdict could depend on."""
     missing = _missing(cluster, pod)
     if not missing or question_of(pod, role_of(pod), None, cluster.zoned_devices).ordinary:
         return None
-    return Lack(cluster, pod, missing)
+    return MissingObjects(cluster, pod, missing)
 
 
 def _missing(cluster: Cluster, pod: Pod) -> tuple[Awaited, ...]:
@@ -62,7 +62,7 @@ def _missing(cluster: Cluster, pod: Pod) -> tuple[Awaited, ...]:
         return ()
     missing: list[Awaited] = []
     vmi = controlling_vmi(pod)
-    if vmi and Source.VMIS in cluster.served and vmi not in cluster.vms.layouts.lives:
+    if vmi and Source.VMIS in cluster.served and vmi not in cluster.vms.layouts.runs:
         if vmi in cluster.vms.ended:
             # Its pods follow it, and the migration is void: nothing will come.
             return ()

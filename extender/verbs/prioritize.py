@@ -30,7 +30,7 @@ def prioritize_nodes(context: Context, body: bytes) -> Reply:
         if missing:
             return Reply(503, b"", "not_ready")
         fit = context.decider.fit(call.subject, call.args.names)
-        best = context.decider.charge(call.subject, fit)
+        best = context.decider.assume_best(call.subject, fit)
         reply = fit.score_reply(context.score_top)
         record_later(context, "prioritize", call.subject, fit, best)
         return Reply(200, reply, "ok")

@@ -7,7 +7,7 @@ from extender.errors import BadRequest
 from extender.kubevirt.migration.policy import MigrationPolicy
 from extender.verbs.call import Context, read
 from extender.verbs.filter import filter_nodes
-from extender.verbs.missing_objects import Lack, lack_of
+from extender.verbs.missing_objects import MissingObjects, missing_for
 from extender.verbs.prioritize import prioritize_nodes
 from extender.verbs.reply import Reply
 
@@ -33,7 +33,7 @@ class Verbs:
         self.context.decider.cluster.now = now
         return prioritize_nodes(self.context, body)
 
-    def lack(self, body: bytes) -> Lack | None:
+    def missing(self, body: bytes) -> MissingObjects | None:
         """What the picture has not seen yet of what this call names; None: nothing, or it was asked before.
 
         To be asked before the call is answered, and once per pod: whoever waits for ever is told the same.
@@ -50,12 +50,12 @@ class Verbs:
         uid = args.pod.metadata.uid
         if uid in context.waited:
             return None
-        lack = lack_of(context.decider.cluster, args.pod)
-        if lack is not None:
+        missing = missing_for(context.decider.cluster, args.pod)
+        if missing is not None:
             context.waited[uid] = None
             if len(context.waited) > _REMEMBERED:
                 context.waited.popitem(last=False)
-        return lack
+        return missing
 
     def configure(self, settings: Settings) -> None:
         """Takes over settings: pools, modes and doubts at once for every node."""

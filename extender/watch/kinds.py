@@ -61,7 +61,7 @@ KINDS: Final[Mapping[Source, Kind]] = {
         Kind(Source.NODES, Resource("", "v1", "nodes"), msgspec.json.Decoder(Node)),
         Kind(Source.PODS, Resource("", "v1", "pods"), msgspec.json.Decoder(Pod), "status.phase!=Succeeded"),
         Kind(
-            Source.REPORTS,
+            Source.NRTS,
             Resource("topology.node.k8s.io", "v1alpha2", "noderesourcetopologies"),
             msgspec.json.Decoder(NodeResourceTopology),
         ),

@@ -37,7 +37,7 @@ from extender.watch.garbage_collector import collector_paused
 from extender.watch.kinds import Kind, Need
 from extender.watch.observer import NoObserver, WatchObserver
 from extender.watch.status import SourceStatus, State
-from extender.watch.store import Gathering, Picture
+from extender.watch.store import IncomingList, KindStore
 
 __all__ = ["Reflector", "Tuning"]
 
@@ -95,7 +95,7 @@ class Reflector:
         self._observer = observer or NoObserver()
         self._pace = pace or Pace()
         self._backoff = Backoff(clock)
-        self._picture = Picture(kind, sink, self._observer, self._pace)
+        self._store = KindStore(kind, sink, self._observer, self._pace)
         self._log = _log.bind(source=str(kind.source))
 
         self._state = State.EMPTY
@@ -122,8 +122,8 @@ class Reflector:
             state=self._state,
             age_seconds=None if self._confirmed is None else max(0.0, self._clock() - self._confirmed),
             resyncs=max(0, self._swaps - 1),
-            objects=self._picture.objects,
-            skipped=self._picture.skipped,
+            objects=self._store.objects,
+            skipped=self._store.skipped,
             last_error=self._last_error,
             settled=self._settled,
         )
@@ -137,16 +137,16 @@ class Reflector:
     async def _attempt(self) -> float:
         """One connection from its opening to its end; the seconds to wait before the next."""
         began = self._clock()
-        gathering = None if self._picture.version else self._picture.gathering()
+        incoming = None if self._store.version else self._store.incoming()
         try:
-            if gathering is None:
-                await self._stream({"resourceVersion": self._picture.version})
+            if incoming is None:
+                await self._stream({"resourceVersion": self._store.version})
             elif self._paged:
-                await self._list(gathering)
+                await self._list(incoming)
                 return 0.0
             else:
                 query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-                await self._stream(query, gathering)
+                await self._stream(query, incoming)
         except ClusterError as error:
             pause = self._react(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch for good
@@ -154,8 +154,8 @@ class Reflector:
             pause = self._fail(error, resync="fault")
         else:
             pause = self._closed(began)
-        if gathering is not None:
-            await self._pace.through(gathering.discard())
+        if incoming is not None:
+            await self._pace.through(incoming.discard())
         return pause
 
     def _closed(self, began: float) -> float:
@@ -166,8 +166,8 @@ class Reflector:
 
     # --- one connection ---------------------------------------------------------------------------------
 
-    async def _stream(self, query: dict[str, str], gathering: Gathering | None = None) -> None:
-        """Follow one watch to its end; with `gathering` its first part is the list."""
+    async def _stream(self, query: dict[str, str], incoming: IncomingList | None = None) -> None:
+        """Follow one watch to its end; with `incoming` its first part is the list."""
         limit = self._tuning.inactivity_s
         seconds = random.randint(*self._tuning.watch_s)  # noqa: S311 - spreads load, keeps no secret
         query |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)} | self._selector
@@ -179,7 +179,7 @@ class Reflector:
                 self._transport.watch_lines(self._resource, query) as lines,
                 AsyncExitStack() as while_gathering,
             ):
-                if gathering is not None:
+                if incoming is not None:
                     while_gathering.enter_context(collector_paused())
                 self._opened()
                 async for line in lines:
@@ -188,26 +188,26 @@ class Reflector:
                     if now - armed >= 1.0:
                         silence.reschedule(loop.time() + limit)
                         armed = now
-                    if gathering is None:
-                        self._picture.apply(line)
+                    if incoming is None:
+                        self._store.apply(line)
                         self._confirmed = now
-                    elif version := self._picture.gather(line, gathering):
-                        await self._swap(gathering, version)
-                        gathering = None
+                    elif version := self._store.gather(line, incoming):
+                        await self._swap(incoming, version)
+                        incoming = None
                         await while_gathering.aclose()
                     if self._pace.due():
                         await self._pace.rest()
         except TimeoutError as error:
             raise Silence(f"watch {self._resource}: nothing came for {limit:g} s") from error
-        if gathering is not None:
+        if incoming is not None:
             raise Unreachable(f"watch {self._resource}: the server closed it before the list was complete")
 
-    async def _list(self, gathering: Gathering) -> None:
+    async def _list(self, incoming: IncomingList) -> None:
         """Take the list page by page; without a resource version, so it is current."""
         with collector_paused():
-            await self._swap(gathering, await self._pages(gathering))
+            await self._swap(incoming, await self._pages(incoming))
 
-    async def _pages(self, gathering: Gathering) -> str:
+    async def _pages(self, incoming: IncomingList) -> str:
         query = dict(self._selector)
         self._limit = min(self._page, _FIRST_PAGE)
         version = ""
@@ -221,7 +221,7 @@ class Reflector:
             version = version or page.metadata.resource_version
             self._opened()
             for raw in page.items or ():
-                self._picture.collect(raw, gathering)
+                self._store.collect(raw, incoming)
                 if self._pace.due():
                     await self._pace.rest()
             if not page.metadata.continues:
@@ -230,13 +230,13 @@ class Reflector:
             fitting = len(page.items or ()) * self._tuning.page_bytes // len(body)
             self._limit = min(self._page, max(1, fitting))
 
-    async def _swap(self, gathering: Gathering, version: str) -> None:
+    async def _swap(self, incoming: IncomingList, version: str) -> None:
         """The list is complete: it becomes the picture, in steps between which the loop runs."""
-        await self._pace.through(self._picture.swap(gathering, version))
+        await self._pace.through(self._store.swap(incoming, version))
         self._confirmed = self._clock()
         self._swaps += 1
         self._settled = True
-        self._log.info("list taken", objects=self._picture.objects, cause=self._cause, paged=self._paged)
+        self._log.info("list taken", objects=self._store.objects, cause=self._cause, paged=self._paged)
         self._live()
 
     # --- state ------------------------------------------------------------------------------------------
@@ -244,9 +244,9 @@ class Reflector:
     def _opened(self) -> None:
         """The server has accepted the request."""
         self._misses = 0
-        if not self._picture.exists:
+        if not self._store.exists:
             self._enter(State.SYNCING)
-        elif self._picture.version:
+        elif self._store.version:
             self._live()
 
     def _live(self) -> None:
@@ -261,7 +261,7 @@ class Reflector:
 
     def _react(self, error: ClusterError) -> float:
         """The answer to each kind of failure: what is still good, and how long to wait."""
-        listing = not self._picture.version
+        listing = not self._store.version
         match error:
             case Gone():
                 return self._fail(error, resync="gone")
@@ -292,12 +292,12 @@ class Reflector:
     def _fail(self, error: Exception, resync: str = "", at_least: float = 0.0) -> float:
         """Note a failure; with `resync` the picture cannot be continued and a new list is needed."""
         if resync:
-            self._picture.version = ""
+            self._store.version = ""
             self._cause = resync
             self._observer.resync(self._source, resync)
         self._last_error = str(error) or type(error).__name__
         self._observer.failed(self._source, type(error).__name__)
-        if self._picture.exists:
+        if self._store.exists:
             self._enter(State.STALE)
         elif self._state is State.SYNCING:
             self._enter(State.EMPTY)
@@ -308,14 +308,14 @@ class Reflector:
     def _not_served(self, error: NotFound) -> float:
         """The kind is gone, or was never there: said once, and asked again every minute."""
         self._misses += 1
-        if self._picture.exists and self._misses < self._tuning.absent_after:
+        if self._store.exists and self._misses < self._tuning.absent_after:
             return self._fail(error)
         self._confirmed = self._clock()
         if self._state is not State.ABSENT:
             self._settled = True
             self._cause = "returned"
             self._last_error = str(error)
-            self._picture.drop()
+            self._store.drop()
             self._log.warning("kind not served", resource=str(self._resource), need=str(self._need))
             self._enter(State.ABSENT)
         return self._tuning.reprobe_s

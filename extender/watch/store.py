@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import msgspec
 import structlog
 
-from extender.cache.collections import Identities
-from extender.cache.events import Record, Sink, Staging
+from extender.cache.collections import HashSet
+from extender.cache.events import Record, Relist, Sink
 from extender.kubeapi.backoff import Pace
 from extender.kubeapi.errors import NotStreamed, failure
 from extender.watch.events import Event, read_event, read_marker, read_status
@@ -18,7 +18,7 @@ from extender.watch.kinds import Kind
 from extender.watch.observer import WatchObserver
 from extender.watch.trimming import trimmed
 
-__all__ = ["Gathering", "Picture"]
+__all__ = ["IncomingList", "KindStore"]
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -26,36 +26,36 @@ _log = structlog.stdlib.get_logger(__name__)
 ENDED = 1024
 
 
-class Gathering:
+class IncomingList:
     """A list while it arrives, apart from the picture that is being served."""
 
-    def __init__(self, staging: Staging) -> None:
+    def __init__(self, relist: Relist) -> None:
         #: UIDs are never used twice: an object that was deleted and created anew is another one
-        self.known = Identities()
-        self._staging = staging
+        self.known = HashSet()
+        self._relist = relist
 
     def put(self, record: Record) -> None:
         """An object of the list, or its newer form."""
         self.known.add(record.metadata.uid)
-        self._staging.put(record)
+        self._relist.put(record)
 
     def delete(self, record: Record) -> None:
         """An object that ended while the list arrived."""
         uid = record.metadata.uid
         if uid in self.known:
             self.known.discard(uid)
-            self._staging.delete(record)
+            self._relist.delete(record)
 
     def swap(self) -> Iterator[None]:
         """Make it the picture, step by step."""
-        return self._staging.swap()
+        return self._relist.swap()
 
     def discard(self) -> Iterator[None]:
         """Let go of what is left of it, step by step."""
-        return self._staging.discard()
+        return self._relist.discard()
 
 
-class Picture:
+class KindStore:
     """The picture of one kind that the sink holds."""
 
     def __init__(self, kind: Kind, sink: Sink, observer: WatchObserver, pace: Pace) -> None:
@@ -70,7 +70,7 @@ class Picture:
         #: objects that could not be read, since the start
         self.skipped = 0
         #: UIDs of the objects that the sink holds; None while it has no picture
-        self._known: Identities | None = None
+        self._known: HashSet | None = None
         #: UIDs of deleted objects, oldest first
         self._ended: dict[str, None] = {}
 
@@ -104,15 +104,15 @@ class Picture:
         self.version = version or self.version
         self._observer.event(self._source, event.type, self._pace.clock() - began)
 
-    def gather(self, line: bytes, gathering: Gathering) -> str:
+    def gather(self, line: bytes, incoming: IncomingList) -> str:
         """Take one line of a list; the resource version with which the list is complete, else ""."""
         event = read_event(line)
         match event.type:
             case "ADDED" | "MODIFIED":
-                self.collect(event.object, gathering)
+                self.collect(event.object, incoming)
             case "DELETED":
                 if (record := self._read(event.object)) is not None:
-                    gathering.delete(record)
+                    incoming.delete(record)
             case "BOOKMARK":
                 marker = read_marker(event.object)
                 if not marker.ends_initial_events:
@@ -122,20 +122,20 @@ class Picture:
                 self._other(event)
         return ""
 
-    def gathering(self) -> Gathering:
+    def incoming(self) -> IncomingList:
         """Begin a list; to be called before it is asked for."""
-        return Gathering(self._sink.stage(self._source))
+        return IncomingList(self._sink.begin_relist(self._source))
 
-    def swap(self, gathering: Gathering, version: str) -> Iterator[None]:
+    def swap(self, incoming: IncomingList, version: str) -> Iterator[None]:
         """Hand the complete list to the sink, in steps between which the loop may run. To be run to its end."""
         self._ended.clear()
         longest = 0.0
         began = self._pace.clock()
-        for _ in gathering.swap():
+        for _ in incoming.swap():
             longest = max(longest, self._pace.clock() - began)
             yield
             began = self._pace.clock()
-        self._known = gathering.known
+        self._known = incoming.known
         self.version = version
         self._observer.swapped(self._source, len(self._known), longest)
 
@@ -146,12 +146,12 @@ class Picture:
         self.version = ""
         self._sink.absent(self._source)
 
-    def collect(self, raw: msgspec.Raw, gathering: Gathering) -> None:
+    def collect(self, raw: msgspec.Raw, incoming: IncomingList) -> None:
         """Take one object of a list."""
         record = self._read(raw)
         kept = None if record is None else trimmed(record)
         if kept is not None:
-            gathering.put(kept)
+            incoming.put(kept)
 
     def _read(self, raw: msgspec.Raw) -> Record | None:
         """The record, or None for an object that cannot be read, which is said and counted."""

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 PLURALS = {
     "Node": Source.NODES,
     "Pod": Source.PODS,
-    "NodeResourceTopology": Source.REPORTS,
+    "NodeResourceTopology": Source.NRTS,
     "VirtualMachineInstance": Source.VMIS,
 }
 CONFIG = f"apiVersion: {names.API_VERSION}\nkind: {names.CONFIG_KIND}\nserver: {{drainSeconds: 0}}\n"
@@ -101,7 +101,7 @@ async def test_a_snapshot_of_a_cluster_answers_like_the_cluster(tmp_path: Path) 
 async def test_a_cluster_without_kubevirt_and_reports_is_read(tmp_path: Path) -> None:
     """Kinds that are not served, and a forbidden KubeVirt object, are noted as absent in the file, and said."""
     async with _cluster() as api:
-        api.not_served = {Source.VMIS, Source.MIGRATIONS, Source.REPORTS}
+        api.not_served = {Source.VMIS, Source.MIGRATIONS, Source.NRTS}
         api.forbidden = {("list", "kubevirts")}
         file = tmp_path / "cluster.json"
         code, _, err = await _run("snapshot", "-o", str(file), "--kubeconfig", kubeconfig(tmp_path, api.url))

@@ -46,7 +46,7 @@ def test_the_sample_has_the_shapes_that_the_demo_promises(sample: Snapshot) -> N
     assert zones["epyc-1"] == list(range(8))
     assert zones["sparse-1"] == [0, 8]
     assert {zone["id"] for zone in _host("ripper-1").machine["numa"] if not zone["memoryBytes"]} == {1, 3}
-    reported = {record.metadata.name for record in sample.records[Source.REPORTS]}
+    reported = {record.metadata.name for record in sample.records[Source.NRTS]}
     stated = {
         record.metadata.name
         for record in sample.records[Source.NODES]
@@ -80,13 +80,13 @@ def test_reports_agree_with_the_kubelet_model(sample: Snapshot, host: Host) -> N
     running = [pod for pod in sample.pods() if pod.spec.node_name == host.name]
     for pod in sorted(running, key=lambda pod: pod.status.start_time or ""):
         assert not isinstance(kubelet.admit(pod_demand(pod)), Refused)
-    report = next((r for r in sample.records[Source.REPORTS] if r.metadata.name == host.name), None)
-    if report is None:
+    nrt = next((r for r in sample.records[Source.NRTS] if r.metadata.name == host.name), None)
+    if nrt is None:
         assert not host.reported
         return
-    assert isinstance(report, NodeResourceTopology)
+    assert isinstance(nrt, NodeResourceTopology)
     free = {zone.id: zone for zone in kubelet.counts().zones}
-    for zone in report.zones or ():
+    for zone in nrt.zones or ():
         left = free[int(zone.name.removeprefix("node-"))]
         for resource in zone.resources or ():
             if resource.name == "cpu":

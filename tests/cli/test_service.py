@@ -87,9 +87,9 @@ def test_explain_knows_the_pods_that_were_asked_about() -> None:
     key = call["Pod"]["metadata"]["namespace"], call["Pod"]["metadata"]["name"]
     assert service.explain(*key) is None
     service.verbs.filter(FILTER_BODY.read_bytes(), 0.0)
-    charged = service.cluster.charged()
+    tracked_pods = service.cluster.tracked_pods()
     assert orjson.loads(service.explain(*key) or b"{}")["name"] == key[1]
-    assert service.cluster.charged() == charged
+    assert service.cluster.tracked_pods() == tracked_pods
 
 
 def _numbers(service: Service, vm: str) -> Any:
@@ -104,13 +104,13 @@ def test_the_debug_page_of_targets_is_what_the_command_prints(vm: str, monkeypat
     printed = orjson.loads(CliRunner().invoke(program, command).stdout)
     service = _service()
     service.settle()
-    charged = service.cluster.charged()
+    tracked_pods = service.cluster.tracked_pods()
     _count_all(service)
     answered = orjson.loads(service.targets("vms", vm, 100) or b"{}")
     for answer in (printed, answered):
         del answer["generation"]
     assert answered == printed
-    assert service.cluster.charged() == charged
+    assert service.cluster.tracked_pods() == tracked_pods
 
 
 def _count_all(service: Service, now: float = 0.0) -> None:

@@ -44,7 +44,7 @@ def _names(snapshot: Snapshot) -> dict[Source, list[str]]:
 EVERYTHING = {
     Source.NODES: ["n1"],
     Source.PODS: ["p1"],
-    Source.REPORTS: ["n1"],
+    Source.NRTS: ["n1"],
     Source.VMIS: ["vm"],
     Source.MIGRATIONS: ["m"],
     Source.KUBEVIRTS: ["kv"],
@@ -157,7 +157,7 @@ def test_a_snapshot_feeds_a_sink_as_a_first_sync_does(tmp_path: Path) -> None:
     assert sink.seen == [
         ("replace", Source.NODES, 1),
         ("replace", Source.PODS, 1),
-        ("replace", Source.REPORTS, 0),
+        ("replace", Source.NRTS, 0),
         ("absent", Source.VMIS, 0),
         ("replace", Source.MIGRATIONS, 0),
         ("replace", Source.KUBEVIRTS, 0),

@@ -32,13 +32,13 @@ def bare_node(name: str) -> Object:
     return _object(builders.node(name))
 
 
-def report(name: str, *, held: int = 0) -> Object:
+def nrt(name: str, *, held: int = 0) -> Object:
     """What an exporter says of a node with `held` VMs of 5 CPUs in zone 0."""
     free = [
         {"cpu": 14 - CPUS * held, "memory": 32 * GI, "hugepages-1Gi": (32 - PAGES * held) * GI},
         {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
     ]
-    return _object(builders.report(name, free))
+    return _object(builders.nrt(name, free))
 
 
 def vm(name: str, second: int, on: str = "", *, started: bool = True, **status: Any) -> Object:
@@ -77,9 +77,9 @@ def filled(api: FakeApi) -> FakeApi:
     for name in ("n1", "n2"):
         api.put("nodes", node(name))
     api.put("nodes", node("n0", "none"))
-    api.put("noderesourcetopologies", report("n0"))
+    api.put("noderesourcetopologies", nrt("n0"))
     api.put("nodes", bare_node("r1"))
-    api.put("noderesourcetopologies", report("r1", held=1))
+    api.put("noderesourcetopologies", nrt("r1", held=1))
     homes = {"a1": "n1", "a2": "n1", "b1": "n2", "b2": "n2", "c1": "r1", "d1": "unseen", "w1": "", "w2": ""}
     for second, (name, home) in enumerate(homes.items()):
         api.put("virtualmachineinstances", vmi(name))
@@ -113,7 +113,7 @@ def change_everything(api: FakeApi, placed: dict[str, str]) -> None:
     api.put("nodes", node("n2", "restricted"))
     api.delete("nodes", "n0")
     api.delete("noderesourcetopologies", "n0")
-    api.put("noderesourcetopologies", report("n1", held=0))
+    api.put("noderesourcetopologies", nrt("n1", held=0))
     api.delete("virtualmachineinstancemigrations", "a1", "vms")
     for name in ("b1", "c1"):
         api.put("virtualmachineinstancemigrations", migration(name))

@@ -71,7 +71,7 @@ class Scene:
         for name in ("w1", "w2"):
             outcome, self.placed[name] = self.call(self.api.store.get("pods", name, "vms") or {})
             assert outcome == "ok"
-        assert set(self.placed) <= {pod.rpartition("-")[2] for pod in self.service.cluster.promises}
+        assert set(self.placed) <= {pod.rpartition("-")[2] for pod in self.service.cluster.assumed}
 
     def struck(self) -> bool:
         """Whether every fault that was ordered has been served."""
@@ -101,7 +101,9 @@ class Scene:
 
     async def recovered(self, within: float = 200.0) -> None:
         """Wait until all is as before the fault; then the judge speaks."""
-        await self.until(lambda: self.struck() and self.live() and self.same() and not self.service.not_ready(), within)
+        await self.until(
+            lambda: self.struck() and self.live() and self.same() and not self.service.not_ready(), within
+        )
         self.judge()
 
     def judge(self) -> None:
@@ -121,7 +123,7 @@ async def scene(
         async with filled(FakeApi(token=token, watch_list=watch_list)) as api:
             transport = KubeTransport(Kubeconfig(kubeconfig(Path(name), api.url, token)), line_bytes=_LINE_BYTES)
             service, hooks = Service(Settings(), clock=clock), Hooks()
-            optional = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
+            optional = dict.fromkeys((Source.NRTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
             watcher = Watcher(
                 transport, service.cluster, optional, tuning=_TUNING, clock=clock, observer=hooks, lag_every_s=0.0
             )

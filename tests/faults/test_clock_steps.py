@@ -63,11 +63,11 @@ def test_a_step_of_our_clock_changes_nothing(step: int, monkeypatch: pytest.Monk
     async def main() -> None:
         async with scene() as (it, _):
             await asyncio.sleep(28)
-            assert set(it.service.cluster.promises) == {"uid-w1", "uid-w2"}
+            assert set(it.service.cluster.assumed) == {"uid-w1", "uid-w2"}
             await asyncio.sleep(4)
             it.api.put("pods", vm("a1", 0, "n1"))
             await asyncio.sleep(2)
-            assert not it.service.cluster.promises
+            assert not it.service.cluster.assumed
             it.api.fault("watch", "pods", Refuse(429, retry_after=17))
             it.api.reset_connections()
             it.api.put("pods", vm("p1", 100, "n1"))
@@ -115,10 +115,10 @@ def test_a_failed_attempt_is_seen_though_its_time_is_earlier() -> None:
             it.api.put("pods", pod)
             stored = it.api.store.get("pods", "v1", "vms") or {}
             assert it.call(stored)[1]
-            assert "uid-v1" in it.service.cluster.promises
+            assert "uid-v1" in it.service.cluster.assumed
             it.api.put("pods", vm("v1", 60, conditions=[{**before, "lastTransitionTime": "2025-12-31T10:00:00Z"}]))
             await asyncio.sleep(2)
-            assert "uid-v1" not in it.service.cluster.promises
+            assert "uid-v1" not in it.service.cluster.assumed
             await it.recovered()
 
     run(main())
@@ -172,14 +172,14 @@ async def test_steps_under_a_running_process(stepper: Path, tmp_path: Path, monk
             return it.metric("fastfit_charged_pods"), page, int(year)
 
         await asyncio.to_thread(ask, "filter", body(api.store.get("pods", "w1", "vms") or {}, ["n1", "n2"]))
-        charged, ready, year = await asyncio.to_thread(look)
-        assert charged == 7
+        tracked_pods, ready, year = await asyncio.to_thread(look)
+        assert tracked_pods == 7
         watches = len(api.seen("watch"))
         for years in (1, -1, 0):
             step.write_bytes(struct.pack("l", years * 366 * DAY_S))
             await asyncio.sleep(1.1)
             await asyncio.to_thread(ask, "prioritize", body(vm("other", 200), ["n1"]))
-            assert await asyncio.to_thread(look) == (charged + 1, ready, year + years)
+            assert await asyncio.to_thread(look) == (tracked_pods + 1, ready, year + years)
         assert len(api.seen("watch")) == watches, "no watch was opened anew"
         assert not api.seen("list")
         api.put("pods", vm("w1", 6, "n1"))

@@ -82,8 +82,8 @@ def answers_at_last(here: Site) -> list[str]:
     wait_for(lambda: here.extender.metric("fastfit_charged_pods") == ROOM, "promises to end")
     lists = {source: here.plane.api.items(kind.resource.collection) for source, kind in KINDS.items()}
     assert len(lists[Source.PODS]) == VMS - 1
-    charged = int(here.extender.metric("fastfit_charged_pods"))
-    return differences_of_process(lambda verb, body: ask(here, verb, body), charged, lists)
+    tracked_pods = int(here.extender.metric("fastfit_charged_pods"))
+    return differences_of_process(lambda verb, body: ask(here, verb, body), tracked_pods, lists)
 
 
 def start_again(here: Site) -> None:

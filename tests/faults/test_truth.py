@@ -42,7 +42,7 @@ def miss_a_node(_: Cluster, lists: Lists) -> None:
 
 
 def miss_a_report(cluster: Cluster, _: Lists) -> None:
-    cluster._set_report("r1", None)
+    cluster._set_nrt("r1", None)
 
 
 def miss_a_vm(cluster: Cluster, _: Lists) -> None:
@@ -54,11 +54,11 @@ def miss_a_migration(_: Cluster, lists: Lists) -> None:
 
 
 def charge_two_nodes(cluster: Cluster, _: Lists) -> None:
-    cluster.nodes["n2"].ledger.promise(cluster.pods["uid-a1"])
+    cluster.nodes["n2"].ledger.assume(cluster.pods["uid-a1"])
 
 
 def keep_a_promise_of_a_bound_pod(cluster: Cluster, _: Lists) -> None:
-    cluster.promises["uid-a1"] = cluster.promises["uid-w1"]
+    cluster.assumed["uid-a1"] = cluster.assumed["uid-w1"]
 
 
 def give_a_cpu_twice(cluster: Cluster, _: Lists) -> None:
@@ -107,7 +107,7 @@ def picture() -> tuple[Cluster, Lists]:
     for name in ("w1", "w2"):
         pod = next(pod for pod in lists[Source.PODS] if pod["metadata"]["name"] == name)
         verbs.filter(body(pod, ["n1", "n2"]), 1.0)
-    assert len(cluster.promises) == 2
+    assert len(cluster.assumed) == 2
     return cluster, lists
 
 
@@ -127,7 +127,9 @@ def test_the_judge_finds_a_process_that_answers_otherwise() -> None:
     def found_in(known: Lists) -> list[str]:
         cluster = fresh(known, Cluster())
         verbs = make_verbs(cluster)
-        return differences_of_process(lambda verb, text: getattr(verbs, verb)(text, 0.0).body, cluster.charged(), lists)
+        return differences_of_process(
+            lambda verb, text: getattr(verbs, verb)(text, 0.0).body, cluster.tracked_pods(), lists
+        )
 
     assert found_in(lists) == []
     found = found_in({**lists, Source.PODS: lists[Source.PODS][1:]})

@@ -137,7 +137,7 @@ def test_after_the_fault_all_is_as_a_fresh_list_shows(name: str) -> None:
             await asyncio.sleep(LATER_S)
             it.api.put("pods", vm("afterwards", 300, "n3"))
             await it.recovered()
-            assert not it.service.cluster.promises, "nobody has bound what was promised, and its time is over"
+            assert not it.service.cluster.assumed, "nobody has bound what was promised, and its time is over"
         return witness
 
     witness = run(main())

@@ -48,14 +48,18 @@ def differences(cluster: Cluster, lists: Lists) -> list[str]:
     return found or [*_rows(cluster, listed), *_answers(cluster, listed)]
 
 
-def differences_of_process(ask: Ask, charged: int, lists: Lists) -> list[str]:
+def differences_of_process(ask: Ask, tracked_pods: int, lists: Lists) -> list[str]:
     """The same of an extender that only answers: its replies, call by call, against those of a picture fresh from lists.
 
-    `charged` is its number of charged pods. It promises the VMs of these calls, so it is to be asked once.
+    `tracked_pods` is its number of charged pods. It promises the VMs of these calls, so it is to be asked once.
     """
     listed = fresh(lists, Cluster())
     held = len(list(_holders(lists)))
-    found = [] if charged == held == listed.charged() else [f"{charged} pods are charged, {held} hold something"]
+    found = (
+        []
+        if tracked_pods == held == listed.tracked_pods()
+        else [f"{tracked_pods} pods are charged, {held} hold something"]
+    )
     verbs = make_verbs(listed)
     for node in listed.nodes:
         # The same pod again: what it was promised before is lifted. The others stay.
@@ -91,8 +95,8 @@ def views(cluster: Cluster) -> Views:
             uid: (entry.node, entry.namespace, entry.name, entry.vmi, entry.demand, entry.admitted, entry.running)
             for uid, entry in cluster.pods.items()
         },
-        Source.REPORTS: {name: state.report for name, state in cluster.nodes.items() if state.report is not None},
-        Source.VMIS: {uid: (cluster.vms.guest(uid), cluster.vms.layouts.life(uid)) for uid in cluster.vms.seen()},
+        Source.NRTS: {name: state.nrt for name, state in cluster.nodes.items() if state.nrt is not None},
+        Source.VMIS: {uid: (cluster.vms.guest(uid), cluster.vms.layouts.run_of(uid)) for uid in cluster.vms.seen()},
         Source.MIGRATIONS: dict(cluster.vms.migrations),
         Source.KUBEVIRTS: dict(cluster.vms.installations),
     }
@@ -131,9 +135,9 @@ def _charged_twice(cluster: Cluster) -> Iterator[str]:
     """A pod stands in one ledger, as held or as promised; all that are on a node fit it; no CPU is given to two."""
     count = Counter(entry.uid for state in cluster.nodes.values() for entry in state.ledger.pods())
     yield from (f"{uid} is charged {times} times" for uid, times in count.items() if times > 1)
-    if ghosts := count.keys() - cluster.pods.keys() - cluster.promises.keys():
+    if ghosts := count.keys() - cluster.pods.keys() - cluster.assumed.keys():
         yield f"charged, and neither bound nor promised: {sorted(ghosts)}"
-    if both := cluster.pods.keys() & cluster.promises.keys():
+    if both := cluster.pods.keys() & cluster.assumed.keys():
         yield f"bound and still promised: {sorted(both)}"
     for name, state in cluster.nodes.items():
         taken: dict[int, str] = {}
@@ -154,10 +158,10 @@ def _rows(cluster: Cluster, listed: Cluster) -> Iterator[str]:
     """Rows and kernel table against those of the list, once it has been promised what we have promised."""
     for name, state in cluster.nodes.items():
         # Into the ledger itself: whether a promise may be made is judged by what is on its way at that moment.
-        for entry in [entry for entry in state.ledger.pods() if entry.uid in cluster.promises]:
-            if isinstance(listed.nodes[name].ledger.promise(entry), Refused):
+        for entry in [entry for entry in state.ledger.pods() if entry.uid in cluster.assumed]:
+            if isinstance(listed.nodes[name].ledger.assume(entry), Refused):
                 yield f"{entry.name} is promised {name}, where it does not fit"
-            listed._mark(name)
+            listed._mark_dirty(name)
     listed.work()
     for name, state in cluster.nodes.items():
         expected = listed.nodes[name].row

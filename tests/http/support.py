@@ -63,7 +63,7 @@ class FakeVerbs:
     def prioritize(self, body: bytes, now: float) -> FakeReply:
         return self._answer("prioritize", body, now)
 
-    def lack(self, body: bytes) -> "FakeLack | None":
+    def missing(self, body: bytes) -> "FakeLack | None":
         return self.lacks.pop(body, None)
 
     def _answer(self, verb: str, body: bytes, now: float) -> FakeReply:

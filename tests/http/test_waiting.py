@@ -31,38 +31,38 @@ async def _until(condition) -> None:
 async def test_a_call_is_answered_when_the_object_comes():
     """The verb is not asked before, and is asked at once then; another object of the same pod is waited for, too."""
     async with running(settings(wait_for_vm_milliseconds=20_000)) as it, raw(it.port) as peer:
-        lack = it.verbs.lacks[b"a"] = FakeLack()
+        missing = it.verbs.lacks[b"a"] = FakeLack()
         call = asyncio.create_task(peer.post("/filter", b"a"))
-        await _until(lambda: lack.calls)
-        lack.come(whole=False)
+        await _until(lambda: missing.calls)
+        missing.come(whole=False)
         await asyncio.sleep(0.01)
         assert it.verbs.asked == []
-        lack.come()
+        missing.come()
         assert (await call)[0] == 200
         assert [asked[:2] for asked in it.verbs.asked] == [("filter", b"a")]
-        assert lack.calls == []
+        assert missing.calls == []
         assert it.count("fastfit_vm_waits_total", outcome="came") == 1
 
 
 async def test_other_calls_are_answered_meanwhile():
     """While one call waits, one on another connection has its reply."""
     async with running(settings(wait_for_vm_milliseconds=20_000)) as it, raw(it.port) as peer, raw(it.port) as other:
-        lack = it.verbs.lacks[b"a"] = FakeLack()
+        missing = it.verbs.lacks[b"a"] = FakeLack()
         call = asyncio.create_task(peer.post("/filter", b"a"))
-        await _until(lambda: lack.calls)
+        await _until(lambda: missing.calls)
         assert (await other.post("/filter", b"b"))[0] == 200
         assert [asked[1] for asked in it.verbs.asked] == [b"b"]
-        lack.come()
+        missing.come()
         assert (await call)[0] == 200
 
 
 async def test_the_wait_is_bounded_and_comes_to_an_end():
     """What does not come is gone without: the verb answers, nobody is told any more, and it is counted as late."""
     async with running() as it, raw(it.port) as peer:
-        lack = it.verbs.lacks[b"a"] = FakeLack()
+        missing = it.verbs.lacks[b"a"] = FakeLack()
         assert (await peer.post("/filter", b"a"))[0] == 200
         assert len(it.verbs.asked) == 1
-        assert lack.calls == []
+        assert missing.calls == []
         assert it.count("fastfit_vm_waits_total", outcome="late") == 1
 
 

@@ -14,7 +14,7 @@ from extender.kubevirt.installation import Installation, installation_of
 from extender.kubevirt.launcher_pod import Guest, guest_of
 from extender.placement.explain import explain
 from tests.kubevirt.test_installation import record
-from tests.state.builders import KUBELET_A, machine, node, pod, report, vmi
+from tests.state.builders import KUBELET_A, machine, node, nrt, pod, vmi
 from tests.state.moves import target
 from tests.verbs.bodies import args
 from tests.verbs.harness import make_verbs
@@ -135,7 +135,7 @@ def with_devices(waiting: Pod, **counts: int) -> Pod:
 
 def free(policy: str, *gpus: int) -> NodeResourceTopology:
     """A report: the CPUs that are not reserved in both zones, and so many GPUs."""
-    return report("n", [{"cpu": cpus, GPU: count} for cpus, count in zip((14, 16), gpus, strict=True)], policy)
+    return nrt("n", [{"cpu": cpus, GPU: count} for cpus, count in zip((14, 16), gpus, strict=True)], policy)
 
 
 def cluster(policy: str, gpus: tuple[int, int], *, gate: bool) -> Cluster:
@@ -143,7 +143,7 @@ def cluster(policy: str, gpus: tuple[int, int], *, gate: bool) -> Cluster:
     held = Cluster()
     kubelet = {**KUBELET_A, "topologyManagerPolicy": policy, "memoryManagerPolicy": "None", "reservedMemory": []}
     held.put(Source.NODES, node("n", kubelet, machine()))
-    held.put(Source.REPORTS, free(policy, *gpus))
+    held.put(Source.NRTS, free(policy, *gpus))
     held.put(Source.VMIS, made((GPU,)))
     gates = ["PCINUMAAwareTopology"] if gate else []
     held.put(Source.KUBEVIRTS, record(developerConfiguration={"featureGates": gates}, permittedHostDevices=PERMITTED))

@@ -13,7 +13,7 @@ from _fastfit.model import CellsAsk
 from extender.api.objects import Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
-from extender.cache.vms import last_layout as former
+from extender.cache.vms import last_layout
 from extender.placement.decide import subject_of
 from extender.placement.explain import explain
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
@@ -117,7 +117,7 @@ def test_a_migration_keeps_the_cells_of_this_run() -> None:
 
 def test_memory_of_former_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """VMs are not watched, so the one whose last boot is longest ago is forgotten."""
-    monkeypatch.setattr(former, "MOST", 2)
+    monkeypatch.setattr(last_layout, "MOST", 2)
     cluster = ran("even")
     for name, vm in (("first", "other"), ("again", "db"), ("third", "more")):
         cluster.put(Source.VMIS, owned(name, vm))

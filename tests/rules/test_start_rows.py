@@ -15,7 +15,7 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.placement.answers import NodeAnswer
 from extender.placement.explain import explain
-from tests.state.builders import GI, KUBELET_A, machine, node, pod, report, vmi
+from tests.state.builders import GI, KUBELET_A, machine, node, nrt, pod, vmi
 
 RESERVED = {"reservedSystemCPUs": "0,20,40,60"}
 NO_MEMORY_MANAGER = {"memoryManagerPolicy": "None", "reservedMemory": []}
@@ -187,12 +187,12 @@ def test_no_pages_known_without_memory_manager_and_statement() -> None:
     """Only a report, Memory Manager None: pages per zone are not seen, so a passthrough VM is unknown."""
     cluster = Cluster()
     cluster.put(Source.NODES, node("n"))
-    cluster.put(Source.REPORTS, report("n", [{"cpu": 14}, {"cpu": 16}]))
+    cluster.put(Source.NRTS, nrt("n", [{"cpu": 14}, {"cpu": 16}]))
     cluster.put(Source.VMIS, vmi("vm"))
     assert explain(cluster, pod("vm")).nodes[0].code == "PagesNotReported"
     free = [
         {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
         {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
     ]
-    cluster.put(Source.REPORTS, report("n", free))
+    cluster.put(Source.NRTS, nrt("n", free))
     assert explain(cluster, pod("vm")).nodes[0].code == "Fits"

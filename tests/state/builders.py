@@ -68,7 +68,7 @@ def node(name: str, kubelet: dict[str, Any] | None = None, shape: dict[str, Any]
     )
 
 
-def report(
+def nrt(
     name: str,
     available: list[dict[str, int]],
     policy: str = "single-numa-node",

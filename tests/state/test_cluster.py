@@ -12,7 +12,7 @@ from extender.cache.events import Source
 from extender.cache.nodes.fingerprint import fingerprint
 from extender.cache.pods.pod import PodEntry
 from extender.placement.decide import Decider, subject_of
-from tests.state.builders import GI, KUBELET_A, machine, node, pod, report, vmi
+from tests.state.builders import GI, KUBELET_A, machine, node, nrt, pod, vmi
 
 NAMES = b'["a","b"]'
 
@@ -41,7 +41,7 @@ def _cluster(*names: str, **kubelet: Any) -> tuple[Cluster, Decider]:
 
 def _place(cluster: Cluster, decider: Decider, record: Pod, names: bytes = NAMES) -> tuple[str, int] | None:
     subject = subject_of(cluster, record)
-    return decider.charge(subject, decider.fit(subject, names))
+    return decider.assume_best(subject, decider.fit(subject, names))
 
 
 def test_a_burst_is_charged_before_any_binding() -> None:
@@ -53,7 +53,7 @@ def test_a_burst_is_charged_before_any_binding() -> None:
     subject = subject_of(cluster, pod("vm4", 12, 4))
     fit = decider.fit(subject, NAMES)
     assert fit.counts() == {Code.NodeCpuShort: 2}
-    assert cluster.charged() == 4
+    assert cluster.tracked_pods() == 4
 
 
 def test_the_same_pod_asked_twice_counts_once() -> None:
@@ -61,7 +61,7 @@ def test_the_same_pod_asked_twice_counts_once() -> None:
     cluster, decider = _cluster()
     for _ in range(3):
         _place(cluster, decider, pod("vm", 12, 4))
-    assert cluster.charged() == 1
+    assert cluster.tracked_pods() == 1
 
 
 def test_binding_turns_the_promise_into_a_holding() -> None:
@@ -71,10 +71,10 @@ def test_binding_turns_the_promise_into_a_holding() -> None:
     assert best is not None
     cluster.put(Source.PODS, pod("vm", 12, 4, node_name=best[0]))
     cluster.tick(1000.0)
-    assert cluster.charged() == 1
-    assert not cluster.promises
+    assert cluster.tracked_pods() == 1
+    assert not cluster.assumed
     cluster.delete(Source.PODS, pod("vm", 12, 4, node_name=best[0]))
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def test_a_binding_elsewhere_moves_the_charge() -> None:
@@ -94,9 +94,9 @@ def test_a_promise_runs_out() -> None:
     cluster, decider = _cluster()
     _place(cluster, decider, pod("vm", 12, 4))
     cluster.tick(29.0)
-    assert cluster.charged() == 1
+    assert cluster.tracked_pods() == 1
     cluster.tick(31.0)
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def test_a_pod_that_is_gone_is_not_charged() -> None:
@@ -105,10 +105,10 @@ def test_a_pod_that_is_gone_is_not_charged() -> None:
     record = pod("vm", 12, 4)
     cluster.delete(Source.PODS, record)
     assert _place(cluster, decider, record) is not None
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
     record = msgspec.structs.replace(record, metadata=msgspec.structs.replace(record.metadata, uid="uid-other"))
     _place(cluster, decider, record)
-    assert cluster.charged() == 1
+    assert cluster.tracked_pods() == 1
 
 
 def test_a_nominated_pod_has_no_time_limit() -> None:
@@ -119,10 +119,10 @@ def test_a_nominated_pod_has_no_time_limit() -> None:
     assert best is not None
     cluster.put(Source.PODS, pod("vm", 12, 4, nominatedNodeName=best[0]))
     cluster.tick(10000.0)
-    assert cluster.charged() == 1
+    assert cluster.tracked_pods() == 1
     cluster.put(Source.PODS, record)
     cluster.tick(10031.0)
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def test_nominations_from_before_our_time_are_charged() -> None:
@@ -131,18 +131,18 @@ def test_nominations_from_before_our_time_are_charged() -> None:
     waiting = [pod(f"vm{number}", 12, 4, nominatedNodeName="a") for number in range(3)]
     cluster.replace(Source.PODS, waiting)
     cluster.work()
-    assert not cluster.promises
+    assert not cluster.assumed
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
     decider = Decider(cluster)
     assert _place(cluster, decider, pod("next", 12, 4), b'["a"]') is None
-    assert len(cluster.promises) == 2  # the third has no room there
+    assert len(cluster.assumed) == 2  # the third has no room there
     cluster.tick(10_000.0)
-    first, second = (uid.removeprefix("uid-") for uid in cluster.promises)
+    first, second = (uid.removeprefix("uid-") for uid in cluster.assumed)
     cluster.put(Source.PODS, pod(first, 12, 4))
     cluster.delete(Source.PODS, pod(second, 12, 4, nominatedNodeName="a"))
-    assert list(cluster.promises) == [f"uid-{first}"]
+    assert list(cluster.assumed) == [f"uid-{first}"]
     cluster.tick(20_000.0)
-    assert not cluster.promises
+    assert not cluster.assumed
 
 
 def test_a_nomination_is_forgotten_with_its_pod() -> None:
@@ -153,7 +153,7 @@ def test_a_nomination_is_forgotten_with_its_pod() -> None:
     cluster.put(Source.PODS, pod("free", 12, 4))
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
     cluster.work()
-    assert not cluster.promises
+    assert not cluster.assumed
 
 
 def test_a_failed_attempt_ends_the_promise() -> None:
@@ -162,9 +162,9 @@ def test_a_failed_attempt_ends_the_promise() -> None:
     old = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "x"}]
     _place(cluster, decider, pod("vm", 12, 4, conditions=old))
     cluster.put(Source.PODS, pod("vm", 12, 4, conditions=old))
-    assert cluster.charged() == 1
+    assert cluster.tracked_pods() == 1
     cluster.put(Source.PODS, pod("vm", 12, 4, conditions=[{**old[0], "message": "y"}]))
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def test_other_schedulers_pods_count() -> None:
@@ -188,7 +188,7 @@ def test_kubelet_refusals_are_told_once_with_our_verdict() -> None:
         failed = pod("vm", 12, 4, node_name=best[0], phase="Failed", reason="TopologyAffinityError")
         cluster.put(Source.PODS, failed)
     assert seen.refused == [("TopologyAffinityError", "fits", "vm")]
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def test_a_pod_bound_by_others_is_judged_at_its_binding() -> None:
@@ -215,7 +215,7 @@ def test_the_order_of_sources_does_not_matter() -> None:
                     {"cpu": 5, "memory": 30 * GI, "hugepages-1Gi": 16 * GI},
                     {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
                 ]
-                cluster.replace(Source.REPORTS, [report("a", free)])
+                cluster.replace(Source.NRTS, [nrt("a", free)])
         cluster.work()
         pictures.append(cluster.nodes["a"].row)
     assert pictures[0] == pictures[1] == pictures[2]
@@ -232,7 +232,7 @@ def test_a_relist_equals_a_fresh_list() -> None:
     cluster.replace(Source.PODS, [pod("vm1", 9, 4, node_name="a")])
     cluster.work()
     assert set(cluster.pods) == {"uid-vm1"}
-    assert not cluster.promises
+    assert not cluster.assumed
     assert cluster.nodes["a"].row is not None
     assert sum(zone.cpu_free for zone in cluster.nodes["a"].row.zones) == 30 - 9
 
@@ -248,9 +248,9 @@ def test_a_report_created_late_is_seen_without_a_restart() -> None:
         {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
         {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
     ]
-    cluster.put(Source.REPORTS, report("a", free))
+    cluster.put(Source.NRTS, nrt("a", free))
     assert decider.fit(subject, b'["a"]').counts() == {Code.Fits: 1}
-    cluster.delete(Source.REPORTS, report("a", free))
+    cluster.delete(Source.NRTS, nrt("a", free))
     assert decider.fit(subject, b'["a"]').counts() == {Code.ZonesNotReported: 1}
 
 
@@ -261,7 +261,7 @@ def test_a_lagging_report_frees_nothing() -> None:
         {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
     ]
     cluster, _ = _cluster("a")
-    cluster.put(Source.REPORTS, report("a", free))
+    cluster.put(Source.NRTS, nrt("a", free))
     cluster.put(Source.PODS, pod("vm", 9, 16, node_name="a", start="2026-01-01T00:00:00Z"))
     cluster.work()
     assert cluster.nodes["a"].row is not None
@@ -271,7 +271,7 @@ def test_a_lagging_report_frees_nothing() -> None:
 def test_a_lower_report_corrects_downward() -> None:
     """Something unseen holds CPUs: the report's word counts."""
     cluster, _ = _cluster("a")
-    cluster.put(Source.REPORTS, report("a", [{"cpu": 10}, {"cpu": 16}]))
+    cluster.put(Source.NRTS, nrt("a", [{"cpu": 10}, {"cpu": 16}]))
     cluster.work()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [10, 16]
@@ -281,7 +281,7 @@ def test_a_report_whose_sums_match_settles_the_zones() -> None:
     """The exporter saw the pod in the other zone: with equal sums its split replaces our prediction."""
     cluster, _ = _cluster("a")
     cluster.put(Source.PODS, pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z"))
-    cluster.put(Source.REPORTS, report("a", [{"cpu": 14}, {"cpu": 7}]))
+    cluster.put(Source.NRTS, nrt("a", [{"cpu": 14}, {"cpu": 7}]))
     cluster.work()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [14, 7]
@@ -292,7 +292,7 @@ def test_an_ended_pod_is_free_before_the_report_follows() -> None:
     cluster, _ = _cluster("a")
     running = pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z")
     cluster.put(Source.PODS, running)
-    cluster.put(Source.REPORTS, report("a", [{"cpu": 5}, {"cpu": 16}]))
+    cluster.put(Source.NRTS, nrt("a", [{"cpu": 5}, {"cpu": 16}]))
     cluster.work()
     cluster.delete(Source.PODS, running)
     cluster.work()
@@ -338,10 +338,10 @@ def test_a_fingerprint_settles_what_sums_cannot() -> None:
     """The exporter says by its fingerprint that it saw our pod: then its split counts, foreign holders included."""
     cluster, _ = _cluster("a")
     cluster.put(Source.PODS, pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z"))
-    record = report("a", [{"cpu": 14}, {"cpu": 5}])
+    record = nrt("a", [{"cpu": 14}, {"cpu": 5}])
     assert record.attributes is not None
     record.attributes.append(Attribute(name="nodeTopologyPodsFingerprint", value=fingerprint([("vms", "vm")])))
-    cluster.put(Source.REPORTS, record)
+    cluster.put(Source.NRTS, record)
     cluster.work()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [14, 5]
@@ -351,11 +351,11 @@ def test_a_fingerprint_of_other_pods_moves_nothing() -> None:
     """Equal sums by chance do not settle zones where the exporter says that it saw other pods."""
     cluster, _ = _cluster("a")
     cluster.put(Source.PODS, pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z"))
-    record = report("a", [{"cpu": 14}, {"cpu": 7}])
+    record = nrt("a", [{"cpu": 14}, {"cpu": 7}])
     assert record.attributes is not None
     record.attributes.append(Attribute(name="nodeTopologyPodsFingerprint", value=fingerprint([("vms", "old")])))
     record.attributes.append(Attribute(name="nodeTopologyPodsFingerprintMethod", value="with-exclusive-resources"))
-    cluster.put(Source.REPORTS, record)
+    cluster.put(Source.NRTS, record)
     cluster.work()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [5, 7]
@@ -415,7 +415,7 @@ def test_pods_on_their_way_to_one_node_must_not_depend_on_their_order() -> None:
     first, second = pod("first", 12, 4), pod("second", 4, 4)
     assert _place(cluster, decider, first, b'["a"]') == ("a", Code.Fits)
     assert _place(cluster, decider, second, b'["a"]') is None
-    assert cluster.charged() == 1
+    assert cluster.tracked_pods() == 1
     cluster.put(Source.PODS, pod("first", 12, 4, node_name="a"))
     assert _place(cluster, decider, second, b'["a"]') == ("a", Code.Fits)
 
@@ -428,7 +428,7 @@ def test_a_node_of_unknown_options_is_tried_with_one_odd_pod() -> None:
         {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
     ]
     cluster.put(Source.NODES, node("a"))
-    cluster.put(Source.REPORTS, report("a", free))
+    cluster.put(Source.NRTS, nrt("a", free))
     decider = Decider(cluster)
     assert _place(cluster, decider, pod("probe", 3, 0), b'["a"]') == ("a", Code.Fits)
     assert _place(cluster, decider, pod("odd", 3, 0), b'["a"]') is None
@@ -442,4 +442,4 @@ def test_equal_pods_may_overtake_each_other() -> None:
     cluster, decider = _cluster("a", topologyManagerPolicy="none", memoryManagerPolicy="None", reservedMemory=[])
     for name in ("one", "two", "three"):
         assert _place(cluster, decider, pod(name, 9, 4), b'["a"]') == ("a", Code.Fits)
-    assert cluster.charged() == 3
+    assert cluster.tracked_pods() == 3

@@ -5,9 +5,9 @@ import pytest
 from _fastfit.codes import Code
 from extender.cache.nodes.facts import NodeFacts, facts_of, statement_of
 from extender.cache.nodes.ledger import NodeLedger
-from extender.cache.nodes.nrt import read_report
+from extender.cache.nodes.nrt import read_nrt
 from extender.cache.nodes.pools import Pool
-from tests.state.builders import GI, KUBELET_A, machine, node, report
+from tests.state.builders import GI, KUBELET_A, machine, node, nrt
 
 EMPTY = [
     {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
@@ -30,7 +30,7 @@ def test_annotations_win_and_are_named() -> None:
 
 def test_report_alone_gives_a_canonical_machine() -> None:
     """Zones, reserved counts, policy and managers come from the report."""
-    facts = facts_of(statement_of(node("n")), read_report(report("n", EMPTY)), Pool())
+    facts = facts_of(statement_of(node("n")), read_nrt(nrt("n", EMPTY)), Pool())
     assert facts.code is Code.Fits
     assert not facts.stated
     assert facts.config.topology_manager_policy == "single-numa-node"
@@ -43,7 +43,7 @@ def test_report_alone_gives_a_canonical_machine() -> None:
 
 def test_no_memory_in_the_report_means_no_memory_manager() -> None:
     """Exporters publish memory only where Memory Manager is Static; pages per zone are then not known."""
-    facts = facts_of(statement_of(node("n")), read_report(report("n", [{"cpu": 14}, {"cpu": 16}])), Pool())
+    facts = facts_of(statement_of(node("n")), read_nrt(nrt("n", [{"cpu": 14}, {"cpu": 16}])), Pool())
     assert facts.config.memory_manager_policy == "None"
     assert not facts.pages_known
 
@@ -53,7 +53,7 @@ def test_pool_wins_over_report_and_label() -> None:
     pool = Pool(
         name="numa", kubelet={"cpuManagerPolicyOptions": {"full-pcpus-only": "true"}}, machine={"threadsPerCore": 1}
     )
-    facts = facts_of(statement_of(node("n")), read_report(report("n", EMPTY)), pool)
+    facts = facts_of(statement_of(node("n")), read_nrt(nrt("n", EMPTY)), pool)
     assert facts.config.cpu_manager_policy_options == {"full-pcpus-only": "true"}
     assert _source(facts, "cpuManagerPolicyOptions") == "pool numa"
     assert facts.machine is not None
@@ -63,7 +63,7 @@ def test_pool_wins_over_report_and_label() -> None:
 def test_multithreading_label() -> None:
     """NFD's label tells threads per core where nothing else does."""
     statement = statement_of(node("n", **{"feature.node.kubernetes.io/cpu-hardware_multithreading": "false"}))
-    facts = facts_of(statement, read_report(report("n", EMPTY)), Pool())
+    facts = facts_of(statement, read_nrt(nrt("n", EMPTY)), Pool())
     assert _source(facts, "threadsPerCore").startswith("label feature.node")
     assert facts.machine is not None
     assert len(facts.machine.zones[0].cores) == 16
@@ -80,16 +80,14 @@ def test_multithreading_label() -> None:
 )
 def test_contradicting_or_unreadable_statements_leave_the_node_undecided(change: dict[str, str], code: Code) -> None:
     """A statement that the report denies, or that nobody can read, is no ground for a verdict."""
-    facts = facts_of(
-        statement_of(node("n", {**KUBELET_A, **change}, machine())), read_report(report("n", EMPTY)), Pool()
-    )
+    facts = facts_of(statement_of(node("n", {**KUBELET_A, **change}, machine())), read_nrt(nrt("n", EMPTY)), Pool())
     assert facts.code is code
     assert facts.detail
 
 
 def test_other_zones_than_reported() -> None:
     """A machine statement with too few CPUs contradicts the report."""
-    facts = facts_of(statement_of(node("n", KUBELET_A, machine(cores=4))), read_report(report("n", EMPTY)), Pool())
+    facts = facts_of(statement_of(node("n", KUBELET_A, machine(cores=4))), read_nrt(nrt("n", EMPTY)), Pool())
     assert facts.code is Code.FactsUnreadable or facts.code is Code.FactsContradict
 
 
@@ -100,7 +98,7 @@ def test_nothing_known() -> None:
 
 def test_policy_not_known() -> None:
     """A report without attributes does not tell the policy."""
-    found = read_report(report("n", EMPTY, policy="", scope=""))
+    found = read_nrt(nrt("n", EMPTY, policy="", scope=""))
     assert facts_of(statement_of(node("n")), found, Pool()).code is Code.PolicyNotKnown
 
 
@@ -124,12 +122,12 @@ def test_more_than_eight_zones() -> None:
 def test_kubevirt_devices_have_no_zone() -> None:
     """devices.kubevirt.io/* never constrain a zone, whatever a report says."""
     zones = [{**EMPTY[0], "devices.kubevirt.io/kvm": 1000, "example.com/vf": 4}, EMPTY[1]]
-    facts = facts_of(statement_of(node("n")), read_report(report("n", zones)), Pool())
+    facts = facts_of(statement_of(node("n")), read_nrt(nrt("n", zones)), Pool())
     assert facts.devices == {"example.com/vf": {0: 4}}
 
 
 def test_a_report_without_reserved_cpus() -> None:
     """Exporters that publish capacity equal to allocatable hide the reservation; the counts stay as reported."""
-    found = read_report(report("n", [{"cpu": 16}, {"cpu": 16}], reserved=(0, 0)))
+    found = read_nrt(nrt("n", [{"cpu": 16}, {"cpu": 16}], reserved=(0, 0)))
     facts = facts_of(statement_of(node("n")), found, Pool())
     assert [zone.cpu_free for zone in NodeLedger(facts).held_zones()] == [16, 16]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from extender.cache.vms import last_layout as former
-from extender.cache.vms.last_layout import Former, Kept, Trust, outdated
+from extender.cache.vms import last_layout
+from extender.cache.vms.last_layout import Kept, LastLayouts, Trust, outdated
 from extender.cache.vms.layout_entry import SHARDS, Stated
 
 
@@ -12,7 +12,7 @@ def uid(number: int, shard: int = 0) -> str:
     return f"{shard:x}{number:07x}-0000-4000-8000-000000000000"
 
 
-def written(kept: Former, shard: int = 0) -> dict[str, Kept]:
+def written(kept: LastLayouts, shard: int = 0) -> dict[str, Kept]:
     """Everything that is handed out for a ConfigMap."""
     found = {}
     while (one := kept.unwritten(SHARDS[shard])) is not None:
@@ -24,7 +24,7 @@ def written(kept: Former, shard: int = 0) -> dict[str, Kept]:
 @pytest.mark.parametrize("seen", [Trust.KNOWN, Trust.WORKED_OUT])
 def test_what_we_saw_is_believed_before_what_is_stated(seen: Trust) -> None:
     """Whichever comes first; what is stated later replaces only what was stated before."""
-    kept = Former()
+    kept = LastLayouts()
     kept.read(uid(1), (8,))
     kept.read(uid(1), (6, 2))
     assert kept.split(uid(1)) == (6, 2)
@@ -38,7 +38,7 @@ def test_what_we_saw_is_believed_before_what_is_stated(seen: Trust) -> None:
 
 def test_what_is_only_read_is_not_written() -> None:
     """Reading makes no work."""
-    kept = Former()
+    kept = LastLayouts()
     kept.read(uid(1), (8,))
     assert not any(map(kept.waits, SHARDS))
     assert written(kept) == {}
@@ -46,7 +46,7 @@ def test_what_is_only_read_is_not_written() -> None:
 
 def test_each_change_is_handed_out_once() -> None:
     """A new VM, another layout, a better reason, a new start; the same again is nothing. Given back, it comes again."""
-    kept = Former()
+    kept = LastLayouts()
     kept.see(uid(1), (8,), Trust.WORKED_OUT)
     assert [kept.waits(shard) for shard in SHARDS] == [True, *[False] * 15]
     assert written(kept) == {uid(1): Kept((8,), Trust.WORKED_OUT)}
@@ -64,7 +64,7 @@ def test_each_change_is_handed_out_once() -> None:
 
 def test_strange_uids_are_remembered_and_nowhere_written() -> None:
     """What has no ConfigMap stays in memory."""
-    kept = Former()
+    kept = LastLayouts()
     kept.see("a VM", (8,), Trust.KNOWN)
     assert kept.split("a VM") == (8,)
     assert not any(map(kept.waits, SHARDS))
@@ -74,8 +74,8 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each ConfigMap the VM that was seen longest ago goes, and is not written; what is only stated takes no other's
     place.
     """
-    monkeypatch.setattr(former, "MOST", 3)
-    kept = Former()
+    monkeypatch.setattr(last_layout, "MOST", 3)
+    kept = LastLayouts()
     kept.see(uid(1), (8,), Trust.KNOWN)
     kept.see(uid(2), (8,), Trust.KNOWN)
     kept.see(uid(6, 9), (8,), Trust.KNOWN)

@@ -208,7 +208,7 @@ def test_an_annotation_is_believed_where_no_boot_was_seen() -> None:
     """A VM that moved before we started: its cells are those that its VMI states."""
     cluster = _cluster()
     cluster.put(Source.VMIS, _stating("vm", TWO))
-    assert cluster.vms.layouts.belief("vmi-vm") == (TWO, Origin.STATED)
+    assert cluster.vms.layouts.best_known("vmi-vm") == (TWO, Origin.STATED)
 
 
 def test_a_boot_that_was_seen_is_believed_before_an_annotation() -> None:
@@ -217,7 +217,7 @@ def test_a_boot_that_was_seen_is_believed_before_an_annotation() -> None:
     cluster.put(Source.VMIS, _stating("vm", TWO))
     cluster.put(Source.PODS, running("vm", "a"))
     cluster.work()
-    assert cluster.vms.layouts.belief("vmi-vm") == (((8, 16 * GI),), Origin.PREDICTED)
+    assert cluster.vms.layouts.best_known("vmi-vm") == (((8, 16 * GI),), Origin.PREDICTED)
 
 
 def test_an_annotation_is_believed_before_what_pods_of_now_would_give() -> None:
@@ -226,9 +226,9 @@ def test_an_annotation_is_believed_before_what_pods_of_now_would_give() -> None:
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.replace(Source.PODS, [running("vm", "a")])
     cluster.work()
-    assert cluster.vms.layouts.belief("vmi-vm") == (((8, 16 * GI),), Origin.WORKED_OUT)
+    assert cluster.vms.layouts.best_known("vmi-vm") == (((8, 16 * GI),), Origin.WORKED_OUT)
     cluster.put(Source.VMIS, _stating("vm", TWO))
-    assert cluster.vms.layouts.belief("vmi-vm") == (TWO, Origin.STATED)
+    assert cluster.vms.layouts.best_known("vmi-vm") == (TWO, Origin.STATED)
 
 
 def test_a_pod_that_we_promised_was_seen_although_a_list_brings_it() -> None:
@@ -240,7 +240,7 @@ def test_a_pod_that_we_promised_was_seen_although_a_list_brings_it() -> None:
     verbs.filter(args(["a"], waiting), 1.0)
     cluster.replace(Source.PODS, [running("vm", "a")])
     cluster.work()
-    assert cluster.vms.layouts.belief("vmi-vm").origin is Origin.PREDICTED
+    assert cluster.vms.layouts.best_known("vmi-vm").origin is Origin.PREDICTED
 
 
 def test_a_move_overrules_both() -> None:
@@ -249,9 +249,9 @@ def test_a_move_overrules_both() -> None:
     _boot(cluster)
     after = moved("vm", "b", machine(), SPREAD)
     cluster.put(Source.VMIS, _stating("vm", ((8, 16 * GI),), record=after))
-    assert cluster.vms.layouts.belief("vmi-vm") == ((), Origin.NOT_KNOWN)
+    assert cluster.vms.layouts.best_known("vmi-vm") == ((), Origin.NOT_KNOWN)
     cluster.put(Source.VMIS, _stating("vm", TWO, record=after))
-    assert cluster.vms.layouts.belief("vmi-vm") == (TWO, Origin.STATED)
+    assert cluster.vms.layouts.best_known("vmi-vm") == (TWO, Origin.STATED)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,12 @@ def test_the_last_layout_is_kept_for_the_next_start() -> None:
         cluster.put(Source.VMIS, _stating(name, owner=owner))
     layouts = cluster.vms.layouts
     was = ((5, 0), (3, 0))
-    assert [layouts.former(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [was, (), (), ()]
+    assert [layouts.last_layout(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [
+        was,
+        (),
+        (),
+        (),
+    ]
     assert layouts.cells("vmi-again") == ()
 
 
@@ -315,7 +320,7 @@ def test_annotations_bring_the_last_layout_back_after_our_restart() -> None:
     runs = replace(vmi("vm"), status=replace(vmi("vm").status, node_name="a"))
     cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner", record=runs)])
     cluster.replace(Source.VMIS, [_stating("again", ((8, 16 * GI),), owner="owner")])
-    assert cluster.vms.layouts.former("vmi-again") == ((5, 0), (3, 0))
+    assert cluster.vms.layouts.last_layout("vmi-again") == ((5, 0), (3, 0))
 
 
 # --- what is to be written -----------------------------------------------------------------------------------

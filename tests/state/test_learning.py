@@ -64,7 +64,7 @@ def test_all_at_once_learns_the_same() -> None:
         pass
     assert whole.work() == 0
     uids = [f"vmi-vm{number}" for number in range(_VMS)]
-    assert [stepped.vms.layouts.belief(uid) for uid in uids] == [whole.vms.layouts.belief(uid) for uid in uids]
+    assert [stepped.vms.layouts.best_known(uid) for uid in uids] == [whole.vms.layouts.best_known(uid) for uid in uids]
 
 
 def test_vms_that_cannot_be_learned_do_not_keep_others_from_it() -> None:

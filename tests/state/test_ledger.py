@@ -30,8 +30,8 @@ def _zone_of(ledger: NodeLedger, name: str) -> int:
 def test_the_same_pod_counts_once() -> None:
     """Promised twice, then bound: one placement."""
     ledger = _ledger()
-    ledger.promise(_entry("a"))
-    ledger.promise(_entry("a"))
+    ledger.assume(_entry("a"))
+    ledger.assume(_entry("a"))
     ledger.hold(_entry("a"))
     assert len(list(ledger.pods())) == 1
     assert sum(zone.cpu_free for zone in ledger.held_zones()) == 30 - 8
@@ -39,38 +39,38 @@ def test_the_same_pod_counts_once() -> None:
 
 def test_a_bound_promise_holds_what_was_played_for_it() -> None:
     """A binding as promised leaves what a node has on which the pod was never promised; a pod that changed is played."""
-    promised, bound, other = _ledger(), _ledger(), _entry("b", 8)
-    for ledger in (promised, bound):
+    assumed, bound, other = _ledger(), _ledger(), _entry("b", 8)
+    for ledger in (assumed, bound):
         ledger.hold(_entry("a", 12))
-    promised.promise(other)
-    promised.hold(other)
+    assumed.assume(other)
+    assumed.hold(other)
     bound.hold(other)
-    assert promised.held_zones() == bound.held_zones()
-    assert promised.answer("uid-b") == bound.answer("uid-b")
-    promised.promise(_entry("c", 4))
-    assert promised.held_zones() == bound.held_zones()
+    assert assumed.held_zones() == bound.held_zones()
+    assert assumed.answer("uid-b") == bound.answer("uid-b")
+    assumed.assume(_entry("c", 4))
+    assert assumed.held_zones() == bound.held_zones()
     grown = _entry("c", 6)
-    promised.hold(grown)
-    assert sum(zone.cpu_free for zone in promised.held_zones()) == 30 - 12 - 8 - 6
-    assert promised.kubelet is not None
-    assert sum(zone.cpu_free for zone in promised.kubelet.counts().zones) == 30 - 12 - 8 - 6
+    assumed.hold(grown)
+    assert sum(zone.cpu_free for zone in assumed.held_zones()) == 30 - 12 - 8 - 6
+    assert assumed.kubelet is not None
+    assert sum(zone.cpu_free for zone in assumed.kubelet.counts().zones) == 30 - 12 - 8 - 6
 
 
 def test_a_withdrawn_promise_moves_those_behind_it() -> None:
     """What a later pod gets depends on what the kubelet will really have seen."""
     ledger = _ledger()
-    ledger.promise(_entry("a", 12))
-    ledger.promise(_entry("b", 12))
+    ledger.assume(_entry("a", 12))
+    ledger.assume(_entry("b", 12))
     assert _zone_of(ledger, "b") == 1
-    ledger.withdraw("uid-a")
+    ledger.forget("uid-a")
     assert _zone_of(ledger, "b") == 0
 
 
 def test_a_binding_that_overtakes_is_played_first() -> None:
     """The kubelet sees pods in the order of their bindings."""
     ledger = _ledger()
-    ledger.promise(_entry("a", 12))
-    ledger.promise(_entry("b", 12))
+    ledger.assume(_entry("a", 12))
+    ledger.assume(_entry("b", 12))
     ledger.hold(_entry("b", 12))
     assert _zone_of(ledger, "b") == 0
     assert _zone_of(ledger, "a") == 1
@@ -90,7 +90,7 @@ def test_ending_gives_everything_back() -> None:
 def test_a_refused_promise_is_not_kept() -> None:
     """What the kubelet model refuses is charged nowhere."""
     ledger = _ledger()
-    assert not isinstance(ledger.promise(_entry("a", 17)), Admitted)
+    assert not isinstance(ledger.assume(_entry("a", 17)), Admitted)
     assert list(ledger.pods()) == []
 
 

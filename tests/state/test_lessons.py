@@ -87,7 +87,7 @@ def left(cluster: Cluster, waiting: Pod) -> list[str]:
     """Which nodes filter keeps."""
     record = json.loads(msgspec.json.encode(waiting))
     names: list[str] = json.loads(make_verbs(cluster).filter(args(NODES, record), 1.0).body)["NodeNames"]
-    cluster.withdraw(waiting.metadata.uid)
+    cluster.forget(waiting.metadata.uid)
     return names
 
 

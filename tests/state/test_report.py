@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from extender.api.objects import NodeResourceTopology
-from extender.cache.nodes.nrt import read_report
-from tests.state.builders import GI, report
+from extender.cache.nodes.nrt import read_nrt
+from tests.state.builders import GI, nrt
 
 
 def _record(**fields: object) -> NodeResourceTopology:
@@ -15,7 +15,7 @@ def _record(**fields: object) -> NodeResourceTopology:
 def test_zones_stand_in_ascending_id_whatever_the_order() -> None:
     """Sparse ids and the order of the list do not matter."""
     zones = [{"name": f"node-{zone}", "type": "Node", "resources": []} for zone in (8, 0, 252)]
-    assert [zone.id for zone in read_report(_record(zones=zones)).zones] == [0, 8, 252]
+    assert [zone.id for zone in read_nrt(_record(zones=zones)).zones] == [0, 8, 252]
 
 
 def test_zones_of_other_types_and_names_are_left_out() -> None:
@@ -25,7 +25,7 @@ def test_zones_of_other_types_and_names_are_left_out() -> None:
         {"name": "node-1", "type": "Core"},
         {"name": "socket-0", "type": "Node"},
     ]
-    assert [zone.id for zone in read_report(_record(zones=zones)).zones] == [0]
+    assert [zone.id for zone in read_nrt(_record(zones=zones)).zones] == [0]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_zones_of_other_types_and_names_are_left_out() -> None:
 )
 def test_old_topology_policies(old: str, expected: tuple[str, str]) -> None:
     """topologyPolicies names policy and scope where attributes are absent."""
-    found = read_report(_record(topologyPolicies=[old], zones=[]))
+    found = read_nrt(_record(topologyPolicies=[old], zones=[]))
     assert (found.policy, found.scope) == expected
 
 
@@ -52,12 +52,12 @@ def test_attributes_win_over_the_old_field() -> None:
         attributes=[{"name": "topologyManagerPolicy", "value": "best-effort"}],
         zones=[],
     )
-    assert read_report(record).policy == "best-effort"
+    assert read_nrt(record).policy == "best-effort"
 
 
 def test_amounts_and_costs() -> None:
     """Capacity, allocatable, available and distances by zone id."""
-    found = read_report(report("n", [{"cpu": 6, "hugepages-1Gi": 4 * GI}, {"cpu": 16}]))
+    found = read_nrt(nrt("n", [{"cpu": 6, "hugepages-1Gi": 4 * GI}, {"cpu": 16}]))
     assert found.zones[0].available == {"cpu": 6, "hugepages-1Gi": 4 * GI}
     assert found.zones[0].allocatable["cpu"] == 14
     assert found.zones[0].capacity["cpu"] == 16
@@ -67,4 +67,4 @@ def test_amounts_and_costs() -> None:
 def test_a_malformed_quantity_is_a_problem_that_names_the_zone() -> None:
     """Nothing is raised: the node becomes unknown with the text."""
     zones = [{"name": "node-0", "type": "Node", "resources": [{"name": "cpu", "available": "1x"}]}]
-    assert "node-0" in read_report(_record(zones=zones)).problem
+    assert "node-0" in read_nrt(_record(zones=zones)).problem

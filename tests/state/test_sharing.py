@@ -4,15 +4,15 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extender.cache.interning import Shared
+from extender.cache.interning import Interner
 from extender.cache.nodes.facts import facts_of, statement_of
 from extender.cache.nodes.labels import compact_labels
-from extender.cache.nodes.nrt import read_report
-from extender.cache.nodes.placement import Placed
+from extender.cache.nodes.nrt import read_nrt
+from extender.cache.nodes.placement import CompactPlacement
 from extender.cache.nodes.pools import Pool
 from extender.cache.pods.pod import entry_of
 from extender.kubelet.results import Admitted, Block, ContainerPlacement
-from tests.state.builders import KUBELET_A, machine, node, pod, report
+from tests.state.builders import KUBELET_A, machine, node, nrt, pod
 
 
 def test_pods_of_one_shape_share_their_containers() -> None:
@@ -43,9 +43,9 @@ def test_nodes_of_one_kind_share_their_facts_and_not_their_names() -> None:
     assert first.facts is second.facts
     labelled = node("c", KUBELET_A, machine(), **{"kubevirt.io/schedulable": "false"})
     assert facts_of(statement_of(labelled), None, POOL).code != first.code
-    reported = facts_of(statement_of(node("d")), read_report(report("d", [{"cpu": 14}, {"cpu": 16}])), POOL)
-    other = facts_of(statement_of(node("e")), read_report(report("e", [{"cpu": 15}, {"cpu": 16}])), POOL)
-    third = facts_of(statement_of(node("f")), read_report(report("f", [{"cpu": 14}], capacity=8)), POOL)
+    reported = facts_of(statement_of(node("d")), read_nrt(nrt("d", [{"cpu": 14}, {"cpu": 16}])), POOL)
+    other = facts_of(statement_of(node("e")), read_nrt(nrt("e", [{"cpu": 15}, {"cpu": 16}])), POOL)
+    third = facts_of(statement_of(node("f")), read_nrt(nrt("f", [{"cpu": 14}], capacity=8)), POOL)
     assert reported.machine is other.machine
     assert third.machine != reported.machine
 
@@ -56,13 +56,13 @@ POOL = Pool()
 def test_unreadable_facts_name_their_own_node() -> None:
     """What is said of one node's mistake is never said of another."""
     for name in ("a", "b"):
-        broken = report(name, [{"cpu": 14}])
+        broken = nrt(name, [{"cpu": 14}])
         zones = [msgspec.structs.replace(zone, resources=[BAD]) for zone in broken.zones or ()]
-        facts = facts_of(statement_of(node(name)), read_report(msgspec.structs.replace(broken, zones=zones)), POOL)
+        facts = facts_of(statement_of(node(name)), read_nrt(msgspec.structs.replace(broken, zones=zones)), POOL)
         assert f"NodeResourceTopology {name}:" in facts.detail
 
 
-BAD = (report("x", [{"cpu": 1}]).zones or [])[0].resources[0].__class__(name="cpu", capacity="many")  # type: ignore[index]
+BAD = (nrt("x", [{"cpu": 1}]).zones or [])[0].resources[0].__class__(name="cpu", capacity="many")  # type: ignore[index]
 
 
 @given(
@@ -105,12 +105,12 @@ PLACES = st.builds(
 @given(st.dictionaries(st.sampled_from(["compute", "sidecar"]), PLACES, min_size=1))
 def test_a_placement_comes_back_as_it_was(containers: dict[str, ContainerPlacement]) -> None:
     """The small form loses nothing."""
-    assert Placed.of(Admitted(containers)).admitted() == Admitted(containers)
+    assert CompactPlacement.of(Admitted(containers)).admitted() == Admitted(containers)
 
 
 def test_what_is_remembered_is_bounded() -> None:
     """Values that are all different are not kept."""
-    shared: Shared[int] = Shared(10)
+    shared: Interner[int] = Interner(10)
     for number in range(1000):
         assert shared.one(number) == number
     assert len(shared._seen) <= 10

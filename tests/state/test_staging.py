@@ -11,7 +11,7 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Record, Source
 from extender.cache.pods.pod import entry_of
 from extender.placement.decide import Decider, subject_of
-from tests.state.builders import KUBELET_A, machine, node, pod, report, vmi
+from tests.state.builders import KUBELET_A, machine, node, nrt, pod, vmi
 
 NODES = ("a", "b", "c")
 START = "2026-01-01T00:00:00Z"
@@ -52,9 +52,9 @@ def test_nothing_changes_while_a_list_arrives() -> None:
     """Staging touches neither pods, rows nor the generation; a list that is never complete leaves no trace."""
     cluster = cluster_with(fleet(range(6)))
     before, generation = rows(cluster), cluster.generation
-    staging = cluster.stage(Source.PODS)
+    relist = cluster.begin_relist(Source.PODS)
     for record in fleet(range(3, 12)):
-        staging.put(record)
+        relist.put(record)
     assert rows(cluster) == before
     assert cluster.generation == generation
     assert len(cluster.pods) == 6
@@ -80,10 +80,10 @@ def test_every_step_shows_each_node_old_or_new(seed: int) -> None:
         for pods in (before, after)
     )
     cluster = cluster_with(before)
-    staging = cluster.stage(Source.PODS)
+    relist = cluster.begin_relist(Source.PODS)
     for record in after:
-        staging.put(record)
-    for _ in staging.swap():
+        relist.put(record)
+    for _ in relist.swap():
         if chance.random() < 0.7:
             cluster.work()
             for name in NODES:
@@ -113,10 +113,10 @@ def test_pods_of_a_list_are_played_in_the_order_of_their_kubelet() -> None:
     played = []
     for order in (records, records[::-1], random.Random(3).sample(records, len(records))):
         cluster = cluster_with()
-        staging = cluster.stage(Source.PODS)
+        relist = cluster.begin_relist(Source.PODS)
         for record in order:
-            staging.put(record)
-        for _ in staging.swap():
+            relist.put(record)
+        for _ in relist.swap():
             cluster.work(1)
         while cluster.work(1):
             pass
@@ -159,22 +159,22 @@ def test_promises_are_compared_with_lists_that_were_begun_after_them() -> None:
     cluster = cluster_with()
     decider = Decider(cluster)
 
-    def promise(name: str) -> None:
+    def assume(name: str) -> None:
         subject = subject_of(cluster, pod(name, 2, 1))
-        assert decider.charge(subject, decider.fit(subject, b'["a"]')) is not None
+        assert decider.assume_best(subject, decider.fit(subject, b'["a"]')) is not None
 
-    promise("gone")
-    promise("waiting")
-    staging = cluster.stage(Source.PODS)
-    promise("young")
-    staging.put(pod("waiting", 2, 1))
-    steps = staging.swap()
+    assume("gone")
+    assume("waiting")
+    relist = cluster.begin_relist(Source.PODS)
+    assume("young")
+    relist.put(pod("waiting", 2, 1))
+    steps = relist.swap()
     next(steps)
-    promise("younger")
+    assume("younger")
     for _ in steps:
         pass
-    assert set(cluster.promises) == {"uid-waiting", "uid-young", "uid-younger"}
-    assert cluster.charged() == 3
+    assert set(cluster.assumed) == {"uid-waiting", "uid-young", "uid-younger"}
+    assert cluster.tracked_pods() == 3
 
 
 def test_a_bound_pod_that_holds_nothing_ends_its_promise() -> None:
@@ -182,24 +182,24 @@ def test_a_bound_pod_that_holds_nothing_ends_its_promise() -> None:
     cluster = cluster_with()
     decider = Decider(cluster)
     subject = subject_of(cluster, pod("vm", 2, 1))
-    decider.charge(subject, decider.fit(subject, b'["a"]'))
+    decider.assume_best(subject, decider.fit(subject, b'["a"]'))
     empty = pod("vm", 2, 0, node_name="a", qosClass="Burstable")
     assert entry_of(empty) is None
     cluster.replace(Source.PODS, [empty])
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def test_what_ends_or_moves_on_while_the_list_arrives() -> None:
     """The last form of an object counts: deleted ones are not taken in, bound and failed ones as what they became."""
     cluster = cluster_with()
-    staging = cluster.stage(Source.PODS)
+    relist = cluster.begin_relist(Source.PODS)
     for name in ("ends", "binds", "fails", "stays"):
-        staging.put(pod(name, 1, 1, node_name="" if name == "binds" else "a"))
-    staging.delete(pod("ends", 1, 1, node_name="a"))
-    staging.delete(pod("never there", 1, 1, node_name="a"))
-    staging.put(pod("binds", 1, 1, node_name="b"))
-    staging.put(pod("fails", 1, 1, node_name="a", phase="Failed", reason="TopologyAffinityError"))
-    for _ in staging.swap():
+        relist.put(pod(name, 1, 1, node_name="" if name == "binds" else "a"))
+    relist.delete(pod("ends", 1, 1, node_name="a"))
+    relist.delete(pod("never there", 1, 1, node_name="a"))
+    relist.put(pod("binds", 1, 1, node_name="b"))
+    relist.put(pod("fails", 1, 1, node_name="a", phase="Failed", reason="TopologyAffinityError"))
+    for _ in relist.swap():
         pass
     assert {uid: entry.node for uid, entry in cluster.pods.items()} == {"uid-binds": "b", "uid-stays": "a"}
 
@@ -222,7 +222,7 @@ def test_a_refusal_in_a_list_is_told_of_a_pod_that_was_held() -> None:
         cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
     assert told == ["TopologyAffinityError"]
     assert set(cluster.pods) == {"uid-vm01", "uid-vm02"}
-    assert "a" in cluster.lessons.taught
+    assert "a" in cluster.failures.with_history
 
 
 def test_a_pod_of_a_list_that_sits_elsewhere_is_held_once() -> None:
@@ -237,7 +237,7 @@ def test_a_pod_of_a_list_that_sits_elsewhere_is_held_once() -> None:
 
 KINDS: list[tuple[Source, Record, Record]] = [
     (Source.NODES, node("a", KUBELET_A, machine()), node("a", KUBELET_A, machine(), zone="2")),
-    (Source.REPORTS, report("a", [{"cpu": 14}, {"cpu": 16}]), report("a", [{"cpu": 5}, {"cpu": 16}])),
+    (Source.NRTS, nrt("a", [{"cpu": 14}, {"cpu": 16}]), nrt("a", [{"cpu": 5}, {"cpu": 16}])),
     (Source.VMIS, vmi("vm"), vmi("vm", 4)),
     (Source.MIGRATIONS, migration("1"), migration("2")),
     (Source.KUBEVIRTS, installation([]), installation(["CPUManager"])),
@@ -249,12 +249,12 @@ def test_what_a_list_repeats_is_not_kept_twice(source: Source, record: Record, o
     """A relist of 50,000 VMs that are as they were takes no memory for them; what differs is kept."""
     cluster = Cluster()
     cluster.put(source, record)
-    staging = cluster.stage(source)
-    staging.put(record)
-    assert len(list(staging.discard())) == 0
-    staging = cluster.stage(source)
-    staging.put(other)
-    assert len(list(staging.discard())) == 1
+    relist = cluster.begin_relist(source)
+    relist.put(record)
+    assert len(list(relist.discard())) == 0
+    relist = cluster.begin_relist(source)
+    relist.put(other)
+    assert len(list(relist.discard())) == 1
 
 
 @pytest.mark.parametrize(("source", "record", "other"), KINDS)
@@ -267,18 +267,18 @@ def test_the_last_word_of_a_list_stands(source: Source, record: Record, other: R
     if last in words:
         wanted.put(source, words[last])
     seen.put(source, record)
-    staging = seen.stage(source)
+    relist = seen.begin_relist(source)
     for word in listed:
         if word in words:
-            staging.put(words[word])
+            relist.put(words[word])
         else:
-            staging.delete(record)
-    for _ in staging.swap():
+            relist.delete(record)
+    for _ in relist.swap():
         pass
     for cluster in (wanted, seen):
         cluster.work()
-    assert {name: (state.statement, state.report) for name, state in seen.nodes.items()} == {
-        name: (state.statement, state.report) for name, state in wanted.nodes.items()
+    assert {name: (state.statement, state.nrt) for name, state in seen.nodes.items()} == {
+        name: (state.statement, state.nrt) for name, state in wanted.nodes.items()
     }
     assert {uid: seen.vms.known(uid) for uid in seen.vms.seen()} == {
         uid: wanted.vms.known(uid) for uid in wanted.vms.seen()
@@ -290,27 +290,27 @@ def test_the_last_word_of_a_list_stands(source: Source, record: Record, other: R
 def test_a_list_that_is_given_up_is_let_go_step_by_step() -> None:
     """One object a step: to free them all at once would hold the loop."""
     cluster = Cluster()
-    staging = cluster.stage(Source.VMIS)
+    relist = cluster.begin_relist(Source.VMIS)
     for number in range(300):
-        staging.put(vmi(f"vm{number}"))
-    assert len(list(staging.discard())) == 300
-    assert not list(staging.discard())
-    staging = cluster.stage(Source.PODS)
+        relist.put(vmi(f"vm{number}"))
+    assert len(list(relist.discard())) == 300
+    assert not list(relist.discard())
+    relist = cluster.begin_relist(Source.PODS)
     for record in (*fleet(range(30)), pod("over", phase="Failed"), pod("waiting")):
-        staging.put(record)
-    assert len(list(staging.discard())) == len(NODES) + 2
-    assert not list(staging.discard())
+        relist.put(record)
+    assert len(list(relist.discard())) == len(NODES) + 2
+    assert not list(relist.discard())
     assert not cluster.pods
 
 
 def test_a_list_tells_that_a_report_is_still_so() -> None:
     """Its exporter may have written it while nobody watched: it counts as heard of at the list."""
     cluster = Cluster(report_stale_after=60.0)
-    record = report("a", [{"cpu": 14}, {"cpu": 16}])
+    record = nrt("a", [{"cpu": 14}, {"cpu": 16}])
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
-    cluster.put(Source.REPORTS, record)
+    cluster.put(Source.NRTS, record)
     cluster.tick(50.0)
-    cluster.replace(Source.REPORTS, [record])
+    cluster.replace(Source.NRTS, [record])
     cluster.tick(100.0)
     cluster.work()
     assert not cluster.nodes["a"].stale
@@ -323,10 +323,10 @@ def test_a_kind_is_absent_until_its_list_is_swapped_in() -> None:
     """A list that is begun and refused proves nothing."""
     cluster = cluster_with()
     cluster.absent(Source.VMIS)
-    staging = cluster.stage(Source.VMIS)
-    staging.put(vmi("vm"))
+    relist = cluster.begin_relist(Source.VMIS)
+    relist.put(vmi("vm"))
     assert Source.VMIS not in cluster.served
-    for _ in staging.swap():
+    for _ in relist.swap():
         pass
     assert Source.VMIS in cluster.served
     assert cluster.vms.guest("vmi-vm") is not None
@@ -336,7 +336,7 @@ def test_a_kind_is_absent_until_its_list_is_swapped_in() -> None:
     ("source", "record"),
     [
         (Source.NODES, node("a", KUBELET_A, machine())),
-        (Source.REPORTS, report("a", [{"cpu": 14}, {"cpu": 16}])),
+        (Source.NRTS, nrt("a", [{"cpu": 14}, {"cpu": 16}])),
         (Source.VMIS, vmi("vm")),
         (Source.PODS, pod("vm", 2, 1, node_name="a")),
     ],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extender.cache.collections import PARTS, Identities, Wide
+from extender.cache.collections import PARTS, HashSet, PartitionedDict
 
 _CHANGES = st.lists(st.tuples(st.sampled_from(["put", "drop", "pop"]), st.integers(0, 40).map(str)), max_size=80)
 
@@ -12,7 +12,7 @@ _CHANGES = st.lists(st.tuples(st.sampled_from(["put", "drop", "pop"]), st.intege
 @given(_CHANGES)
 def test_a_wide_dict_holds_what_a_plain_one_holds(changes: list[tuple[str, str]]) -> None:
     """After any changes: the same entries, found in every way there is."""
-    wide: Wide[str, int] = Wide()
+    wide: PartitionedDict[str, int] = PartitionedDict()
     plain: dict[str, int] = {}
     for number, (change, key) in enumerate(changes):
         if change == "put":
@@ -38,7 +38,7 @@ def test_a_wide_dict_holds_what_a_plain_one_holds(changes: list[tuple[str, str]]
 @given(_CHANGES)
 def test_identities_hold_what_a_set_holds(changes: list[tuple[str, str]]) -> None:
     """After any changes: the same things are there, and as many."""
-    identities, plain = Identities(), set()
+    identities, plain = HashSet(), set()
     for change, key in changes:
         if change == "put":
             identities.add(key)
@@ -52,8 +52,8 @@ def test_identities_hold_what_a_set_holds(changes: list[tuple[str, str]]) -> Non
 
 def test_no_part_is_large() -> None:
     """A step of growth moves one part; of 50,000 entries none has more than twice its share."""
-    wide: Wide[str, int] = Wide()
-    identities = Identities()
+    wide: PartitionedDict[str, int] = PartitionedDict()
+    identities = HashSet()
     for number in range(50_000):
         key = f"{number:08x}-0000-4000-8000-{number * 7919:012x}"
         wide[key] = number
@@ -64,7 +64,7 @@ def test_no_part_is_large() -> None:
 
 def test_a_wide_dict_may_change_while_it_is_iterated() -> None:
     """What is in it from the beginning to the end is met once."""
-    wide: Wide[str, int] = Wide()
+    wide: PartitionedDict[str, int] = PartitionedDict()
     for number in range(2000):
         wide[str(number)] = number
     met = []

@@ -38,7 +38,7 @@ def test_filter_answers_with_an_error(verbs: tuple[Verbs, Cluster], name: str, b
     answer = json.loads(reply.body)
     assert answer["Error"], name
     assert answer["NodeNames"] == []
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 @pytest.mark.parametrize(("name", "body"), BODIES, ids=[name for name, _ in BODIES])
@@ -47,7 +47,7 @@ def test_prioritize_answers_with_a_status(verbs: tuple[Verbs, Cluster], name: st
     service, cluster = verbs
     reply = service.prioritize(body, 1.0)
     assert (reply.status, reply.body) == (400, b""), name
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def _with_cpu(quantity: Any) -> bytes:
@@ -68,7 +68,7 @@ def test_absurd_quantities_are_unknown_not_a_pass(verbs: tuple[Verbs, Cluster], 
     assert answer["Error"] == ""
     assert answer["NodeNames"] == ["a", "b"]
     assert make_verbs.summaries[-1].counts == {Code.DemandUnreadable: 2}
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0
 
 
 def test_unknown_nodes_are_unknown(verbs: tuple[Verbs, Cluster]) -> None:
@@ -90,4 +90,4 @@ def test_a_pod_that_is_not_a_vm_passes_unchanged(verbs: tuple[Verbs, Cluster]) -
     answer = json.loads(service.filter(args(["ghost", "a"], record), 1.0).body)
     assert answer == {"NodeNames": ["ghost", "a"], "FailedNodes": {}, "FailedAndUnresolvableNodes": {}, "Error": ""}
     assert service.prioritize(args(["ghost", "a"], record), 1.0).body == b"[]"
-    assert cluster.charged() == 0
+    assert cluster.tracked_pods() == 0

@@ -45,15 +45,15 @@ def _job(uid: str) -> Migration:
 def test_a_first_boot_lacks_its_vmi_until_it_comes() -> None:
     """Told once; the VMI's event calls whoever waits, an event of another VMI does not."""
     cluster, verbs = _verbs()
-    lack = verbs.lack(_body(pod("vm")))
-    assert lack is not None
+    missing = verbs.missing(_body(pod("vm")))
+    assert missing is not None
     calls: list[int] = []
-    lack.tell(lambda: calls.append(1))
+    missing.tell(lambda: calls.append(1))
     cluster.put(Source.VMIS, vmi("other"))
-    assert (calls, lack.filled) == ([], False)
+    assert (calls, missing.filled) == ([], False)
     cluster.put(Source.VMIS, vmi("vm"))
-    assert (calls, lack.filled) == ([1], True)
-    lack.close()
+    assert (calls, missing.filled) == ([1], True)
+    missing.close()
     cluster.put(Source.VMIS, vmi("vm"))
     assert calls == [1]
 
@@ -61,35 +61,35 @@ def test_a_first_boot_lacks_its_vmi_until_it_comes() -> None:
 def test_a_list_fills_it_too() -> None:
     """The VMI may come with a whole list."""
     cluster, verbs = _verbs()
-    lack = verbs.lack(_body(pod("vm")))
-    assert lack is not None
+    missing = verbs.missing(_body(pod("vm")))
+    assert missing is not None
     calls: list[int] = []
-    lack.tell(lambda: calls.append(1))
+    missing.tell(lambda: calls.append(1))
     cluster.replace(Source.VMIS, [vmi("vm")])
-    assert (calls, lack.filled) == ([1], True)
+    assert (calls, missing.filled) == ([1], True)
 
 
 def test_a_target_lacks_its_vmi_and_its_migration() -> None:
     """Both must come; an older migration of that name is not the one."""
     cluster, verbs = _verbs()
-    lack = verbs.lack(_body(_moving()))
-    assert lack is not None
+    missing = verbs.missing(_body(_moving()))
+    assert missing is not None
     calls: list[int] = []
-    lack.tell(lambda: calls.append(1))
+    missing.tell(lambda: calls.append(1))
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.put(Source.MIGRATIONS, _job("an older one"))
-    assert not lack.filled
+    assert not missing.filled
     cluster.put(Source.MIGRATIONS, _job("job-1"))
-    assert lack.filled
+    assert missing.filled
     assert len(calls) == 3
 
 
 def test_it_is_told_once_per_pod() -> None:
     """The second call of the same pod goes on at once, another pod's does not."""
     _, verbs = _verbs()
-    assert verbs.lack(_body(pod("vm"))) is not None
-    assert verbs.lack(_body(pod("vm"))) is None
-    assert verbs.lack(_body(pod("vm2"))) is not None
+    assert verbs.missing(_body(pod("vm"))) is not None
+    assert verbs.missing(_body(pod("vm"))) is None
+    assert verbs.missing(_body(pod("vm2"))) is not None
 
 
 @pytest.mark.parametrize("kind", [Source.VMIS, Source.MIGRATIONS])
@@ -100,7 +100,7 @@ def test_kinds_that_are_not_watched_are_not_waited_for(kind: Source) -> None:
         cluster = Cluster()
         cluster.replace(other, [vmi("vm")] if other is Source.VMIS else [_job("job-1")])
         silence(cluster)
-        assert make_verbs(cluster).lack(_body(_moving())) is None
+        assert make_verbs(cluster).missing(_body(_moving())) is None
 
 
 def test_a_vmi_that_is_gone_is_not_waited_for() -> None:
@@ -108,10 +108,10 @@ def test_a_vmi_that_is_gone_is_not_waited_for() -> None:
     cluster, verbs = _verbs()
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.delete(Source.VMIS, vmi("vm"))
-    assert verbs.lack(_body(_moving())) is None
+    assert verbs.missing(_body(_moving())) is None
     cluster.put(Source.VMIS, vmi("vm2"))
     cluster.replace(Source.VMIS, [])
-    assert verbs.lack(_body(pod("vm2"))) is None
+    assert verbs.missing(_body(pod("vm2"))) is None
 
 
 def test_nothing_is_lacking() -> None:
@@ -122,15 +122,15 @@ def test_nothing_is_lacking() -> None:
     ordinary = json.loads(msgspec.json.encode(pod("o", 1, 0)))
     ordinary["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "100m"}}
     for body in (_body(plain), args(["n"], ordinary), _body(pod("known")), b"{"):
-        assert verbs.lack(body) is None
-    assert make_verbs(cluster, "nodes: not synced yet").lack(_body(pod("vm"))) is None
+        assert verbs.missing(body) is None
+    assert make_verbs(cluster, "nodes: not synced yet").missing(_body(pod("vm"))) is None
 
 
 def test_a_body_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The call that follows uses what was read; a call with another body does not."""
     _, verbs = _verbs()
     first, second = _body(pod("vm")), _body(pod("vm2"))
-    verbs.lack(first)
+    verbs.missing(first)
     parsed = verbs.context.parsed
     assert parsed is not None
     read = []
@@ -138,7 +138,7 @@ def test_a_body_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("extender.verbs.call.read_args", lambda *given: read.append(given[0]) or real(*given))
     verbs.filter(first, 1.0)
     assert read == []
-    verbs.lack(first)
+    verbs.missing(first)
     verbs.filter(second, 1.0)
     assert read[-1] is second
     verbs.filter(first, 1.0)

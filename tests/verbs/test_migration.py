@@ -44,7 +44,7 @@ def test_the_charge_counts_for_the_next_target() -> None:
     cluster = picture(row, whole=rows.begun("best-effort"))
     verbs = make_verbs(cluster)
     assert json.loads(verbs.filter(args(["whole"], _record(target("vm", 25, 32))), 1.0).body)["NodeNames"] == ["whole"]
-    assert cluster.promises["uid-vm-2"].node == "whole"
+    assert cluster.assumed["uid-vm-2"].node == "whole"
 
 
 def _unseen() -> Cluster:
@@ -117,6 +117,6 @@ def test_the_winner_is_looked_at_by_cpu_ids(policy: str) -> None:
     record = _record(target("vm", 11, policy=policy))
     answer = json.loads(verbs.filter(args(["misread"], record), 1.0).body)
     assert answer["NodeNames"] == (["misread"] if policy == "off" else [])
-    assert bool(cluster.promises) == (policy == "off")
+    assert bool(cluster.assumed) == (policy == "off")
     if policy != "off":
         assert "more NUMA zones" in answer["FailedAndUnresolvableNodes"]["misread"]

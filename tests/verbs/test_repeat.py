@@ -68,19 +68,19 @@ def test_the_promise_lasts_from_the_later_call() -> None:
     verbs.filter(_body(), 0.0)
     verbs.prioritize(_body(), 20.0)
     cluster.tick(40.0)
-    assert len(cluster.promises) == 1
+    assert len(cluster.assumed) == 1
     cluster.tick(60.0)
-    assert not cluster.promises
+    assert not cluster.assumed
 
 
 def _another_pod_is_bound(cluster: Cluster) -> None:
-    (promise,) = cluster.promises.values()
-    cluster.put(Source.PODS, pod("other", cpus=12, node_name=promise.node))
+    (assumed,) = cluster.assumed.values()
+    cluster.put(Source.PODS, pod("other", cpus=12, node_name=assumed.node))
 
 
 def _the_node_goes(cluster: Cluster) -> None:
-    (promise,) = cluster.promises.values()
-    cluster.delete(Source.NODES, node(promise.node, KUBELET_A, machine()))
+    (assumed,) = cluster.assumed.values()
+    cluster.delete(Source.NODES, node(assumed.node, KUBELET_A, machine()))
 
 
 def _the_promise_runs_out(cluster: Cluster) -> None:
@@ -96,9 +96,9 @@ def test_an_event_in_between_makes_it_new(event: Callable[[Cluster], None]) -> N
     event(cluster)
     answer = verbs.prioritize(_body(), 1.0).body
     assert answer == _fresh(verbs, _body())
-    assert len(cluster.promises) == 1
-    (promise,) = cluster.promises.values()
-    assert json.loads(answer)[0] == {"Host": promise.node, "Score": 10}
+    assert len(cluster.assumed) == 1
+    (assumed,) = cluster.assumed.values()
+    assert json.loads(answer)[0] == {"Host": assumed.node, "Score": 10}
 
 
 def test_another_pod_is_another_question() -> None:
@@ -106,7 +106,7 @@ def test_another_pod_is_another_question() -> None:
     verbs = _verbs()
     verbs.filter(_body(uid="one"), 1.0)
     verbs.prioritize(_body(uid="two"), 1.0)
-    assert sorted(verbs.context.decider.cluster.promises) == ["one", "two"]
+    assert sorted(verbs.context.decider.cluster.assumed) == ["one", "two"]
 
 
 def test_fewer_nodes_are_another_question() -> None:
@@ -114,8 +114,8 @@ def test_fewer_nodes_are_another_question() -> None:
     verbs = _verbs()
     cluster = verbs.context.decider.cluster
     verbs.filter(_body(), 1.0)
-    (promise,) = cluster.promises.values()
-    others = [name for name in NODES if name != promise.node]
+    (assumed,) = cluster.assumed.values()
+    others = [name for name in NODES if name != assumed.node]
     best = json.loads(verbs.prioritize(_body(others), 1.0).body)[0]["Host"]
-    (promise,) = cluster.promises.values()
-    assert promise.node == best in others
+    (assumed,) = cluster.assumed.values()
+    assert assumed.node == best in others

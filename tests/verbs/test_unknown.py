@@ -11,7 +11,7 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.config import Settings
 from extender.verbs.service import Verbs
-from tests.state.builders import KUBELET_A, machine, node, pod, report, vmi
+from tests.state.builders import KUBELET_A, machine, node, nrt, pod, vmi
 from tests.state.moves import target
 from tests.verbs.bodies import args
 from tests.verbs.harness import make_verbs
@@ -90,6 +90,6 @@ def test_what_the_zones_leave_open() -> None:
         cluster = verbs.context.decider.cluster
         cluster.put(Source.VMIS, vmi("vm"))
         cluster.put(Source.NODES, node("r"))
-        cluster.put(Source.REPORTS, report("r", [{"cpu": 14}, {"cpu": 16}]))
+        cluster.put(Source.NRTS, nrt("r", [{"cpu": 14}, {"cpu": 16}]))
         names, failed, _ = answers(verbs, pod("vm"), "r")
         assert (names, failed) == (kept, {} if kept else {"r": NO_PAGES})

@@ -21,7 +21,7 @@ from extender.watch.trimming import trimmed
 from extender.watch.watcher import Watcher
 from tests.fakeapi import FakeApi
 
-ONLY_PODS = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OFF)
+ONLY_PODS = dict.fromkeys((Source.NRTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OFF)
 
 
 def pod(name: str, phase: str = "Running", **meta: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Ledger:
     """A Sink that keeps the records, and complains when it is told something twice or about what it does not have."""
 
     def __init__(self) -> None:
-        self.pictures: dict[Source, dict[str, Record]] = {}
+        self.stores: dict[Source, dict[str, Record]] = {}
         self.absences: list[Source] = []
         #: the next put raises, as a fault in the state would
         self.break_next_put = False
@@ -58,26 +58,26 @@ class Ledger:
             raise ZeroDivisionError
         self.calls["put"] += 1
         self.versions[source].append(record.metadata.resource_version)
-        self.pictures[source][record.metadata.uid] = record
+        self.stores[source][record.metadata.uid] = record
 
     def delete(self, source: Source, record: Record) -> None:
         self.calls["delete"] += 1
         self.versions[source].append(record.metadata.resource_version)
-        del self.pictures[source][record.metadata.uid]
+        del self.stores[source][record.metadata.uid]
 
     def replace(self, source: Source, records: Iterable[Record]) -> None:
         self.calls["replace"] += 1
         self.on_replace()
         everything = list(records)
-        self.pictures[source] = {record.metadata.uid: record for record in everything}
-        assert len(self.pictures[source]) == len(everything)
+        self.stores[source] = {record.metadata.uid: record for record in everything}
+        assert len(self.stores[source]) == len(everything)
 
-    def stage(self, source: Source) -> "Staged":
+    def begin_relist(self, source: Source) -> "Staged":
         return Staged(self, source)
 
     def absent(self, source: Source) -> None:
         self.absences.append(source)
-        self.pictures.pop(source, None)
+        self.stores.pop(source, None)
 
 
 class Staged:
@@ -155,7 +155,7 @@ class Stage:
         fresh = self.api.store.fresh(kind.resource.plural, kind.field_selector)
         records = [trimmed(kind.decode(msgspec.Raw(json.dumps(obj).encode()))) for obj in fresh]
         expected = {record.metadata.uid: record for record in records if record is not None}
-        return self.ledger.pictures.get(source) == expected and self.status(source).objects == len(expected)
+        return self.ledger.stores.get(source) == expected and self.status(source).objects == len(expected)
 
     async def until(self, true: Callable[[], bool], within: float = 120.0) -> None:
         """Wait, in virtual time."""

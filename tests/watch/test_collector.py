@@ -8,13 +8,13 @@ import pytest
 
 from extender.watch.garbage_collector import Collector
 
-_PICTURE = 6000
+_OBJECTS = 6000
 
 
-@pytest.fixture(name="picture")
-def _picture() -> Iterator[list[list[int]]]:
+@pytest.fixture(name="store")
+def _store() -> Iterator[list[list[int]]]:
     """A picture of many objects, frozen as one is after its list."""
-    made: list[list[int]] = [[] for _ in range(_PICTURE)]
+    made: list[list[int]] = [[] for _ in range(_OBJECTS)]
     gc.collect()
     gc.freeze()
     yield made
@@ -28,7 +28,7 @@ def looking() -> Collector:
     return collector
 
 
-def _replace(picture: list[list[int]], collector: Collector) -> list[int]:
+def _replace(store: list[list[int]], collector: Collector) -> list[int]:
     """Every object by a new one, with a look now and then; how many young ones each collection began with."""
     young: list[int] = []
 
@@ -38,8 +38,8 @@ def _replace(picture: list[list[int]], collector: Collector) -> list[int]:
 
     gc.callbacks.append(note)
     try:
-        for number in range(len(picture)):
-            picture[number] = []
+        for number in range(len(store)):
+            store[number] = []
             if number % 300 == 299:
                 collector.look(1.0)
     finally:
@@ -47,27 +47,27 @@ def _replace(picture: list[list[int]], collector: Collector) -> list[int]:
     return young
 
 
-def test_objects_that_replace_frozen_ones_are_walked_before_they_are_many(picture: list[list[int]]) -> None:
+def test_objects_that_replace_frozen_ones_are_walked_before_they_are_many(store: list[list[int]]) -> None:
     """Python's own trigger would never see them: as many are freed as are made."""
-    young = _replace(picture, looking())
-    assert len(young) >= _PICTURE // 300
+    young = _replace(store, looking())
+    assert len(young) >= _OBJECTS // 300
     assert max(young) < 1000
 
 
-def test_what_survives_is_frozen_and_not_walked_again(picture: list[list[int]]) -> None:
+def test_what_survives_is_frozen_and_not_walked_again(store: list[list[int]]) -> None:
     """Else the survivors of hours would be walked at once, some day."""
     collector = looking()
     frozen = gc.get_freeze_count()
-    picture.clear()
-    assert frozen - gc.get_freeze_count() >= _PICTURE
-    picture.extend([] for _ in range(_PICTURE))
+    store.clear()
+    assert frozen - gc.get_freeze_count() >= _OBJECTS
+    store.extend([] for _ in range(_OBJECTS))
     for _ in range(3):
         collector.look(1.0)
     assert gc.get_freeze_count() >= frozen
     assert len(gc.get_objects(generation=1)) + len(gc.get_objects(generation=2)) < 2000
 
 
-@pytest.mark.usefixtures("picture")
+@pytest.mark.usefixtures("store")
 def test_a_cycle_that_was_frozen_is_freed_within_a_day() -> None:
     """The daily walk takes in what is frozen."""
 
@@ -87,7 +87,7 @@ def test_a_cycle_that_was_frozen_is_freed_within_a_day() -> None:
     assert ended
 
 
-@pytest.mark.usefixtures("picture")
+@pytest.mark.usefixtures("store")
 def test_it_stays_away_while_a_list_is_gathered() -> None:
     """A pause is a pause."""
     collections: list[str] = []

@@ -13,7 +13,7 @@ from extender.kubeapi.errors import Gone, LineTooLong, Unreadable
 from extender.kubeapi.lines import LineSplitter
 from extender.watch.events import read_page
 from extender.watch.kinds import KINDS
-from extender.watch.store import Picture
+from extender.watch.store import KindStore
 from tests.fakeapi.replies import status
 from tests.fakeapi.store import Store
 from tests.fakeapi.stream import bookmark, event
@@ -25,14 +25,14 @@ class Scene:
 
     def __init__(self) -> None:
         self.store, self.ledger, self.hooks = Store(), Ledger(), Hooks()
-        self.picture = Picture(KINDS[Source.PODS], self.ledger, self.hooks, Pace())
-        gathering = self.picture.gathering()
+        self.kind = KindStore(KINDS[Source.PODS], self.ledger, self.hooks, Pace())
+        incoming = self.kind.incoming()
         for number in range(3):
-            self.picture.gather(event("ADDED", self.store.put("pods", pod(f"p{number}"))), gathering)
-        list(self.picture.swap(gathering, "103"))
+            self.kind.gather(event("ADDED", self.store.put("pods", pod(f"p{number}"))), incoming)
+        list(self.kind.swap(incoming, "103"))
 
     def names(self) -> set[str]:
-        return {record.metadata.name for record in self.ledger.pictures[Source.PODS].values()}
+        return {record.metadata.name for record in self.ledger.stores[Source.PODS].values()}
 
 
 UNREADABLE = [
@@ -55,20 +55,20 @@ def test_object_that_cannot_be_read_is_skipped_and_said(wrong: dict[str, object]
     if isinstance(meta, dict):
         bad["metadata"] = {**good["metadata"], **meta}
     with structlog.testing.capture_logs() as logs:
-        scene.picture.apply(event("ADDED", bad))
+        scene.kind.apply(event("ADDED", bad))
     assert [entry["event"] for entry in logs] == ["object skipped"]
-    assert scene.picture.skipped == scene.hooks.counts["skipped"] == 1
+    assert scene.kind.skipped == scene.hooks.counts["skipped"] == 1
     assert scene.names() == {"p0", "p1", "p2"}
-    scene.picture.apply(event("ADDED", scene.store.put("pods", pod("next"))))
+    scene.kind.apply(event("ADDED", scene.store.put("pods", pod("next"))))
     assert scene.names() == {"p0", "p1", "p2", "next"}
-    assert scene.picture.version == "105"
+    assert scene.kind.version == "105"
 
 
 def test_invalid_utf8_costs_one_object() -> None:
     """Bytes that are no UTF-8 inside an object are that object's fault alone."""
     scene = Scene()
-    scene.picture.apply(event("ADDED", scene.store.put("pods", pod("bad-X-"))).replace(b"-X-", b"\xff\xfe"))
-    assert scene.picture.skipped == 1
+    scene.kind.apply(event("ADDED", scene.store.put("pods", pod("bad-X-"))).replace(b"-X-", b"\xff\xfe"))
+    assert scene.kind.skipped == 1
     assert scene.names() == {"p0", "p1", "p2"}
 
 
@@ -77,8 +77,8 @@ def test_line_that_is_no_event_ends_the_connection(line: bytes) -> None:
     """What is not even an envelope says that something stands between us and the server."""
     scene = Scene()
     with pytest.raises(Unreadable):
-        scene.picture.apply(line)
-    assert scene.picture.version == "103"
+        scene.kind.apply(line)
+    assert scene.kind.version == "103"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"metadata": {}, "items": {}}', b"<html>"])
@@ -91,18 +91,18 @@ def test_body_that_is_no_page_is_unreadable(body: bytes) -> None:
 def test_event_type_of_the_future_is_passed_over() -> None:
     """An unknown type is said and skipped, and does not move the version."""
     scene = Scene()
-    scene.picture.apply(event("COMPACTED", {"metadata": {"resourceVersion": "999"}}))
-    assert scene.picture.version == "103"
-    assert scene.picture.skipped == 1
+    scene.kind.apply(event("COMPACTED", {"metadata": {"resourceVersion": "999"}}))
+    assert scene.kind.version == "103"
+    assert scene.kind.skipped == 1
 
 
 def test_bookmark_moves_the_version_and_nothing_else() -> None:
     """A bookmark is where to go on, even one whose object is bare."""
     scene = Scene()
-    scene.picture.apply(bookmark(150))
-    assert scene.picture.version == "150"
-    scene.picture.apply(event("BOOKMARK", {}))
-    assert scene.picture.version == "150"
+    scene.kind.apply(bookmark(150))
+    assert scene.kind.version == "150"
+    scene.kind.apply(event("BOOKMARK", {}))
+    assert scene.kind.version == "150"
     assert scene.ledger.calls.total() == 1
 
 
@@ -110,9 +110,9 @@ def test_error_event_is_an_exception_with_its_status() -> None:
     """ERROR carries a Status; 410 is Gone, one without a code counts as 500."""
     scene = Scene()
     with pytest.raises(Gone):
-        scene.picture.apply(event("ERROR", status(410)))
+        scene.kind.apply(event("ERROR", status(410)))
     with pytest.raises(Exception, match="500"):
-        scene.picture.apply(event("ERROR", {}))
+        scene.kind.apply(event("ERROR", {}))
 
 
 def test_late_event_does_not_bring_a_deleted_object_back() -> None:
@@ -120,24 +120,24 @@ def test_late_event_does_not_bring_a_deleted_object_back() -> None:
     scene = Scene()
     last = scene.store.put("pods", pod("p1", labels={"kubevirt.io/a": "b"}))
     scene.store.delete("pods", "p1", "vms")
-    scene.picture.apply(event("DELETED", last))
-    scene.picture.apply(event("MODIFIED", last))
-    scene.picture.apply(event("DELETED", last))
+    scene.kind.apply(event("DELETED", last))
+    scene.kind.apply(event("MODIFIED", last))
+    scene.kind.apply(event("DELETED", last))
     assert scene.names() == {"p0", "p2"}
     assert scene.ledger.calls["delete"] == 1
-    scene.picture.apply(event("ADDED", scene.store.put("pods", pod("p1"))))
+    scene.kind.apply(event("ADDED", scene.store.put("pods", pod("p1"))))
     assert scene.names() == {"p0", "p1", "p2"}
-    assert scene.picture.objects == 3
+    assert scene.kind.objects == 3
 
 
 def test_memory_of_deleted_objects_is_bounded() -> None:
     """However many objects end, what is remembered of them does not grow without bound."""
     scene = Scene()
     for number in range(3000):
-        scene.picture.apply(event("ADDED", scene.store.put("pods", pod(f"job{number}"))))
-        scene.picture.apply(event("DELETED", scene.store.get("pods", f"job{number}", "vms") or {}))
-    assert len(scene.picture._ended) == 1024
-    assert scene.picture.objects == 3
+        scene.kind.apply(event("ADDED", scene.store.put("pods", pod(f"job{number}"))))
+        scene.kind.apply(event("DELETED", scene.store.get("pods", f"job{number}", "vms") or {}))
+    assert len(scene.kind._ended) == 1024
+    assert scene.kind.objects == 3
 
 
 @given(

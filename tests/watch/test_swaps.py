@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from extender.cache.cluster import Cluster
-from extender.cache.events import Source, Staging
+from extender.cache.events import Relist, Source
 from extender.kubeapi.backoff import Pace
 from extender.watch.kinds import KINDS
 from extender.watch.reflector import Reflector
@@ -34,7 +34,7 @@ class Stepping(Ledger):
         self.lists = 0
         self.breaks_at = 0
 
-    def stage(self, source: Source) -> Staged:
+    def begin_relist(self, source: Source) -> Staged:
         ledger = self
 
         class Told(Staged):
@@ -111,17 +111,17 @@ def test_a_fault_in_the_middle_of_a_swap_is_made_good_by_a_new_list() -> None:
     """What is half swapped in is said to be stale, and replaced; nothing is lost and nothing doubled."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi(), 20)) as stage:
-            await stage.settled()
+        async with watching(filled(FakeApi(), 20)) as begin_relist:
+            await begin_relist.settled()
             broken = Stepping()
-            broken.pictures, broken.calls, broken.breaks_at = stage.ledger.pictures, stage.ledger.calls, 1
-            stage.ledger.stage = broken.stage  # type: ignore[method-assign]
-            stage.api.fault("watch", "pods", ErrorEvent(410))
-            stage.api.reset_connections()
-            await stage.until(lambda: stage.hooks.counts["resync fault"] == 1)
-            assert stage.status().state is State.STALE
-            await stage.settled()
-            await stage.still_true()
+            broken.stores, broken.calls, broken.breaks_at = begin_relist.ledger.stores, begin_relist.ledger.calls, 1
+            begin_relist.ledger.begin_relist = broken.begin_relist  # type: ignore[method-assign]
+            begin_relist.api.fault("watch", "pods", ErrorEvent(410))
+            begin_relist.api.reset_connections()
+            await begin_relist.until(lambda: begin_relist.hooks.counts["resync fault"] == 1)
+            assert begin_relist.status().state is State.STALE
+            await begin_relist.settled()
+            await begin_relist.still_true()
 
     run(main())
 
@@ -130,7 +130,7 @@ def test_a_list_that_breaks_off_is_let_go_in_steps() -> None:
     """What it had gathered is freed a little at a time, and others run in between."""
 
     class Leaving(Ledger):
-        def stage(self, source: Source) -> Staged:
+        def begin_relist(self, source: Source) -> Staged:
             class Told(Staged):
                 def discard(self) -> Iterator[None]:
                     for _ in super().discard():
@@ -163,9 +163,9 @@ def test_the_cluster_itself_is_what_a_fresh_list_shows() -> None:
     class Watched(Cluster):
         stages = 0
 
-        def stage(self, source: Source) -> Staging:
+        def begin_relist(self, source: Source) -> Relist:
             self.stages += source is Source.PODS
-            return super().stage(source)
+            return super().begin_relist(source)
 
     async def main() -> None:
         api = FakeApi()

@@ -10,7 +10,7 @@ from extender.watch.status import SourceStatus, State
 from tests.fakeapi import FakeApi, Refuse, run
 from tests.watch.stage import node, pod, watching
 
-OPTIONAL = dict.fromkeys((Source.REPORTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
+OPTIONAL = dict.fromkeys((Source.NRTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
 
 
 def test_absent_optional_kind_is_said_once_and_does_not_hold_us_up() -> None:
@@ -19,14 +19,14 @@ def test_absent_optional_kind_is_said_once_and_does_not_hold_us_up() -> None:
     async def main() -> None:
         api = FakeApi()
         api.not_served = {"virtualmachineinstances", "virtualmachineinstancemigrations"}
-        async with watching(api, needs=OPTIONAL) as stage:
-            await stage.until(lambda: stage.watcher.ready)
+        async with watching(api, needs=OPTIONAL) as begin_relist:
+            await begin_relist.until(lambda: begin_relist.watcher.ready)
             await asyncio.sleep(600)
-            assert stage.status(Source.VMIS).state is State.ABSENT
-            assert stage.ledger.absences.count(Source.VMIS) == 1
+            assert begin_relist.status(Source.VMIS).state is State.ABSENT
+            assert begin_relist.ledger.absences.count(Source.VMIS) == 1
             assert 10 <= len(api.seen(plural="virtualmachineinstances")) <= 11
-            assert stage.watcher.ready
-            assert stage.status(Source.VMIS).age_seconds is not None
+            assert begin_relist.watcher.ready
+            assert begin_relist.status(Source.VMIS).age_seconds is not None
 
     with structlog.testing.capture_logs() as logs:
         run(main())
@@ -43,12 +43,12 @@ def test_kind_that_appears_later_is_followed() -> None:
     async def main() -> None:
         api = FakeApi()
         api.not_served = {"virtualmachineinstances"}
-        async with watching(api, needs=OPTIONAL) as stage:
-            await stage.until(lambda: stage.status(Source.VMIS).state is State.ABSENT)
+        async with watching(api, needs=OPTIONAL) as begin_relist:
+            await begin_relist.until(lambda: begin_relist.status(Source.VMIS).state is State.ABSENT)
             api.put("virtualmachineinstances", {"metadata": {"name": "vm", "namespace": "vms"}})
             api.not_served = set()
-            await stage.settled(Source.VMIS, within=65)
-            assert stage.hooks.states[Source.VMIS] == [State.ABSENT, State.SYNCING, State.LIVE]
+            await begin_relist.settled(Source.VMIS, within=65)
+            assert begin_relist.hooks.states[Source.VMIS] == [State.ABSENT, State.SYNCING, State.LIVE]
 
     run(main())
 
@@ -59,24 +59,24 @@ def test_kind_that_is_removed_is_absent_only_after_several_answers() -> None:
     async def main() -> None:
         api = FakeApi()
         api.put("virtualmachineinstances", {"metadata": {"name": "vm", "namespace": "vms"}})
-        async with watching(api, needs=OPTIONAL) as stage:
-            await stage.settled(Source.VMIS)
+        async with watching(api, needs=OPTIONAL) as begin_relist:
+            await begin_relist.settled(Source.VMIS)
             for _ in range(4):
                 api.fault("watch", "virtualmachineinstances", Refuse(404), Refuse(404))
                 api.reset_connections()
-                await stage.until(lambda: "404" in stage.status(Source.VMIS).last_error)
-                assert stage.status(Source.VMIS).state is State.STALE
-                await stage.settled(Source.VMIS)
-            assert not stage.ledger.absences
-            assert stage.status(Source.VMIS).resyncs == 0
+                await begin_relist.until(lambda: "404" in begin_relist.status(Source.VMIS).last_error)
+                assert begin_relist.status(Source.VMIS).state is State.STALE
+                await begin_relist.settled(Source.VMIS)
+            assert not begin_relist.ledger.absences
+            assert begin_relist.status(Source.VMIS).resyncs == 0
             api.not_served = {"virtualmachineinstances"}
             api.reset_connections()
-            await stage.until(lambda: stage.ledger.absences == [Source.VMIS])
-            assert stage.status(Source.VMIS).objects == 0
-            assert Source.VMIS not in stage.ledger.pictures
+            await begin_relist.until(lambda: begin_relist.ledger.absences == [Source.VMIS])
+            assert begin_relist.status(Source.VMIS).objects == 0
+            assert Source.VMIS not in begin_relist.ledger.stores
             api.not_served = set()
-            await stage.settled(Source.VMIS)
-            assert stage.status(Source.VMIS).resyncs == 1
+            await begin_relist.settled(Source.VMIS)
+            assert begin_relist.status(Source.VMIS).resyncs == 1
 
     run(main())
 
@@ -87,13 +87,13 @@ def test_absent_required_kind_keeps_us_unready_and_says_why() -> None:
     async def main() -> None:
         api = FakeApi()
         api.not_served = {"noderesourcetopologies"}
-        async with watching(api, needs=OPTIONAL | {Source.REPORTS: Need.REQUIRED}) as stage:
+        async with watching(api, needs=OPTIONAL | {Source.NRTS: Need.REQUIRED}) as begin_relist:
             await asyncio.sleep(30)
-            (text,) = stage.watcher.not_ready()
+            (text,) = begin_relist.watcher.not_ready()
             assert text.startswith("noderesourcetopologies: required, but the API server does not serve it")
             assert "sources.noderesourcetopologies" in text
             api.not_served = set()
-            await stage.until(lambda: stage.watcher.ready)
+            await begin_relist.until(lambda: begin_relist.watcher.ready)
 
     run(main())
 
@@ -103,12 +103,14 @@ def test_optional_kind_that_is_served_is_waited_for_at_the_start() -> None:
 
     async def main() -> None:
         api = FakeApi()
-        async with watching(api, needs=OPTIONAL) as stage:
+        async with watching(api, needs=OPTIONAL) as begin_relist:
             api.forbidden = {("watch", "pods")}
-            stage.api.fault("watch", "noderesourcetopologies")
-            assert [text.split(":")[0] for text in stage.watcher.not_ready()] == [str(source) for source in Source]
+            begin_relist.api.fault("watch", "noderesourcetopologies")
+            assert [text.split(":")[0] for text in begin_relist.watcher.not_ready()] == [
+                str(source) for source in Source
+            ]
             api.forbidden = set()
-            await stage.until(lambda: stage.watcher.ready)
+            await begin_relist.until(lambda: begin_relist.watcher.ready)
 
     run(main())
 
@@ -119,10 +121,10 @@ def test_forbidden_optional_kind_does_not_hold_us_up() -> None:
     async def main() -> None:
         api = FakeApi()
         api.forbidden = {("watch", "virtualmachineinstances"), ("list", "virtualmachineinstances")}
-        async with watching(api, needs=OPTIONAL) as stage:
-            await stage.until(lambda: stage.watcher.ready)
-            assert "grant the verb watch" in stage.status(Source.VMIS).last_error
-            assert stage.status(Source.VMIS).state is State.EMPTY
+        async with watching(api, needs=OPTIONAL) as begin_relist:
+            await begin_relist.until(lambda: begin_relist.watcher.ready)
+            assert "grant the verb watch" in begin_relist.status(Source.VMIS).last_error
+            assert begin_relist.status(Source.VMIS).state is State.EMPTY
 
     run(main())
 
@@ -134,13 +136,13 @@ def test_kind_that_is_off_is_never_asked_for() -> None:
         api = FakeApi()
         api.put("nodes", node("n"))
         needs = dict.fromkeys(Source, Need.OFF)
-        async with watching(api, needs=needs) as stage:
-            await stage.until(lambda: stage.watcher.ready)
-            await stage.settled(Source.NODES)
+        async with watching(api, needs=needs) as begin_relist:
+            await begin_relist.until(lambda: begin_relist.watcher.ready)
+            await begin_relist.settled(Source.NODES)
             assert {request.resource.plural for request in api.requests} == {"nodes", "pods"}
-            assert sorted(stage.ledger.absences) == sorted(OPTIONAL)
-            assert [status.state for status in stage.watcher.status()] == [State.LIVE] * 2 + [State.OFF] * 4
-            assert [status.need for status in stage.watcher.status()] == [Need.REQUIRED] * 2 + [Need.OFF] * 4
+            assert sorted(begin_relist.ledger.absences) == sorted(OPTIONAL)
+            assert [status.state for status in begin_relist.watcher.status()] == [State.LIVE] * 2 + [State.OFF] * 4
+            assert [status.need for status in begin_relist.watcher.status()] == [Need.REQUIRED] * 2 + [Need.OFF] * 4
 
     run(main())
 
@@ -149,9 +151,9 @@ def test_loop_lag_is_measured() -> None:
     """A few times a second the lateness of the loop goes to the observer."""
 
     async def main() -> None:
-        async with watching(FakeApi(), lag_every_s=0.25) as stage:
+        async with watching(FakeApi(), lag_every_s=0.25) as begin_relist:
             await asyncio.sleep(10.1)
-            assert stage.hooks.counts["loop_lag"] == 40
+            assert begin_relist.hooks.counts["loop_lag"] == 40
 
     run(main())
 
@@ -162,11 +164,11 @@ def test_one_broken_source_does_not_disturb_the_others() -> None:
     async def main() -> None:
         api = FakeApi()
         api.forbidden = {("watch", "virtualmachineinstances")}
-        async with watching(api, needs=OPTIONAL) as stage:
-            await stage.settled()
+        async with watching(api, needs=OPTIONAL) as begin_relist:
+            await begin_relist.settled()
             for number in range(20):
                 api.put("pods", pod(f"p{number}"))
-                await stage.settled(within=2)
+                await begin_relist.settled(within=2)
 
     run(main())
 
@@ -176,8 +178,8 @@ def test_end_is_by_cancellation_alone() -> None:
 
     async def main() -> None:
         api = FakeApi()
-        async with watching(api) as stage:
-            await stage.settled()
+        async with watching(api) as begin_relist:
+            await begin_relist.settled()
         assert not api._open
         assert len(asyncio.all_tasks()) == 1
 

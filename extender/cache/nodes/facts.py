@@ -16,11 +16,11 @@ from _fastfit.model import MAX_ZONES
 from extender import names
 from extender.api.objects import Node
 from extender.api.quantity import whole
-from extender.cache.interning import Shared, shared_text
+from extender.cache.interning import Interner, intern_text
 from extender.cache.nodes.labels import compact_labels
-from extender.cache.nodes.nrt import Report
+from extender.cache.nodes.nrt import Nrt
 from extender.cache.nodes.pools import Pool
-from extender.cache.nodes.synthetic_machine import canonical_config, canonical_machine
+from extender.cache.nodes.synthetic_machine import synthetic_config, synthetic_machine
 from extender.errors import BadObject
 from extender.kubelet.facts_json import config_from_json, machine_from_json, machine_to_json
 from extender.kubelet.model import KubeletConfig, Machine
@@ -36,7 +36,7 @@ _ARCH_LABEL = "kubernetes.io/arch"
 #: Labels of which facts are made; pools may select by any.
 _LABELS = (names.CPU_MANAGER_LABEL, names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
 
-_SIZES: Shared[frozenset[str]] = Shared()
+_SIZES: Interner[frozenset[str]] = Interner()
 #: Facts of the first node of each kind, by everything that they are made of; the pool's id is safe, for the facts
 #: keep the pool.
 _KINDS: dict[tuple[object, ...], "NodeFacts"] = {}
@@ -106,10 +106,10 @@ def statement_of(node: Node) -> NodeStatement:
     return NodeStatement(
         name=node.metadata.name,
         labels=compact_labels(node.metadata.labels or {}),
-        kubelet_json=shared_text(annotations.get(names.KUBELET_ANNOTATION, "")),
-        machine_json=shared_text(annotations.get(names.MACHINE_ANNOTATION, "")),
+        kubelet_json=intern_text(annotations.get(names.KUBELET_ANNOTATION, "")),
+        machine_json=intern_text(annotations.get(names.MACHINE_ANNOTATION, "")),
         page_sizes=_SIZES.one(frozenset(sizes)),
-        kubelet_version=shared_text(node.status.node_info.kubelet_version),
+        kubelet_version=intern_text(node.status.node_info.kubelet_version),
         incarnation=(node.status.node_info.boot_id, _ready_since(node)),
     )
 
@@ -144,9 +144,7 @@ def _json(text: str, where: str) -> object:
         raise BadObject(f"annotation {where} is not JSON: {error}") from error
 
 
-def facts_of(
-    node: NodeStatement, report: Report | None, pool: Pool, proved: Mapping[str, str] | None = None
-) -> NodeFacts:
+def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str, str] | None = None) -> NodeFacts:
     """Facts of a node from all its sources. Never raises: what cannot be read becomes the node's code and detail.
 
     `proved`: CPU Manager options that refusals of its kubelet proved. Nodes of one kind share everything but the name.
@@ -158,14 +156,14 @@ def facts_of(
         node.page_sizes,
         node.kubelet_version,
         tuple(map(node.labels.get, _LABELS)),
-        None if report is None else report.ground,
+        None if nrt is None else nrt.ground,
         tuple((proved or {}).items()),
     )
     known = _KINDS.get(kind)
     if known is not None:
         return replace(known, name=node.name)
     try:
-        facts = _facts(node, report, pool, proved or {})
+        facts = _facts(node, nrt, pool, proved or {})
     except BadObject as error:
         return NodeFacts(
             name=node.name,
@@ -190,8 +188,8 @@ def facts_of(
     return facts
 
 
-def _facts(node: NodeStatement, report: Report | None, pool: Pool, proved: Mapping[str, str]) -> NodeFacts:
-    merged, sources = _kubelet_fields(node, report, pool)
+def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str, str]) -> NodeFacts:
+    merged, sources = _kubelet_fields(node, nrt, pool)
     if proved:
         stated_options = merged.get("cpuManagerPolicyOptions")
         merged["cpuManagerPolicyOptions"] = {**(stated_options if isinstance(stated_options, dict) else {}), **proved}
@@ -200,12 +198,12 @@ def _facts(node: NodeStatement, report: Report | None, pool: Pool, proved: Mappi
     stated, machine_source = _machine(node, pool)
     machine, topology = stated if stated is not None else (None, None)
     threads, threads_source = _threads_per_core(node, pool)
-    if machine is None and report is not None and report.zones:
-        text = msgspec.json.encode(machine_to_json(canonical_machine(report, threads))).decode()
+    if machine is None and nrt is not None and nrt.zones:
+        text = msgspec.json.encode(machine_to_json(synthetic_machine(nrt, threads))).decode()
         machine, topology = _shared_machine(text)
-        config = canonical_config(config, machine, report)
+        config = synthetic_config(config, machine, nrt)
         machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
-    code, detail = _judge(node, report, config, machine, stated[0] if stated is not None else None, sources)
+    code, detail = _judge(node, nrt, config, machine, stated[0] if stated is not None else None, sources)
     words = [SourcedFact(name, _word(merged.get(name)), source) for name, source in sorted(sources.items())]
     words.append(SourcedFact("machine", _machine_words(machine), machine_source))
     if stated is None:
@@ -222,12 +220,12 @@ def _facts(node: NodeStatement, report: Report | None, pool: Pool, proved: Mappi
         pages_known=stated is not None or config.memory_manager_policy == "Static",
         version=node.kubelet_version,
         page_sizes=node.page_sizes,
-        devices=_devices(report),
+        devices=_devices(nrt),
         facts=tuple(words),
     )
 
 
-def _kubelet_fields(node: NodeStatement, report: Report | None, pool: Pool) -> tuple[dict[str, object], dict[str, str]]:
+def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[dict[str, object], dict[str, str]]:
     """The kubelet's fields in the golden format and where each came from; later layers win."""
     fields: dict[str, object] = {}
     sources: dict[str, str] = {}
@@ -247,15 +245,15 @@ def _kubelet_fields(node: NodeStatement, report: Report | None, pool: Pool) -> t
     label = node.labels.get(names.CPU_MANAGER_LABEL)
     if label is not None:
         layer({"cpuManagerPolicy": "static" if label == "true" else "none"}, f"label {names.CPU_MANAGER_LABEL}")
-    if report is not None and report.zones:
+    if nrt is not None and nrt.zones:
         seen: dict[str, object] = {}
-        if report.policy:
-            seen["topologyManagerPolicy"] = report.policy
-        if report.scope:
-            seen["topologyManagerScope"] = report.scope
+        if nrt.policy:
+            seen["topologyManagerPolicy"] = nrt.policy
+        if nrt.scope:
+            seen["topologyManagerScope"] = nrt.scope
         # Exporters read allocatable CPUs and memory blocks from the kubelet; a manager that is off has none.
-        managed = report.resources()
-        if any(zone.allocatable.get("cpu") for zone in report.zones):
+        managed = nrt.resources()
+        if any(zone.allocatable.get("cpu") for zone in nrt.zones):
             seen["cpuManagerPolicy"] = "static"
         elif label != "true":
             seen["cpuManagerPolicy"] = "none"
@@ -291,7 +289,7 @@ def _threads_per_core(node: NodeStatement, pool: Pool) -> tuple[int, str]:
 
 def _judge(
     node: NodeStatement,
-    report: Report | None,
+    nrt: Nrt | None,
     config: KubeletConfig,
     machine: Machine | None,
     stated: Machine | None,
@@ -300,13 +298,13 @@ def _judge(
     """Whether the node can be judged at all."""
     if node.labels.get(names.SCHEDULABLE_LABEL) == "false":
         return Code.NotSchedulable, f"label {names.SCHEDULABLE_LABEL} is false"
-    if report is not None and report.problem and stated is None:
-        return Code.FactsUnreadable, f"NodeResourceTopology {node.name}: {report.problem}"
+    if nrt is not None and nrt.problem and stated is None:
+        return Code.FactsUnreadable, f"NodeResourceTopology {node.name}: {nrt.problem}"
     if machine is None:
         return Code.ZonesNotReported, "no NodeResourceTopology with zones, no machine stated"
     if sources["topologyManagerPolicy"] == "default":
         return Code.PolicyNotKnown, "topologyManagerPolicy is neither reported nor stated"
-    contradiction = _contradiction(report, config, stated)
+    contradiction = _contradiction(nrt, config, stated)
     if contradiction:
         return Code.FactsContradict, contradiction
     zones = len(machine.zones)
@@ -320,32 +318,32 @@ def _zones_allowed(config: KubeletConfig) -> int:
     return int(option) if option.isdecimal() and len(option) < 4 else _TOPOLOGY_MANAGER_ZONES
 
 
-def _contradiction(report: Report | None, config: KubeletConfig, stated: Machine | None) -> str:
+def _contradiction(nrt: Nrt | None, config: KubeletConfig, stated: Machine | None) -> str:
     """Where statement and report cannot both be true; empty when they can."""
-    if report is None or not report.zones:
+    if nrt is None or not nrt.zones:
         return ""
-    if report.policy and report.policy != config.topology_manager_policy:
-        return f"topologyManagerPolicy: stated {config.topology_manager_policy}, reported {report.policy}"
-    if report.scope and report.scope != config.topology_manager_scope and report.policy != "none":
-        return f"topologyManagerScope: stated {config.topology_manager_scope}, reported {report.scope}"
+    if nrt.policy and nrt.policy != config.topology_manager_policy:
+        return f"topologyManagerPolicy: stated {config.topology_manager_policy}, reported {nrt.policy}"
+    if nrt.scope and nrt.scope != config.topology_manager_scope and nrt.policy != "none":
+        return f"topologyManagerScope: stated {config.topology_manager_scope}, reported {nrt.scope}"
     if stated is None:
         return ""
     ids = [zone.id for zone in stated.zones]
-    reported_ids = [zone.id for zone in report.zones]
-    if not set(reported_ids) <= set(ids):
-        return f"zones: stated {ids}, reported {reported_ids}"
+    nrt_ids = [zone.id for zone in nrt.zones]
+    if not set(nrt_ids) <= set(ids):
+        return f"zones: stated {ids}, reported {nrt_ids}"
     total = {zone.id: sum(len(core.threads) for core in zone.cores) for zone in stated.zones}
-    for zone in report.zones:
+    for zone in nrt.zones:
         capacity = zone.capacity.get("cpu", 0)
         if zone.allocatable.get("cpu") and capacity > total[zone.id]:
             return f"CPUs of zone {zone.id}: stated {total[zone.id]}, reported {capacity}"
     return ""
 
 
-def _devices(report: Report | None) -> dict[str, dict[int, int]]:
+def _devices(nrt: Nrt | None) -> dict[str, dict[int, int]]:
     """Devices with a zone, by resource name. KubeVirt's own devices never constrain a zone."""
     found: dict[str, dict[int, int]] = {}
-    for zone in report.zones if report is not None else ():
+    for zone in nrt.zones if nrt is not None else ():
         for name, amount in zone.allocatable.items():
             if "/" in name and not name.startswith(names.KUBEVIRT_DEVICE_PREFIX) and not is_memory(name):
                 found.setdefault(name, {})[zone.id] = amount

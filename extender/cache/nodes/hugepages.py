@@ -10,7 +10,7 @@ from extender.cache.nodes.placement import Pages
 from extender.cache.nodes.synthetic_machine import page_bytes
 from extender.kubelet.model import KubeletConfig, Machine
 
-__all__ = ["Touched"]
+__all__ = ["HugePageUse"]
 
 #: zone id -> resource -> bytes
 Amounts = Mapping[int, Mapping[str, int]]
@@ -20,7 +20,7 @@ _PAGES: dict[tuple[int, int], tuple[Machine, KubeletConfig, Amounts, Mapping[int
 _MAX_PAGES = 512
 
 
-class Touched:
+class HugePageUse:
     """Where pages were found that their own zone did not have, by pod."""
 
     __slots__ = ("_elsewhere",)

@@ -6,7 +6,7 @@ KubeVirt's labeller and Node Feature Discovery write about 200 per node; any of 
 import functools
 from collections.abc import Iterator, Mapping
 
-from extender.cache.interning import shared_text
+from extender.cache.interning import intern_text
 
 __all__ = ["Labels", "compact_labels"]
 
@@ -58,7 +58,7 @@ def compact_labels(labels: Mapping[str, str]) -> Labels:
         if _is_hardware(key):
             hardware.append((key, value))
         else:
-            own[shared_text(key)] = shared_text(value) if len(value) < _SHORT else value
+            own[intern_text(key)] = intern_text(value) if len(value) < _SHORT else value
     found = tuple(hardware)
     shared = _SETS.get(found)
     if shared is None:

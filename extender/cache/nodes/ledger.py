@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from _fastfit.model import ZoneRow
 from extender.cache.nodes.facts import NodeFacts
-from extender.cache.nodes.hugepages import Touched
-from extender.cache.nodes.placement import Pages, Placed, Tenant
+from extender.cache.nodes.hugepages import HugePageUse
+from extender.cache.nodes.placement import CompactPlacement, Pages, PodGuest
 from extender.cache.nodes.zone_rows import zone_rows
 from extender.cache.pods.pod import PodEntry
 from extender.kubelet.admission import Kubelet
@@ -31,7 +31,7 @@ _MAX_EMPTY_NODES = 512
 class NodeLedger:
     """Pods of one node and their predicted placements. `problem` says why the kubelet cannot be played."""
 
-    __slots__ = ("_answers", "_base", "_held", "_promised", "_touched", "_view", "facts", "problem")
+    __slots__ = ("_answers", "_assumed", "_base", "_held", "_hugepage_use", "_view", "facts", "problem")
 
     def __init__(self, facts: NodeFacts) -> None:
         self.facts = facts
@@ -39,10 +39,10 @@ class NodeLedger:
         #: all and only the live pods bound to the node, in kubelet order
         self._held: dict[str, PodEntry] = {}
         #: all and only the pods that we ranked to this node and that are not bound yet, in that order
-        self._promised: dict[str, PodEntry] = {}
+        self._assumed: dict[str, PodEntry] = {}
         #: answers of the kubelet model, by pod UID
-        self._answers: dict[str, Placed | Refused] = {}
-        self._touched = Touched()
+        self._answers: dict[str, CompactPlacement | Refused] = {}
+        self._hugepage_use = HugePageUse()
         self._base = self._new_kubelet()
         self._view = self._base
 
@@ -58,14 +58,14 @@ class NodeLedger:
         return zone_rows(self._base.counts()) if self._base is not None else ()
 
     @property
-    def promises(self) -> int:
+    def assumed(self) -> int:
         """Number of pods promised to this node."""
-        return len(self._promised)
+        return len(self._assumed)
 
     def pods(self) -> Iterator[PodEntry]:
         """Held pods, then promised ones."""
         yield from self._held.values()
-        yield from self._promised.values()
+        yield from self._assumed.values()
 
     def held_pods(self) -> tuple[PodEntry, ...]:
         """Pods bound to the node, in kubelet order."""
@@ -78,23 +78,23 @@ class NodeLedger:
     def answer(self, uid: str) -> Answer | None:
         """What the kubelet model answered for the pod."""
         found = self._answers.get(uid)
-        return found.admitted() if isinstance(found, Placed) else found
+        return found.admitted() if isinstance(found, CompactPlacement) else found
 
-    def placed(self, uid: str) -> Placed | None:
+    def placed(self, uid: str) -> CompactPlacement | None:
         """Where the kubelet model put the pod; None where it did not."""
         found = self._answers.get(uid)
-        return found if isinstance(found, Placed) else None
+        return found if isinstance(found, CompactPlacement) else None
 
-    def pages(self, pod: PodEntry, tenant: Tenant) -> Pages:
+    def pages(self, pod: PodEntry, pod_guest: PodGuest) -> Pages:
         """Huge pages that the pod holds physically; none where the kubelet model has not placed it."""
         found = self._answers.get(pod.uid)
-        return found.pages(self.facts, pod.demand, *tenant) if isinstance(found, Placed) else ()
+        return found.pages(self.facts, pod.demand, *pod_guest) if isinstance(found, CompactPlacement) else ()
 
-    def pages_free(self, inside: Callable[[PodEntry], Tenant]) -> Mapping[int, Mapping[str, int]]:
+    def pages_free(self, guest_in: Callable[[PodEntry], PodGuest]) -> Mapping[int, Mapping[str, int]]:
         """Huge pages per zone that no pod holds or is promised, in bytes by resource name; the machine must be known."""
         assert self.facts.machine is not None
-        pods = ((pod.uid, pod.admitted, self.pages(pod, inside(pod))) for pod in self.pods())
-        return self._touched.free(self.facts.machine, self.facts.config, pods)
+        pods = ((pod.uid, pod.admitted, self.pages(pod, guest_in(pod))) for pod in self.pods())
+        return self._hugepage_use.free(self.facts.machine, self.facts.config, pods)
 
     def unplaced(self) -> tuple[PodEntry, ...]:
         """Pods that the real kubelet admitted and the model refuses: what we know of the node is wrong."""
@@ -102,15 +102,15 @@ class NodeLedger:
             pod for uid, pod in self._held.items() if pod.admitted and isinstance(self._answers.get(uid), Refused)
         )
 
-    def order_matters(self, pod: PodEntry, inside: Callable[[PodEntry], Tenant]) -> bool:
+    def order_matters(self, pod: PodEntry, guest_in: Callable[[PodEntry], PodGuest]) -> bool:
         """Whether a promised pod, or one promised before it, fares otherwise if the kubelet sees that pod first.
 
         Bindings run in parallel, so pods on their way to one node may overtake each other.
         """
-        others = [other for uid, other in self._promised.items() if uid != pod.uid]
+        others = [other for uid, other in self._assumed.items() if uid != pod.uid]
         if self._base is None or not others:
             return False
-        if all(o.demand.shape == pod.demand.shape and inside(o) == inside(pod) for o in others):
+        if all(o.demand.shape == pod.demand.shape and guest_in(o) == guest_in(pod) for o in others):
             return False  # equals that change places leave the same picture
         turned = self._base.clone()
         guarded = self.facts.config.memory_manager_policy == "Static"
@@ -118,8 +118,10 @@ class NodeLedger:
             answer = turned.admit(each.demand)
             if isinstance(answer, Refused):
                 return True
-            tenant = inside(each)
-            if not guarded and Placed.of(answer).pages(self.facts, each.demand, *tenant) != self.pages(each, tenant):
+            pod_guest = guest_in(each)
+            if not guarded and CompactPlacement.of(answer).pages(self.facts, each.demand, *pod_guest) != self.pages(
+                each, pod_guest
+            ):
                 return True
         return False
 
@@ -135,57 +137,57 @@ class NodeLedger:
                 # The real kubelet took it: perhaps it saw the pods in another order than we did.
                 self.replay()
             return
-        in_order = not self._promised or next(iter(self._promised)) == pod.uid
-        promised = self._promised.pop(pod.uid, None)
+        in_order = not self._assumed or next(iter(self._assumed)) == pod.uid
+        assumed = self._assumed.pop(pod.uid, None)
         self._held[pod.uid] = pod
-        as_played = in_order and promised is not None and promised.demand == pod.demand
-        if as_played and not self._promised:
+        as_played = in_order and assumed is not None and assumed.demand == pod.demand
+        if as_played and not self._assumed:
             # It was the only promise: what was played for it is what the node holds now.
             self._base = self._view
         else:
             self._admit(self._base, pod)
         self._start(pod)
         if not as_played:
-            self._play_promises()
+            self._play_assumed()
 
-    def promise(self, pod: PodEntry) -> Answer | None:
+    def assume(self, pod: PodEntry) -> Answer | None:
         """The pod is expected here. Returns the model's answer; a refused pod is not kept."""
         if self._base is None or pod.uid in self._held:
             return None
-        self.withdraw(pod.uid)
+        self.forget(pod.uid)
         if self._view is self._base:
             self._view = self._base.clone()
         answer = self._admit(self._view, pod)
         if isinstance(answer, Refused):
             del self._answers[pod.uid]
-            self._play_promises()
+            self._play_assumed()
             return answer
-        self._promised[pod.uid] = pod
+        self._assumed[pod.uid] = pod
         return answer
 
-    def withdraw(self, uid: str) -> bool:
+    def forget(self, uid: str) -> bool:
         """The promise is void. Returns whether there was one."""
-        if self._promised.pop(uid, None) is None:
+        if self._assumed.pop(uid, None) is None:
             return False
         self._answers.pop(uid, None)
-        self._play_promises()
+        self._play_assumed()
         return True
 
     def end(self, uid: str) -> bool:
         """The pod holds nothing any more. Returns whether it held anything here."""
         if self._held.pop(uid, None) is None:
-            return self.withdraw(uid)
+            return self.forget(uid)
         self._answers.pop(uid, None)
-        self._touched.end(uid)
+        self._hugepage_use.end(uid)
         if self._base is not None:
             self._base.remove(uid)
-        self._play_promises()
+        self._play_assumed()
         return True
 
     def reconfigure(self, facts: NodeFacts) -> None:
         """The node's facts changed: play everything again on the new machine."""
         self.facts = facts
-        self._touched.clear()
+        self._hugepage_use.clear()
         self.replay()
 
     def replay(self) -> None:
@@ -197,7 +199,7 @@ class NodeLedger:
         for pod in ordered:
             self._admit(self._base, pod)
             self._start(pod)
-        self._play_promises()
+        self._play_assumed()
 
     # --- inside --------------------------------------------------------------------------------------
 
@@ -227,18 +229,18 @@ class NodeLedger:
         app = next((c.name for c in pod.demand.containers if c.kind is Kind.APP), None)
         if app is not None:
             self._base.started(pod.uid, app)
-            if self._promised:
-                self._play_promises()
+            if self._assumed:
+                self._play_assumed()
 
-    def _play_promises(self) -> None:
+    def _play_assumed(self) -> None:
         self._view = self._base
-        if self._base is None or not self._promised:
+        if self._base is None or not self._assumed:
             return
         self._view = self._base.clone()
-        void = [pod.uid for pod in self._play(self._view, self._promised.values())]
+        void = [pod.uid for pod in self._play(self._view, self._assumed.values())]
         for uid in void:
             # It no longer fits behind the others; kube-scheduler decides its fate, we stop charging it.
-            del self._promised[uid]
+            del self._assumed[uid]
             self._answers.pop(uid, None)
 
     def _play(self, kubelet: Kubelet, pods: Iterable[PodEntry]) -> list[PodEntry]:
@@ -249,7 +251,7 @@ class NodeLedger:
         if kubelet is None:
             return None
         answer = kubelet.admit(pod.demand)
-        self._answers[pod.uid] = answer if isinstance(answer, Refused) else Placed.of(answer)
+        self._answers[pod.uid] = answer if isinstance(answer, Refused) else CompactPlacement.of(answer)
         if isinstance(answer, Refused):
             # What a refused pod's first containers took is swept before the next admission.
             kubelet.remove(pod.uid)

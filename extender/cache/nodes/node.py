@@ -7,13 +7,13 @@ from _fastfit.codes import Code
 from _fastfit.model import Row
 from extender.cache.nodes.facts import NodeFacts, NodeStatement, facts_of, with_code
 from extender.cache.nodes.ledger import NodeLedger
-from extender.cache.nodes.nrt import Report
-from extender.cache.nodes.placement import Tenant
+from extender.cache.nodes.nrt import Nrt
+from extender.cache.nodes.placement import PodGuest
 from extender.cache.nodes.pools import Pool, Pools
-from extender.cache.nodes.reconcile import NONE, correction, free_in_books, proof_of, shows_all_ended
-from extender.cache.nodes.refusals import Learned
-from extender.cache.nodes.row import Correction, make_row
-from extender.cache.pods.pod import PodEntry, is_odd
+from extender.cache.nodes.reconcile import NONE, free_amounts, proof_of, reconcile, shows_all_ended
+from extender.cache.nodes.refusals import RefusalHistory
+from extender.cache.nodes.row import Reconciliation, make_row
+from extender.cache.pods.pod import PodEntry, splits_cores
 from extender.kubelet.cpu_topology import shared_topology
 from extender.kubelet.cpuset import bits
 
@@ -30,21 +30,31 @@ class NodeState:
     """A node known from its Node object, its report or its pods, whichever came first."""
 
     __slots__ = (
-        "_ended", "_pending", "facts", "facts_changed", "learned", "ledger", "name", "report", "report_at", "row",
-        "stale", "statement",
+        "_ended",
+        "_pending",
+        "facts",
+        "facts_changed",
+        "ledger",
+        "name",
+        "nrt",
+        "nrt_at",
+        "refusals",
+        "row",
+        "stale",
+        "statement",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.statement: NodeStatement | None = None
-        self.report: Report | None = None
+        self.nrt: Nrt | None = None
         #: when the report last changed, on the caller's clock
-        self.report_at = 0.0
+        self.nrt_at = 0.0
         self.stale = False
         self.facts = facts_of(_unseen(name), None, _NO_POOL)
         self.ledger = NodeLedger(self.facts)
         self.row: Row | None = None
-        self.learned = Learned()
+        self.refusals = RefusalHistory()
         #: what pods that ended lately may still hold in the report: (when, zone id -> resource -> amount)
         self._ended: list[tuple[float, dict[int, dict[str, int]]]] = []
         #: facts have to be read again before the next row
@@ -62,27 +72,27 @@ class NodeState:
         if statement == self.statement:
             return False
         if statement is not None and self.statement is not None and statement.incarnation != self.statement.incarnation:
-            self.learned.restarted()
+            self.refusals.restarted()
         self.statement = statement
         self.facts_changed = True
         return True
 
-    def set_report(self, report: Report | None, now: float) -> bool:
+    def set_nrt(self, nrt: Nrt | None, now: float) -> bool:
         """Takes the node's report. Returns whether anything of weight changed."""
-        old = self.report
-        self.report_at = now
-        if report is not None and old is not None and report == old:
+        old = self.nrt
+        self.nrt_at = now
+        if nrt is not None and old is not None and nrt == old:
             return False
-        self.report = report
-        if report is None or old is None or _shape(report) != _shape(old):
+        self.nrt = nrt
+        if nrt is None or old is None or _shape(nrt) != _shape(old):
             self.facts_changed = True
         return True
 
     def hold(self, pod: PodEntry) -> None:
         """A pod is bound here, or a bound one was admitted. Played at the next refresh, or before the next promise."""
         self._pending[pod.uid] = pod
-        if pod.admitted and not self.learned.takes_odd and is_odd(pod.demand, self.threads_per_core):
-            self.learned.takes_odd = True
+        if pod.admitted and not self.refusals.admits_split_cores and splits_cores(pod.demand, self.threads_per_core):
+            self.refusals.admits_split_cores = True
 
     def settle(self, limit: int = 0) -> bool:
         """Plays the bound pods that wait, at most `limit` of them (0: all). Returns whether none is left."""
@@ -106,18 +116,18 @@ class NodeState:
     @property
     def empty(self) -> bool:
         """Whether nothing speaks of this node any more."""
-        return not self.known and self.report is None and not self._pending and not any(self.ledger.pods())
+        return not self.known and self.nrt is None and not self._pending and not any(self.ledger.pods())
 
     def end(self, pods: Sequence[PodEntry], now: float) -> None:
         """Pods ended: the ledger drops them, the report is credited with them for a while."""
         self.settle()
         if any(pod.admitted for pod in pods):
-            self.learned.pod_left()
-        before = self._books()
+            self.refusals.pod_left()
+        before = self._free_by_zone()
         held = [pod for pod in pods if self.ledger.end(pod.uid)]
-        if not held or self.report is None:
+        if not held or self.nrt is None:
             return
-        after = self._books()
+        after = self._free_by_zone()
         freed = {
             zone: {name: amount - before.get(zone, {}).get(name, 0) for name, amount in book.items()}
             for zone, book in after.items()
@@ -145,31 +155,31 @@ class NodeState:
             self.reread(pools)
         return self.settle(limit)
 
-    def refresh(self, now: float, stale_after: float, inside: Callable[[PodEntry], Tenant]) -> Row:
+    def refresh(self, now: float, stale_after: float, guest_in: Callable[[PodEntry], PodGuest]) -> Row:
         """The row, made whole from its sources once everything is prepared."""
-        self.stale = bool(stale_after) and self.report is not None and now - self.report_at > stale_after
+        self.stale = bool(stale_after) and self.nrt is not None and now - self.nrt_at > stale_after
         facts = self.facts
         if self.stale and facts.code is Code.Fits:
             facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
-        change = self._correction(self.report, now) if self.report is not None else NONE
-        self.row = make_row(facts, self.ledger, change, inside)
+        change = self._reconciliation(self.nrt, now) if self.nrt is not None else NONE
+        self.row = make_row(facts, self.ledger, change, guest_in)
         return self.row
 
-    def _correction(self, report: Report, now: float) -> Correction:
+    def _reconciliation(self, nrt: Nrt, now: float) -> Reconciliation:
         held = self.ledger.held_zones()
         if self._ended:
             fresh = [(when, freed) for when, freed in self._ended if now - when < _CREDIT_SECONDS]
-            self._ended = [] if shows_all_ended(held, report) else fresh
+            self._ended = [] if shows_all_ended(held, nrt) else fresh
         if not held:
             return NONE
         pods = self.ledger.held_pods()
         quiet = not self._ended and all(pod.admitted for pod in pods)
-        return correction(held, report, self._credits(), proof_of(report, pods, quiet=quiet))
+        return reconcile(held, nrt, self._credits(), proof_of(nrt, pods, quiet=quiet))
 
     def reread(self, pools: Pools) -> None:
         """Reads the facts from all sources; what is held is played again on them."""
         statement = self.statement or _unseen(self.name)
-        facts: NodeFacts = facts_of(statement, self.report, pools.of(statement.labels), self.learned.options)
+        facts: NodeFacts = facts_of(statement, self.nrt, pools.of(statement.labels), self.refusals.options)
         machine_changed = facts.machine != self.facts.machine
         same_ground = not machine_changed and facts.config == self.facts.config and facts.devices == self.facts.devices
         same_ground = same_ground and facts.version == self.facts.version
@@ -179,8 +189,8 @@ class NodeState:
         else:
             self.ledger.reconfigure(facts)
 
-    def _books(self) -> dict[int, dict[str, int]]:
-        return {zone.id: free_in_books(zone) for zone in self.ledger.held_zones()}
+    def _free_by_zone(self) -> dict[int, dict[str, int]]:
+        return {zone.id: free_amounts(zone) for zone in self.ledger.held_zones()}
 
     def _credits(self) -> dict[int, dict[str, int]]:
         total: dict[int, dict[str, int]] = {}
@@ -196,7 +206,7 @@ def _unseen(name: str) -> NodeStatement:
     return NodeStatement(name, {}, "", "", frozenset(), "", ("", ""))
 
 
-def _shape(report: Report) -> object:
+def _shape(nrt: Nrt) -> object:
     """The part of a report that facts are made of."""
-    zones = [(zone.id, zone.capacity, zone.allocatable, zone.costs) for zone in report.zones]
-    return zones, report.policy, report.scope, report.problem
+    zones = [(zone.id, zone.capacity, zone.allocatable, zone.costs) for zone in nrt.zones]
+    return zones, nrt.policy, nrt.scope, nrt.problem

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from _fastfit.codes import Policy, Scope
 from extender.api.objects import NodeResourceTopology, Zone
 from extender.api.quantity import whole
-from extender.cache.interning import shared_amounts, shared_text
+from extender.cache.interning import intern_amounts, intern_text
 from extender.cache.nodes.fingerprint import ATTRIBUTE, METHOD_ATTRIBUTE
 from extender.errors import BadObject
 
-__all__ = ["Report", "ReportedZone", "read_report"]
+__all__ = ["Nrt", "NrtZone", "read_nrt"]
 
 _ZONE_NAME = re.compile(r"node-(\d{1,4})")
 _POLICIES = {
@@ -42,7 +42,7 @@ _OLD_POLICIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedZone:
+class NrtZone:
     """One zone. Amounts in CPUs, bytes or devices by resource name; `costs` by zone id."""
 
     id: int
@@ -53,10 +53,10 @@ class ReportedZone:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Nrt:
     """A node's report. `policy` and `scope` are the kubelet's words, empty where not published."""
 
-    zones: tuple[ReportedZone, ...]
+    zones: tuple[NrtZone, ...]
     policy: str = ""
     scope: str = ""
     problem: str = ""
@@ -78,12 +78,12 @@ class Report:
         return frozenset(name for zone in self.zones for name in zone.allocatable)
 
 
-def read_report(record: NodeResourceTopology) -> Report:
+def read_nrt(record: NodeResourceTopology) -> Nrt:
     """Numbers of a report. What cannot be read becomes `problem`, a sentence that names it; nothing is raised."""
     policy, scope = _policy(record)
     attributes = {attribute.name: attribute.value for attribute in record.attributes or ()}
     problem = ""
-    zones: dict[int, ReportedZone] = {}
+    zones: dict[int, NrtZone] = {}
     for zone in record.zones or ():
         match = _ZONE_NAME.fullmatch(zone.name)
         if match is None or zone.type not in ("Node", ""):
@@ -92,7 +92,7 @@ def read_report(record: NodeResourceTopology) -> Report:
             zones[int(match[1])] = _zone(int(match[1]), zone)
         except BadObject as error:
             problem = f"zone {zone.name}: {error}"
-    return Report(
+    return Nrt(
         zones=tuple(zones[zone_id] for zone_id in sorted(zones)),
         policy=policy,
         scope=scope,
@@ -117,12 +117,12 @@ def _policy(record: NodeResourceTopology) -> tuple[str, str]:
 _whole = functools.lru_cache(maxsize=8192)(whole)
 
 
-def _zone(zone_id: int, zone: Zone) -> ReportedZone:
+def _zone(zone_id: int, zone: Zone) -> NrtZone:
     capacity: dict[str, int] = {}
     allocatable: dict[str, int] = {}
     available: dict[str, int] = {}
     for resource in zone.resources or ():
-        name = shared_text(resource.name)
+        name = intern_text(resource.name)
         capacity[name] = max(0, _whole(resource.capacity))
         allocatable[name] = max(0, _whole(resource.allocatable))
         available[name] = max(0, _whole(resource.available))
@@ -131,8 +131,8 @@ def _zone(zone_id: int, zone: Zone) -> ReportedZone:
         match = _ZONE_NAME.fullmatch(cost.name)
         if match is not None:
             costs.append((int(match[1]), cost.value))
-    return ReportedZone(
-        zone_id, shared_amounts(capacity), shared_amounts(allocatable), available, _shared_costs(tuple(costs))
+    return NrtZone(
+        zone_id, intern_amounts(capacity), intern_amounts(allocatable), available, _shared_costs(tuple(costs))
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from extender.cache.interning import Shared
+from extender.cache.interning import Interner
 from extender.cache.nodes.facts import NodeFacts
 from extender.kubelet.cpuset import bits, from_ids
 from extender.kubelet.pod import PodDemand
@@ -12,7 +12,7 @@ from extender.kubevirt.guest.host_topology import HostTopology
 from extender.kubevirt.hugepages import pages_held
 from extender.kubevirt.launcher_pod import Guest
 
-__all__ = ["Pages", "Placed", "Tenant"]
+__all__ = ["CompactPlacement", "Pages", "PodGuest"]
 
 #: Huge pages held: (zone id, resource name, bytes).
 Pages = tuple[tuple[int, str, int], ...]
@@ -22,14 +22,14 @@ _Container = tuple[
     str, int, tuple[Block, ...], tuple[int, ...] | None, bool, tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
 ]
 
-_CONTAINERS: Shared[_Container] = Shared(16384)
-_SHARED_PAGES: Shared[Pages] = Shared(4096)
+_CONTAINERS: Interner[_Container] = Interner(16384)
+_SHARED_PAGES: Interner[Pages] = Interner(4096)
 #: Pages by what they follow from; the objects whose ids are in the key are kept with it.
 _PAGES: dict[tuple[int, tuple[_Container, ...], int, Guest | None, int], tuple[HostTopology, PodDemand, Pages]] = {}
 _MAX_PAGES = 16384
 
 
-class Tenant(NamedTuple):
+class PodGuest(NamedTuple):
     """The guest in a pod, with as many sockets as run; and the cells that it moved in with, 0 where it boots there or
     they are not known.
     """
@@ -39,7 +39,7 @@ class Tenant(NamedTuple):
 
 
 @dataclass(slots=True)
-class Placed:
+class CompactPlacement:
     """An Admitted in small, and the pages that follow from it, once they have been asked for."""
 
     containers: tuple[_Container, ...]
@@ -47,7 +47,7 @@ class Placed:
     _pages: Pages | None = field(default=None, init=False)
 
     @classmethod
-    def of(cls, answer: Admitted) -> "Placed":
+    def of(cls, answer: Admitted) -> "CompactPlacement":
         """The small form."""
         return cls(tuple(_CONTAINERS.one(_small(name, place)) for name, place in answer.containers.items()))
 
@@ -95,7 +95,7 @@ def _small(name: str, place: ContainerPlacement) -> _Container:
     return name, from_ids(place.cpus), place.memory, place.hint, place.preferred, devices
 
 
-def _pages(placed: Placed, facts: NodeFacts, demand: PodDemand, guest: Guest | None, cells: int) -> Pages:
+def _pages(placed: CompactPlacement, facts: NodeFacts, demand: PodDemand, guest: Guest | None, cells: int) -> Pages:
     if facts.machine is None or facts.topology is None:
         return ()
     key = id(facts.topology), placed.containers, id(demand.containers), guest, cells

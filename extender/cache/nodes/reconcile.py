@@ -11,14 +11,14 @@ from enum import Enum
 
 from _fastfit.model import ZoneRow
 from extender.cache.nodes.fingerprint import fingerprint
-from extender.cache.nodes.nrt import Report
-from extender.cache.nodes.row import Correction
+from extender.cache.nodes.nrt import Nrt
+from extender.cache.nodes.row import Reconciliation
 from extender.cache.pods.pod import PodEntry
 
-__all__ = ["NONE", "Proof", "correction", "proof_of", "shows_all_ended"]
+__all__ = ["NONE", "Proof", "proof_of", "reconcile", "shows_all_ended"]
 
 #: No correction.
-NONE = Correction({})
+NONE = Reconciliation({})
 
 #: zone id -> resource -> amount
 Amounts = Mapping[int, Mapping[str, int]]
@@ -39,36 +39,36 @@ class Proof(Enum):
 _EXCLUSIVE = "with-exclusive-resources"
 
 
-def proof_of(report: Report, pods: Sequence[PodEntry], *, quiet: bool) -> Proof:
+def proof_of(nrt: Nrt, pods: Sequence[PodEntry], *, quiet: bool) -> Proof:
     """`quiet`: the kubelet has admitted every held pod, and none ended that the report may still show."""
     if not quiet:
         return Proof.NOT
-    if report.fingerprint:
+    if nrt.fingerprint:
         exclusive = [pod for pod in pods if any(c.exclusive_cpus or c.devices for c in pod.demand.containers)]
         for covered in (pods, exclusive):
-            if report.fingerprint == fingerprint((pod.namespace, pod.name) for pod in covered):
+            if nrt.fingerprint == fingerprint((pod.namespace, pod.name) for pod in covered):
                 return Proof.SHOWN
-        if report.fingerprint_method == _EXCLUSIVE:
+        if nrt.fingerprint_method == _EXCLUSIVE:
             return Proof.NOT
     return Proof.BY_SUMS
 
 
-def free_in_books(zone: ZoneRow) -> dict[str, int]:
+def free_amounts(zone: ZoneRow) -> dict[str, int]:
     """What the kubelet model has free in a zone, under the report's resource names."""
     return {"cpu": zone.cpu_free, **zone.memory_free, **zone.device_free}
 
 
-def correction(held: tuple[ZoneRow, ...], report: Report, ended: Amounts, proof: Proof) -> Correction:
+def reconcile(held: tuple[ZoneRow, ...], nrt: Nrt, ended: Amounts, proof: Proof) -> Reconciliation:
     """Changes per zone and resource. `held` is the model without promises; `ended` what ended pods gave back since
     the report was taken.
     """
-    books = {zone.id: free_in_books(zone) for zone in held}
+    books = {zone.id: free_amounts(zone) for zone in held}
     grouped = {zone.id for zone in held if zone.group & (zone.group - 1)}
     changes: dict[int, dict[str, int]] = {}
-    for resource in sorted({name for zone in report.zones for name in zone.available}):
+    for resource in sorted({name for zone in nrt.zones for name in zone.available}):
         pairs = [
             (zone.id, zone.available[resource], books[zone.id][resource])
-            for zone in report.zones
+            for zone in nrt.zones
             if resource in zone.available and resource in books.get(zone.id, {})
         ]
         # Inside a group of zones only the sum means anything, and exporters split it in their own ways.
@@ -81,16 +81,16 @@ def correction(held: tuple[ZoneRow, ...], report: Report, ended: Amounts, proof:
             change = seen - free if settled else min(0, seen + credit - free)
             if change:
                 changes.setdefault(zone_id, {})[resource] = change
-    return Correction(changes) if changes else NONE
+    return Reconciliation(changes) if changes else NONE
 
 
-def shows_all_ended(held: tuple[ZoneRow, ...], report: Report) -> bool:
+def shows_all_ended(held: tuple[ZoneRow, ...], nrt: Nrt) -> bool:
     """Whether the report has at least as much free in all as the model: ended pods are no longer in it."""
-    books = [free_in_books(zone) for zone in held]
-    for resource in {name for zone in report.zones for name in zone.available}:
+    books = [free_amounts(zone) for zone in held]
+    for resource in {name for zone in nrt.zones for name in zone.available}:
         if all(resource not in book for book in books):
             continue
-        seen = sum(zone.available.get(resource, 0) for zone in report.zones)
+        seen = sum(zone.available.get(resource, 0) for zone in nrt.zones)
         if seen < sum(book.get(resource, 0) for book in books):
             return False
     return True

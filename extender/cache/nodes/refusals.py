@@ -8,7 +8,7 @@ equal pod of a guest with equal cells, while exactly the same other pods are the
 from extender.kubelet.pod import ContainerDemand, PodDemand
 from extender.kubevirt.migration.policy import BootCells
 
-__all__ = ["Learned", "Shape"]
+__all__ = ["RefusalHistory", "Shape"]
 
 #: A demand without its pod: equal ones get one answer from one node state.
 Shape = tuple[bool, bool, tuple[ContainerDemand, ...]]
@@ -18,15 +18,15 @@ _PROVES = {"SMTAlignmentError": {"full-pcpus-only": "true"}}
 _KEPT = 32
 
 
-class Learned:
+class RefusalHistory:
     """Lessons of one node. `options` are CPU Manager options that its refusals proved."""
 
-    __slots__ = ("_failed", "_refused", "options", "takes_odd")
+    __slots__ = ("_failed", "_refused", "admits_split_cores", "options")
 
     def __init__(self) -> None:
         self.options: dict[str, str] = {}
         #: the kubelet admitted a pod that full-pcpus-only would have refused
-        self.takes_odd = False
+        self.admits_split_cores = False
         self._refused: dict[Shape, None] = {}
         #: UIDs of the other pods that were there, and of the target, by what failed to move here
         self._failed: dict[tuple[Shape, BootCells], tuple[frozenset[str], str]] = {}
@@ -62,7 +62,7 @@ class Learned:
     def restarted(self) -> None:
         """The kubelet started anew, perhaps with other options."""
         self.options.clear()
-        self.takes_odd = False
+        self.admits_split_cores = False
         self._refused.clear()
         self._failed.clear()
 

@@ -11,11 +11,11 @@ from _fastfit.codes import Code, Policy, Scope
 from _fastfit.model import Row, ZoneRow
 from extender.cache.nodes.facts import NodeFacts
 from extender.cache.nodes.ledger import NodeLedger
-from extender.cache.nodes.placement import Tenant
+from extender.cache.nodes.placement import PodGuest
 from extender.cache.nodes.zone_rows import zone_rows
 from extender.cache.pods.pod import PodEntry
 
-__all__ = ["Correction", "make_row"]
+__all__ = ["Reconciliation", "make_row"]
 
 _POLICIES = {
     "none": Policy.NONE,
@@ -29,7 +29,7 @@ Amounts = Mapping[int, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
+class Reconciliation:
     """What the report changes in the free amounts of the model: negative takes away. Empty when they agree."""
 
     by_zone: Amounts
@@ -38,8 +38,8 @@ class Correction:
 def make_row(
     facts: NodeFacts,
     ledger: NodeLedger,
-    correction: Correction,
-    inside: Callable[[PodEntry], Tenant],
+    reconciliation: Reconciliation,
+    guest_in: Callable[[PodEntry], PodGuest],
 ) -> Row:
     """The row of a node with everything held and promised on it."""
     code = facts.code
@@ -58,12 +58,12 @@ def make_row(
             actions=facts.pool.actions,
         )
     counts = kubelet.counts()
-    pages = ledger.pages_free(inside) if facts.pages_known else None
+    pages = ledger.pages_free(guest_in) if facts.pages_known else None
     options = facts.config.cpu_manager_policy_options
     static = facts.config.cpu_manager_policy == "static"
     return Row(
         name=facts.name,
-        zones=tuple(_corrected(zone, correction, pages) for zone in zone_rows(counts)),
+        zones=tuple(_corrected(zone, reconciliation, pages) for zone in zone_rows(counts)),
         distances=tuple(zone.distances for zone in facts.machine.zones),
         policy=_POLICIES.get(facts.config.topology_manager_policy, Policy.NONE),
         scope=Scope.POD if facts.config.topology_manager_scope == "pod" else Scope.CONTAINER,
@@ -86,10 +86,10 @@ def make_row(
     )
 
 
-def _corrected(zone: ZoneRow, correction: Correction, pages: Amounts | None) -> ZoneRow:
+def _corrected(zone: ZoneRow, reconciliation: Reconciliation, pages: Amounts | None) -> ZoneRow:
     if pages is not None:
         zone = replace(zone, pages_free=pages.get(zone.id, {}))
-    change = correction.by_zone.get(zone.id)
+    change = reconciliation.by_zone.get(zone.id)
     if not change:
         return zone
     cpu = max(0, zone.cpu_free + change.get("cpu", 0))

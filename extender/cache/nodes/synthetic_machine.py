@@ -8,10 +8,10 @@ CPU Manager's choice depends on ids: which zone gives the odd CPU of a VM that s
 
 from dataclasses import replace
 
-from extender.cache.nodes.nrt import Report, ReportedZone
+from extender.cache.nodes.nrt import Nrt, NrtZone
 from extender.kubelet.model import Core, KubeletConfig, Machine, ReservedMemory, Zone
 
-__all__ = ["canonical_config", "canonical_machine", "page_bytes"]
+__all__ = ["page_bytes", "synthetic_config", "synthetic_machine"]
 
 _LOCAL = 10
 _REMOTE = 20
@@ -21,23 +21,23 @@ _RESERVED_BYTES = 1 << 20
 _HIDDEN_CPU = 8191
 
 
-def canonical_machine(report: Report, threads: int) -> Machine:
+def synthetic_machine(nrt: Nrt, threads: int) -> Machine:
     """A machine with the report's zones; `threads` hardware threads per core where the count divides."""
-    sockets = _sockets(report)
-    counts = [_capacity(zone) for zone in report.zones]
+    sockets = _sockets(nrt)
+    counts = [_capacity(zone) for zone in nrt.zones]
     widths = [threads if cpus % threads == 0 else 1 for cpus in counts]
     cores_in_all = sum(cpus // width for cpus, width in zip(counts, widths, strict=True))
     # A static CPU Manager always has a reservation; where the counts hide it, one CPU more is assumed, and reserved.
-    hidden = 0 if _reserved_in_all(report) else 1
+    hidden = 0 if _reserved_in_all(nrt) else 1
     zones = []
     first = 0
-    for zone, socket, cpus, width in zip(report.zones, sockets, counts, widths, strict=True):
+    for zone, socket, cpus, width in zip(nrt.zones, sockets, counts, widths, strict=True):
         cores = tuple(
             Core(socket, None, tuple(first + core + thread * cores_in_all for thread in range(width)))
             for core in range(cpus // width)
         )
         first += cpus // width
-        if hidden and zone is report.zones[0]:
+        if hidden and zone is nrt.zones[0]:
             cores += (Core(socket, None, (_HIDDEN_CPU,)),)
         pages = _pages(zone)
         memory = zone.allocatable.get("memory", 0)
@@ -46,24 +46,24 @@ def canonical_machine(report: Report, threads: int) -> Machine:
                 id=zone.id,
                 memory_bytes=memory
                 + sum(zone.allocatable[f"hugepages-{size}"] for size in pages)
-                + (_RESERVED_BYTES if zone is report.zones[0] else 0),
+                + (_RESERVED_BYTES if zone is nrt.zones[0] else 0),
                 hugepages=pages,
-                distances=_distances(report, zone),
+                distances=_distances(nrt, zone),
                 cores=cores,
             )
         )
     return Machine(sockets=len(set(sockets)), zones=tuple(zones))
 
 
-def canonical_config(config: KubeletConfig, machine: Machine, report: Report) -> KubeletConfig:
+def synthetic_config(config: KubeletConfig, machine: Machine, nrt: Nrt) -> KubeletConfig:
     """`config` with the reserved CPUs that the counts show, and memory already counted after reservation."""
     reserved: set[int] = set()
-    for zone, known in zip(report.zones, machine.zones, strict=True):
+    for zone, known in zip(nrt.zones, machine.zones, strict=True):
         cpus = [cpu for core in known.cores for cpu in core.threads]
         held_back = _capacity(zone) - min(_capacity(zone), zone.allocatable.get("cpu", 0))
         if zone.allocatable.get("cpu"):
             reserved.update(cpus[:held_back])
-    if not _reserved_in_all(report):
+    if not _reserved_in_all(nrt):
         reserved = {_HIDDEN_CPU}
     first = ReservedMemory(machine.zones[0].id, {"memory": _RESERVED_BYTES})
     return replace(
@@ -74,16 +74,16 @@ def canonical_config(config: KubeletConfig, machine: Machine, report: Report) ->
     )
 
 
-def _reserved_in_all(report: Report) -> int:
+def _reserved_in_all(nrt: Nrt) -> int:
     """Reserved CPUs that the counts show."""
-    return sum(_capacity(zone) - zone.allocatable["cpu"] for zone in report.zones if zone.allocatable.get("cpu"))
+    return sum(_capacity(zone) - zone.allocatable["cpu"] for zone in nrt.zones if zone.allocatable.get("cpu"))
 
 
-def _capacity(zone: ReportedZone) -> int:
+def _capacity(zone: NrtZone) -> int:
     return max(zone.capacity.get("cpu", 0), zone.allocatable.get("cpu", 0))
 
 
-def _pages(zone: ReportedZone) -> dict[str, int]:
+def _pages(zone: NrtZone) -> dict[str, int]:
     """Pages per size that the zone allocates; sizes as in the resource name."""
     pages = {}
     for name, amount in zone.allocatable.items():
@@ -100,17 +100,17 @@ def page_bytes(size: str) -> int:
     return int(number) << units[unit] if unit in units and number.isdecimal() and len(number) < 6 else 1
 
 
-def _distances(report: Report, zone: ReportedZone) -> tuple[int, ...]:
-    return tuple(zone.costs.get(other.id, _LOCAL if other.id == zone.id else _REMOTE) for other in report.zones)
+def _distances(nrt: Nrt, zone: NrtZone) -> tuple[int, ...]:
+    return tuple(zone.costs.get(other.id, _LOCAL if other.id == zone.id else _REMOTE) for other in nrt.zones)
 
 
-def _sockets(report: Report) -> list[int]:
+def _sockets(nrt: Nrt) -> list[int]:
     """A socket per zone: nearest zones share one where the distances form clean groups."""
-    zones = report.zones
+    zones = nrt.zones
     lone = list(range(len(zones)))
     if len(zones) < 3:
         return lone
-    rows = [_distances(report, zone) for zone in zones]
+    rows = [_distances(nrt, zone) for zone in zones]
     nearest = min(value for i, row in enumerate(rows) for j, value in enumerate(row) if i != j)
     farthest = max(value for row in rows for value in row)
     if nearest == farthest:

@@ -1,7 +1,7 @@
 """The kubelet model's counts as the kernel's zones."""
 
 from _fastfit.model import ZoneRow
-from extender.cache.interning import EMPTY, shared_amounts
+from extender.cache.interning import EMPTY, intern_amounts
 from extender.kubelet.counts import NodeCounts
 
 __all__ = ["zone_rows"]
@@ -17,11 +17,11 @@ def zone_rows(counts: NodeCounts) -> tuple[ZoneRow, ...]:
             cpu_reserved=zone.cpu_reserved,
             cpu_free=zone.cpu_free,
             cores_free=zone.cores_free,
-            memory_allocatable=shared_amounts({name: amount.total for name, amount in zone.memory.items()}),
+            memory_allocatable=intern_amounts({name: amount.total for name, amount in zone.memory.items()}),
             memory_free={name: amount.free for name, amount in zone.memory.items()} or EMPTY,
             blocks=zone.blocks,
             group=zone.group,
-            device_total=shared_amounts({name: amount.total for name, amount in zone.devices.items()}),
+            device_total=intern_amounts({name: amount.total for name, amount in zone.devices.items()}),
             device_free={name: amount.free for name, amount in zone.devices.items()} or EMPTY,
         )
         for zone in counts.zones

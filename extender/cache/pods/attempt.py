@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from extender.api.objects import Condition, Pod
 from extender.cache.pods.pod import PodEntry
 
-__all__ = ["Attempt", "Nomination", "Promise", "attempt_failed", "attempt_of"]
+__all__ = ["AssumedPlacement", "Attempt", "Nomination", "attempt_failed", "attempt_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class AssumedPlacement:
     """A placement that waits for its binding. `until` is None while the pod is nominated: no time limit."""
 
     node: str

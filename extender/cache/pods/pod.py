@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from extender import names
 from extender.api.objects import Pod
-from extender.cache.interning import Shared, shared_text
+from extender.cache.interning import Interner, intern_text
 from extender.errors import BadObject
 from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher, vmi_name
 
-__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_odd", "is_over", "is_refusal"]
+__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_over", "is_refusal", "splits_cores"]
 
 
 class PodPhase:
@@ -34,7 +34,7 @@ class PodEntry:
     #: name of the VMI, which is that of its VM
     vm: str = ""
     #: what annotations say that KubeVirt copies, by name: policy, guest cells and instance type
-    told: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
     #: the VM boots in it (it does not come by live migration)
     boots: bool = False
     #: it was bound while we watched, so what its kubelet had then is known as well as we know anything
@@ -68,9 +68,9 @@ def holds_something(demand: PodDemand) -> bool:
 
 
 #: Annotations that a pod's entry keeps.
-_TELLING = (names.MIGRATION_ANNOTATION, names.CELLS_ANNOTATION, *names.INSTANCETYPE_ANNOTATIONS)
+_KEPT_ANNOTATIONS = (names.MIGRATION_ANNOTATION, names.CELLS_ANNOTATION, *names.INSTANCETYPE_ANNOTATIONS)
 #: Few owners say anything, and instance types are few.
-_TOLD: Shared[tuple[tuple[str, str], ...]] = Shared()
+_ANNOTATIONS: Interner[tuple[tuple[str, str], ...]] = Interner()
 
 #: Reasons of a refusal that the kubelet's resource managers give (lifecycle, cm/admission/errors.go).
 _REFUSALS = frozenset(
@@ -96,10 +96,10 @@ def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
     if not holds_something(demand):
         return None
     meta = pod.metadata
-    told = meta.annotations
+    annotations = meta.annotations
     return PodEntry(
         uid=meta.uid,
-        namespace=shared_text(meta.namespace),
+        namespace=intern_text(meta.namespace),
         name=meta.name,
         node=pod.spec.node_name,
         since=_since(pod),
@@ -107,7 +107,9 @@ def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
         vmi=controlling_vmi(pod),
         launcher=is_launcher(pod),
         vm=vmi_name(pod),
-        told=_TOLD.one(tuple((key, told[key]) for key in _TELLING if key in told)) if told else (),
+        annotations=_ANNOTATIONS.one(tuple((key, annotations[key]) for key in _KEPT_ANNOTATIONS if key in annotations))
+        if annotations
+        else (),
         boots=boots_guest(pod),
         admitted=bool(pod.status.start_time),
         running=pod.status.phase == "Running",
@@ -130,6 +132,6 @@ def _digits(moment: str) -> int:
     return int(digits.ljust(14, "0")) if digits.isdecimal() and digits.isascii() else 0
 
 
-def is_odd(demand: PodDemand, threads: int) -> bool:
+def splits_cores(demand: PodDemand, threads: int) -> bool:
     """Whether full-pcpus-only would refuse the demand whatever is free."""
     return threads > 1 and any(container.exclusive_cpus % threads for container in demand.containers)

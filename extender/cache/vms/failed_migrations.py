@@ -17,7 +17,7 @@ from extender.kubelet.pod import PodDemand
 from extender.kubevirt.migration.failure import failed_on_target
 from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, Move
 
-__all__ = ["Lessons"]
+__all__ = ["NodeFailures"]
 
 #: Targets that are kept until their migration is over; the oldest goes first.
 _KEPT = 256
@@ -34,26 +34,26 @@ class _Arrival:
     others: frozenset[str]
 
 
-class Lessons:
+class NodeFailures:
     """Of all nodes."""
 
     def __init__(self, nodes: Mapping[str, NodeState]) -> None:
         self._nodes = nodes
         #: names of nodes that were taught something; a superset of those that still remember it
-        self.taught: dict[str, None] = {}
+        self.with_history: dict[str, None] = {}
         self._arrivals: dict[tuple[str, str], _Arrival] = {}
 
     def refusers(self, demand: PodDemand, move: Move | None) -> list[tuple[str, Code]]:
         """Nodes on which an equal pod failed and that hold the same since, with what failed there."""
         found = []
-        for name in list(self.taught):
+        for name in list(self.with_history):
             state = self._nodes.get(name)
-            if state is None or not state.learned:
-                del self.taught[name]
-            elif state.learned.refuses(demand):
+            if state is None or not state.refusals:
+                del self.with_history[name]
+            elif state.refusals.refuses(demand):
                 found.append((name, Code.RefusedBefore))
             elif move is not None and move.policy is not MigrationPolicy.OFF:
-                others = state.learned.failed_among(demand.shape, move.boot)
+                others = state.refusals.failed_among(demand.shape, move.boot)
                 if others is not None and others[0] == frozenset(state.bound()) - {others[1], demand.uid}:
                     found.append((name, Code.MigrationFailedBefore))
         return found
@@ -61,9 +61,9 @@ class Lessons:
     def kubelet_refused(self, entry: PodEntry, reason: str) -> None:
         """The kubelet of the pod's node refused it."""
         state = self._nodes.get(entry.node)
-        if state is not None and state.learned.refused(entry.demand, reason):
+        if state is not None and state.refusals.refused(entry.demand, reason):
             state.facts_changed = True
-        self.taught[entry.node] = None
+        self.with_history[entry.node] = None
 
     def arrives(self, entry: PodEntry, state: NodeState) -> None:
         """A migration's target is about to be held by its node."""
@@ -80,7 +80,7 @@ class Lessons:
         arrival = self._arrivals.pop((failed.namespace, failed.pod), None) if failed is not None else None
         if failed is None or arrival is None or arrival.node != failed.node or failed.node not in self._nodes:
             return ""
-        learned = self._nodes[failed.node].learned
-        learned.move_failed(arrival.shape, cells_of(arrival.vmi), arrival.others, arrival.uid)
-        self.taught[failed.node] = None
+        refusals = self._nodes[failed.node].refusals
+        refusals.move_failed(arrival.shape, cells_of(arrival.vmi), arrival.others, arrival.uid)
+        self.with_history[failed.node] = None
         return failed.node

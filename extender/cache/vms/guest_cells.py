@@ -16,11 +16,11 @@ from _fastfit.codes import Code
 from _fastfit.model import MAX_ZONES
 from extender import names
 from extender.api.objects import Vmi
-from extender.cache.collections import Identities, Wide
-from extender.cache.interning import Shared, shared_text
+from extender.cache.collections import HashSet, PartitionedDict
+from extender.cache.interning import Interner, intern_text
 from extender.cache.nodes.node import NodeState
 from extender.cache.pods.pod import PodEntry
-from extender.cache.vms.last_layout import Former, Trust
+from extender.cache.vms.last_layout import LastLayouts, Trust
 from extender.kubelet.results import Admitted
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain
@@ -29,7 +29,7 @@ from extender.kubevirt.migration.cells_annotation import cells_in, cells_text
 from extender.kubevirt.migration.observed import first_vcpus_after_migration
 from extender.kubevirt.migration.policy import BootCells
 
-__all__ = ["Belief", "CellsRecord", "Identity", "Layouts", "Life", "Origin", "Seen", "boot_domain", "seen_in"]
+__all__ = ["BestKnownCells", "CellsRecord", "Identity", "Layouts", "Origin", "Seen", "VmRun", "boot_domain", "seen_in"]
 
 
 class Origin(StrEnum):
@@ -41,7 +41,7 @@ class Origin(StrEnum):
     NOT_KNOWN = "not known"
 
 
-class Belief(NamedTuple):
+class BestKnownCells(NamedTuple):
     """The cells of a VM, empty where they are not known, and how they are known."""
 
     cells: BootCells
@@ -49,7 +49,7 @@ class Belief(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class VmRun:
     """What a VMI says of its life: its node, the sockets that run (0: as the spec says), the first vCPU in each zone after
     its last valid move, and the cells that its annotation states, where it is plausible.
     """
@@ -78,7 +78,7 @@ class Seen(NamedTuple):
     """What is kept of a VMI. `who` is None for guests whose cells are nobody's business."""
 
     guest: Guest | None
-    life: Life
+    run: VmRun
     who: Identity | None = None
 
 
@@ -94,11 +94,11 @@ class CellsRecord:
 
 
 #: Most VMs of one size have equal cells.
-_CELLS: Shared[BootCells] = Shared()
-_LIVES: Shared[Life] = Shared()
+_CELLS: Interner[BootCells] = Interner()
+_RUNS: Interner[VmRun] = Interner()
 
 #: Of a VMI that has not been seen.
-_NO_LIFE = Life()
+_NO_RUN = VmRun()
 
 
 def seen_in(vmi: Vmi, guest: Guest | None) -> Seen:
@@ -106,75 +106,75 @@ def seen_in(vmi: Vmi, guest: Guest | None) -> Seen:
     topology = vmi.status.current_cpu_topology
     sockets = topology.sockets if topology is not None else 0
     if guest is None or not guest.size.passthrough:
-        return Seen(guest, _LIVES.one(Life(vmi.status.node_name, sockets)))
+        return Seen(guest, _RUNS.one(VmRun(vmi.status.node_name, sockets)))
     meta = vmi.metadata
     stated, _ = cells_in((meta.annotations or {}).get(names.CELLS_ANNOTATION), guest.size)
     first_vcpus = first_vcpus_after_migration(vmi, guest, sockets)
     owner = next(
         (one.uid for one in meta.owner_references or () if one.kind == "VirtualMachine" and one.controller), ""
     )
-    life = _LIVES.one(Life(vmi.status.node_name, sockets, first_vcpus, _CELLS.one(stated)))
-    return Seen(guest, life, Identity(shared_text(meta.namespace), meta.name, owner))
+    run = _RUNS.one(VmRun(vmi.status.node_name, sockets, first_vcpus, _CELLS.one(stated)))
+    return Seen(guest, run, Identity(intern_text(meta.namespace), meta.name, owner))
 
 
 class Layouts:
-    """Cells at boot and present life of each VM; `lives` has every VMI, by UID."""
+    """Cells at boot and present life of each VM; `runs` has every VMI, by UID."""
 
     def __init__(self) -> None:
-        self._boots: Wide[str, BootCells] = Wide()
+        self._boots: PartitionedDict[str, BootCells] = PartitionedDict()
         #: VMs among them whose boot was not seen
-        self._replayed = Identities()
-        self.lives: Wide[str, Life] = Wide()
-        self._who: Wide[str, Identity] = Wide()
+        self._replayed = HashSet()
+        self.runs: PartitionedDict[str, VmRun] = PartitionedDict()
+        self._who: PartitionedDict[str, Identity] = PartitionedDict()
         #: layouts of the VMs' last runs
-        self.last = Former()
+        self.last = LastLayouts()
         #: VMIs whose annotation is to be written
         self._unwritten: dict[str, None] = {}
         #: VMIs whose pod has been seen running after its boot was learned
-        self._ran = Identities()
+        self._ran = HashSet()
 
-    def see(self, uid: str, life: Life | None, who: Identity | None = None) -> None:
+    def see(self, uid: str, run: VmRun | None, who: Identity | None = None) -> None:
         """A VMI was added or changed; None: it is gone."""
-        if life is not None:
-            self.lives[uid] = life
+        if run is not None:
+            self.runs[uid] = run
             if who is not None:
                 self._who[uid] = who
-                if life.node:
+                if run.node:
                     self._remember(uid)
             return
         self._boots.pop(uid, None)
-        self.lives.pop(uid, None)
+        self.runs.pop(uid, None)
         self._who.pop(uid, None)
         self._unwritten.pop(uid, None)
         self._replayed.discard(uid)
         self._ran.discard(uid)
 
-    def life(self, uid: str) -> Life:
+    def run_of(self, uid: str) -> VmRun:
         """What the VMI's status says; empty while it has not been seen."""
-        return self.lives.get(uid, _NO_LIFE)
+        return self.runs.get(uid, _NO_RUN)
 
-    def belief(self, uid: str, carried: BootCells = ()) -> Belief:
+    def best_known(self, uid: str, carried: BootCells = ()) -> BestKnownCells:
         """The cells of a running VM; `carried`: what the annotation of its pod states, where it is plausible.
 
         Nothing that a move which succeeded disproves is believed.
         """
-        life, boots = self.life(uid), self._boots.get(uid, ())
+        run, boots = self.run_of(uid), self._boots.get(uid, ())
         replayed = uid in self._replayed
         for cells, origin in (
             (() if replayed else boots, Origin.PREDICTED),
-            (life.stated, Origin.STATED),
+            (run.stated, Origin.STATED),
             (carried, Origin.STATED),
             (boots if replayed else (), Origin.WORKED_OUT),
         ):
-            if cells and len(cells) <= MAX_ZONES and life.allows(cells):
-                return Belief(cells, origin)
-        return Belief((), Origin.NOT_KNOWN)
+            if cells and len(cells) <= MAX_ZONES and run.allows(cells):
+                return BestKnownCells(cells, origin)
+        return BestKnownCells((), Origin.NOT_KNOWN)
 
     def cells(self, uid: str) -> BootCells:
         """The cells alone."""
-        return self.belief(uid).cells
+        return self.best_known(uid).cells
 
-    def former(self, uid: str) -> BootCells:
+    def last_layout(self, uid: str) -> BootCells:
         """The cells that the VM of this VMI had when it ran last, in this run or an earlier one; empty: not known.
 
         Only their vCPUs, their bytes are 0: a boot splits those by the number of cells. The VM may have another size now.
@@ -182,7 +182,7 @@ class Layouts:
         who = self._who.get(uid)
         return tuple((count, 0) for count in self.last.split(who.owner)) if who is not None and who.owner else ()
 
-    def learn(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
+    def infer(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
         """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
         if state.row is None or state.row.node_code is not Code.Fits:
             return
@@ -192,7 +192,7 @@ class Layouts:
                 continue
             if uid not in self._boots:
                 guest = guest_of(uid)
-                domain = boot_domain(state, pod, guest, self.life(uid).sockets) if guest is not None else None
+                domain = boot_domain(state, pod, guest, self.run_of(uid).sockets) if guest is not None else None
                 if domain is None:
                     continue
                 self._boots[uid] = _CELLS.one(tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells))
@@ -208,8 +208,8 @@ class Layouts:
         """Hands out one record to be written, each once. What a VMI states already, or moves disprove, is left out."""
         while self._unwritten:
             uid, _ = self._unwritten.popitem()
-            who, (cells, origin) = self._who.get(uid), self.belief(uid)
-            if who is not None and origin is Origin.PREDICTED and cells != self.life(uid).stated:
+            who, (cells, origin) = self._who.get(uid), self.best_known(uid)
+            if who is not None and origin is Origin.PREDICTED and cells != self.run_of(uid).stated:
                 return CellsRecord(uid, who.namespace, who.name, names.CELLS_ANNOTATION, cells_text(cells))
         return None
 
@@ -218,7 +218,7 @@ class Layouts:
         self._unwritten[record.uid] = None
 
     def _remember(self, uid: str, *, starts: bool = False) -> None:
-        who, (cells, origin) = self._who.get(uid), self.belief(uid)
+        who, (cells, origin) = self._who.get(uid), self.best_known(uid)
         if who is None or not who.owner or not cells:
             return
         trust = Trust.WORKED_OUT if origin is Origin.WORKED_OUT else Trust.KNOWN

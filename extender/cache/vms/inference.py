@@ -10,13 +10,13 @@ from extender.cache.nodes.node import NodeState
 from extender.cache.vms.vm import Vms
 from extender.kubevirt.launcher_pod import Guest
 
-__all__ = ["Learning"]
+__all__ = ["Inference"]
 
 #: VMs that are looked at in one step.
 AT_ONCE = 4
 
 
-class Learning:
+class Inference:
     """What is still to be learned, by node."""
 
     def __init__(self, nodes: Mapping[str, NodeState], vms: Vms) -> None:
@@ -52,6 +52,6 @@ class Learning:
 
         state = self._nodes.get(name)
         if state is not None:
-            self._vms.layouts.learn(state, guest_of)
+            self._vms.layouts.infer(state, guest_of)
         if not left_out:
             del self._seen[name]

@@ -10,10 +10,10 @@ from collections import OrderedDict
 from enum import IntEnum
 from typing import NamedTuple
 
-from extender.cache.interning import Shared
+from extender.cache.interning import Interner
 from extender.cache.vms.layout_entry import MOST, SHARDS, Split, Stated, shard_of
 
-__all__ = ["Former", "Kept", "Trust", "outdated"]
+__all__ = ["Kept", "LastLayouts", "Trust", "outdated"]
 
 
 class Trust(IntEnum):
@@ -34,10 +34,10 @@ class Kept(NamedTuple):
     trust: Trust
 
 
-_KEPT: Shared[Kept] = Shared()
+_KEPT: Interner[Kept] = Interner()
 
 
-class Former:
+class LastLayouts:
     """Last layouts, and which of them have to be written."""
 
     def __init__(self) -> None:

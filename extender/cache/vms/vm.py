@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from extender.api.objects import Migration
-from extender.cache.collections import Wide
-from extender.cache.nodes.placement import Tenant
+from extender.cache.collections import PartitionedDict
+from extender.cache.nodes.placement import PodGuest
 from extender.cache.pods.pod import PodEntry
 from extender.cache.vms.guest_cells import Identity, Layouts, Seen
 from extender.kubevirt.installation import Installation
@@ -27,9 +27,9 @@ class Vms:
 
     def __init__(self) -> None:
         #: guests of VMIs that can be read
-        self.guests: Wide[str, Guest] = Wide()
+        self.guests: PartitionedDict[str, Guest] = PartitionedDict()
         #: who each of all VMIs is; None where that is nobody's business
-        self._who: Wide[str, Identity | None] = Wide()
+        self._who: PartitionedDict[str, Identity | None] = PartitionedDict()
         #: guest cells of running VMs
         self.layouts = Layouts()
         #: by namespace and name of the migration
@@ -40,7 +40,7 @@ class Vms:
         self.ended: dict[str, None] = {}
         #: whom to tell when an object comes or changes
         self._waiting: dict[Awaited, list[Callable[[], None]]] = {}
-        self._pods: Wide[str, tuple[PodEntry, ...]] = Wide()
+        self._pods: PartitionedDict[str, tuple[PodEntry, ...]] = PartitionedDict()
         #: guests of which only a part runs: they wait for a migration to grow
         self._growing: dict[str, Guest] = {}
 
@@ -57,11 +57,11 @@ class Vms:
         """The guest with as many sockets as run now: what starts in a pod, whatever the spec says by then."""
         return self._growing.get(vmi) or self.guests.get(vmi)
 
-    def inside(self, pod: PodEntry) -> Tenant:
+    def guest_in(self, pod: PodEntry) -> PodGuest:
         """What runs in this pod, now or once it starts."""
         guest = self.running(pod.vmi)
         moved = guest is not None and guest.size.passthrough and not pod.boots
-        return Tenant(guest, len(self.layouts.cells(pod.vmi)) if moved else 0)
+        return PodGuest(guest, len(self.layouts.cells(pod.vmi)) if moved else 0)
 
     def pods_of(self, vmi: str) -> tuple[PodEntry, ...]:
         """The VM's live bound pods, the last bound one last."""
@@ -73,15 +73,15 @@ class Vms:
 
     def known(self, vmi: str) -> Seen | None:
         """What is kept of a VMI; None when it has not been seen, or is gone."""
-        return Seen(self.guests.get(vmi), self.layouts.life(vmi), self._who[vmi]) if vmi in self._who else None
+        return Seen(self.guests.get(vmi), self.layouts.run_of(vmi), self._who[vmi]) if vmi in self._who else None
 
     def put(self, vmi: str, known: Seen | None) -> bool:
         """A VMI was added or changed; None: it is gone. Returns whether its guest is another one now."""
-        guest, life, who = known if known is not None else (None, None, None)
-        self.layouts.see(vmi, life, who)
+        guest, run, who = known if known is not None else (None, None, None)
+        self.layouts.see(vmi, run, who)
         self._growing.pop(vmi, None)
-        if guest is not None and life is not None and 0 < life.sockets < guest.size.sockets:
-            self._growing[vmi] = replace(guest, size=replace(guest.size, sockets=life.sockets))
+        if guest is not None and run is not None and 0 < run.sockets < guest.size.sockets:
+            self._growing[vmi] = replace(guest, size=replace(guest.size, sockets=run.sockets))
         if known is not None:
             self._who[vmi] = who
         else:
@@ -134,10 +134,10 @@ class Vms:
         if pod.vmi:
             self._pods[pod.vmi] = (*self.pods_of(pod.vmi), pod)
 
-    def moves_in(self, pod: PodEntry, *, listed: bool) -> bool:
+    def is_migration_target(self, pod: PodEntry, *, listed: bool) -> bool:
         """Whether a pod that is not its VM's first is a migration's target; once moved in it is like any other."""
-        home = self.layouts.life(pod.vmi).node
-        return home != pod.node and bool(home or not listed)
+        source = self.layouts.run_of(pod.vmi).node
+        return source != pod.node and bool(source or not listed)
 
     def end(self, pod: PodEntry) -> None:
         """A bound pod holds nothing any more."""
