@@ -161,12 +161,12 @@ class Service:
         pod = self._asked.get((namespace, name))
         if pod is None:
             return None
-        self.cluster.sync(self._clock())
+        self.cluster.make_rows()
         return as_json(explain(self.cluster, pod))
 
     def targets(self, namespace: str, name: str, nodes: int) -> bytes | None:
         """What `fastfit targets` says of a running VM, as JSON, for the best `nodes` nodes; None: no such VM."""
-        self.cluster.sync(self._clock())
+        self.cluster.make_rows()
         pod = find_vm(self.cluster, namespace, name)
         if pod is None:
             return None

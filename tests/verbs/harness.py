@@ -3,14 +3,17 @@
 from collections.abc import Callable
 
 from _fastfit import Fit
+from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
+from extender.placement.answers import PodAnswer
 from extender.placement.decide import Decider, fit_of
+from extender.placement.explain import explain
 from extender.placement.subject import Subject
 from extender.verbs.call import Call, Context, Summary, Unreadable
 from extender.verbs.reply import Reply
 from extender.verbs.service import Verbs
 
-__all__ = ["AskedVerbs", "fresh_fit", "make_verbs"]
+__all__ = ["AskedVerbs", "explained", "fresh_fit", "make_verbs"]
 
 
 class AskedVerbs(Verbs):
@@ -51,3 +54,9 @@ def fresh_fit(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
     """The fit of a call about this pod: its own assumed placement is ended, and every row is made."""
     Decider(cluster).begin(subject.pod.metadata.uid, cluster.now)
     return fit_of(cluster, subject, names)
+
+
+def explained(cluster: Cluster, record: Pod) -> PodAnswer:
+    """What explain says of a pod, once every row is made."""
+    cluster.make_rows()
+    return explain(cluster, record)
