@@ -118,8 +118,6 @@ async def _serve_cluster(
         stale_after_s=float(settings.stale_after_seconds),
         clock=time.monotonic,
         observer=WatchCounter(service.metrics),
-        # The server measures the lateness of the same loop.
-        lag_every_s=0.0,
     )
     service.watched(watcher.not_ready, watcher.status)
     background = [watcher.run(), service.keep_current()]

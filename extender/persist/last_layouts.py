@@ -20,10 +20,11 @@ import structlog
 from extender.cache.vms.last_layout import LastLayouts, outdated
 from extender.cache.vms.layout_entry import MOST, SHARDS, Stated, layout_text, stated_in
 from extender.errors import ClusterError
-from extender.kubeapi.backoff import Backoff, Pace
+from extender.kubeapi.backoff import Backoff
 from extender.kubeapi.errors import ApiFailure, Forbidden, Unreadable
 from extender.kubeapi.resource import Resource
 from extender.kubeapi.transport import Transport
+from extender.pace import Pace
 
 __all__ = ["CONFIG_MAPS", "LayoutKeeper"]
 

@@ -18,9 +18,10 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.cache.pods.pod import PodEntry
 from extender.config import Settings
-from extender.kubeapi.backoff import Pace
+from extender.garbage_collector import Collector, collector_paused
 from extender.observe.decisions import Decision, DecisionLog
 from extender.observe.metrics import Metrics
+from extender.pace import Pace
 from extender.placement.answer_json import as_json
 from extender.placement.decide import Decider
 from extender.placement.evacuable import Evacuability
@@ -28,7 +29,6 @@ from extender.placement.explain import explain, explain_subject
 from extender.placement.running import find_vm, target_of
 from extender.verbs.call import Context, Summary
 from extender.verbs.service import Verbs
-from extender.watch.garbage_collector import Collector, collector_paused
 from extender.watch.observer import NoObserver
 from extender.watch.status import SourceStatus
 

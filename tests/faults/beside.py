@@ -98,7 +98,7 @@ def beside(kubeconfig: Path) -> Iterator[Beside]:
     thread.start()
     service, hooks = Service(Settings()), Hooks()
     transport = KubeTransport(Kubeconfig(str(kubeconfig)))
-    watcher = Watcher(transport, service.cluster, {}, observer=hooks, lag_every_s=0.0)
+    watcher = Watcher(transport, service.cluster, {}, observer=hooks)
     service.watched(watcher.not_ready, watcher.status)
     stop = asyncio.Event()
 
