@@ -8,6 +8,7 @@ import msgspec
 from msgspec import inspect
 
 from extender.config.check import FactsReader, Mistake, mistakes_in, shown
+from extender.config.modes import mode_code, mode_name
 from extender.config.settings import (
     DOUBTS,
     Action,
@@ -52,6 +53,8 @@ __all__ = [
     "describe",
     "load",
     "mistakes",
+    "mode_code",
+    "mode_name",
     "needs_restart",
     "parse",
 ]

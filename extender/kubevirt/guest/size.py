@@ -1,17 +1,8 @@
 """What KubeVirt reads from a VirtualMachineInstance before it pins vCPUs: the size of the guest."""
 
 from dataclasses import dataclass
-from enum import Enum
 
-__all__ = ["GuestSize", "IoThreadsPolicy", "io_thread_count"]
-
-
-class IoThreadsPolicy(Enum):
-    """The values of spec.domain.ioThreadsPolicy."""
-
-    SHARED = "shared"
-    AUTO = "auto"
-    SUPPLEMENTAL_POOL = "supplementalPool"
+__all__ = ["GuestSize"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +53,3 @@ class GuestSize:
     def enabled_sockets(self) -> int:
         """Sockets that a first boot pins."""
         return min(self.sockets, self.max_sockets or self.sockets)
-
-
-def io_thread_count(
-    policy: IoThreadsPolicy | None,
-    *,
-    plain_disks: int,
-    dedicated_disks: int,
-    isolate_emulator: bool,
-    requested_cpus: int | None = None,
-) -> int | None:
-    """IO threads of a VM without a supplemental pool (iothreads.go); None: it has none.
-
-    `dedicated_disks` ask for a thread of their own (dedicatedIOThread), `plain_disks` share. `requested_cpus` is
-    spec.domain.resources' CPU request, else its limit, where one is set.
-    """
-    if policy is None and dedicated_disks == 0:
-        return None
-    limit = _thread_pool_limit(policy, isolate_emulator, requested_cpus)
-    shared = plain_disks
-    if plain_disks + dedicated_disks > limit:
-        shared = max(limit - dedicated_disks, 1)
-    return shared + dedicated_disks
-
-
-def _thread_pool_limit(policy: IoThreadsPolicy | None, isolate_emulator: bool, requested_cpus: int | None) -> int:
-    """`auto` allows two threads a requested CPU, unless all of them share the emulator's CPU anyway."""
-    if policy is IoThreadsPolicy.SUPPLEMENTAL_POOL:
-        return 0
-    if policy is not IoThreadsPolicy.AUTO or isolate_emulator:
-        return 1
-    return 2 * (1 if requested_cpus is None else requested_cpus)
