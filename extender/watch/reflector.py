@@ -4,8 +4,8 @@ It works as client-go's reflector does (tools/cache/reflector.go; KEP-3157 for t
 `run` repeats attempts until cancelled. An attempt is one connection. `_react` handles every kind of failure.
 
 Rules: resource versions are opaque and never compared by order. A list has its resource version at its end only. A list
-replaces the cached objects and is not merged into them; until it is complete, the old objects are used and the source is
-STALE.
+replaces the cached objects and is not merged into them; until it is complete, the old objects are used and the source
+is STALE.
 """
 
 import asyncio
@@ -291,7 +291,9 @@ class Reflector:
                 return self._fail(error)
 
     def _fail(self, error: Exception, resync: str = "", at_least: float = 0.0) -> float:
-        """Notes a failure; with `resync` the watch cannot continue and a new list is needed. Returns the seconds to wait."""
+        """Notes a failure; with `resync` the watch cannot continue and a new list is needed. Returns the seconds to
+        wait.
+        """
         if resync:
             self._store.version = ""
             self._cause = resync

@@ -111,7 +111,8 @@ class KindStore:
     def list_line(self, line: bytes, incoming: IncomingList) -> str:
         """Add one line of a streamed list; returns the list's resource version with its last line, else "".
 
-        Raises NotStreamed where the server ends no list on its watches, Unreadable, and the ApiFailure of an ERROR event.
+        Raises NotStreamed where the server ends no list on its watches, Unreadable, and the ApiFailure of an ERROR
+        event.
         """
         event = read_event(line)
         match event.type:

@@ -1,10 +1,10 @@
 """Leaves out of records what the cache does not need.
 
-Pods that hold nothing in the kubelet's resource managers are left out altogether: pods that are not Guaranteed (they get
-no exclusive CPUs and no pinned memory; pkg/kubelet/cm/cpumanager/policy_static.go, memorymanager/policy_static.go,
-Kubernetes 1.35 to 1.37) and ask for no device and no huge pages. Neither can change while the pod exists. Failed pods and
-all virt-launcher pods are kept.
-Of the labels and annotations of a pod, those of KubeVirt and of fastfit are kept; of its conditions, PodScheduled.
+Pods that hold nothing in the kubelet's resource managers are left out altogether: pods that are not Guaranteed (they
+get no exclusive CPUs and no pinned memory; pkg/kubelet/cm/cpumanager/policy_static.go, memorymanager/policy_static.go,
+Kubernetes 1.35 to 1.37) and ask for no device and no huge pages. Neither can change while the pod exists. Failed pods
+and all virt-launcher pods are kept. Of the labels and annotations of a pod, those of KubeVirt and of fastfit are kept;
+of its conditions, PodScheduled.
 """
 
 from collections.abc import Mapping
