@@ -14,6 +14,7 @@ from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
 from extender.cache.nodes.synthetic_machine import page_bytes
+from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.devices import immovable
@@ -234,23 +235,12 @@ def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ..
         place = answer.containers[container.name]
         parts = [f"zones {','.join(map(str, place.hint))}"] if place.hint is not None else ["no zone preference"]
         if place.cpus:
-            parts.append(f"CPUs {_ranges(place.cpus)}")
+            parts.append(f"CPUs {format_cpus(from_ids(place.cpus))}")
         parts += [
             f"{amount_words(b.resource, b.bytes)} {b.resource} on {','.join(map(str, b.zones))}" for b in place.memory
         ]
         lines.append(f"{container.name}: {'; '.join(parts)}")
     return tuple(lines), answer
-
-
-def _ranges(cpus: frozenset[int]) -> str:
-    ordered = sorted(cpus)
-    runs: list[list[int]] = []
-    for cpu in ordered:
-        if runs and cpu == runs[-1][-1] + 1:
-            runs[-1].append(cpu)
-        else:
-            runs.append([cpu])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _zones(

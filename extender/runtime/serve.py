@@ -75,8 +75,6 @@ async def serve_cluster(
         stale_after_s=float(settings.stale_after_seconds),
         clock=time.monotonic,
         observer=WatchMetrics(service.metrics),
-        # The server measures the lateness of the same loop.
-        lag_every_s=0.0,
     )
     service.watched(watcher.not_ready, watcher.status)
     background = [watcher.run(), *service.background()]
