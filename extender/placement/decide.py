@@ -21,7 +21,7 @@ from extender.reasons import verdict_of
 
 __all__ = ["Decider", "Subject", "move_of", "subject_of"]
 
-#: How often the kubelet model may overrule the kernel's winner in one call.
+#: How often the kubelet model may exclude the kernel's winner in one call.
 _OVERRULINGS = 16
 
 #: What a refusal by the kubelet model means in our codes.
@@ -100,7 +100,7 @@ class Decider:
         fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
         for name, code in cluster.lessons.refusers(subject.question.demand, subject.move):
             with contextlib.suppress(KeyError):  # not among the names of this call
-                fit.overrule(name, code)
+                fit.exclude(name, code)
         return fit
 
     def charge(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
@@ -115,7 +115,7 @@ class Decider:
             refusal = self._promise(subject, *best)
             if refusal is None:
                 return best
-            fit.overrule(best[0], refusal)
+            fit.exclude(best[0], refusal)
         return fit.best()
 
     def judge(self, pod: PodEntry) -> str:
