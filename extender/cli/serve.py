@@ -67,11 +67,23 @@ def serve(kubeconfig: str | None, snapshot: str | None, config: str | None, bind
         picture = read(snapshot)
         settings = settings_for(config, picture)
         setup(settings.logs.level, settings.logs.format)
+        _warn_of_the_plain_kernel()
         asyncio.run(serve_snapshot(picture, settings, *addresses))
         return
     settings = load_settings(config)
     setup(settings.logs.level, settings.logs.format)
+    _warn_of_the_plain_kernel()
     asyncio.run(_serve_cluster(kubeconfig, config, settings, *addresses))
+
+
+def _warn_of_the_plain_kernel() -> None:
+    """Log once where the compiled kernel should run and does not; with FASTFIT_PURE nobody is warned."""
+    if _fastfit.NOT_LOADED:
+        _log.warning(
+            "the compiled kernel does not load, the plain one runs: calls take many times longer",
+            cause=_fastfit.NOT_LOADED,
+            remedy="rebuild it with `make install`",
+        )
 
 
 def make_server(service: Service, bind: Address, ops_bind: Address) -> Server:
