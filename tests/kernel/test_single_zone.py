@@ -1,4 +1,4 @@
-"""Rows on which zones bind nothing but the CPUs of one container: the short way of the compiled kernel, swept."""
+"""Pods and rows that admit_single_zone() of the compiled kernel decides: all states of two zones, against the plain kernel."""
 
 from itertools import product
 
@@ -33,7 +33,7 @@ _ASKS = {
 @pytest.mark.parametrize("wanted", _ASKS.values(), ids=_ASKS.keys())
 @pytest.mark.parametrize("policy", _POLICIES)
 @pytest.mark.parametrize("scope", Scope)
-def test_short_way_and_twin_agree(kernel: Backend, wanted: Ask, policy: Policy, scope: Scope) -> None:
+def test_both_kernels_agree(kernel: Backend, wanted: Ask, policy: Policy, scope: Scope) -> None:
     """Two zones in every state that tells verdicts apart: free CPUs, whole cores, reserved CPUs and pages."""
     codes = set()
     for frees, reserved, pages in product(product((0, 3, 4, 5, 8), repeat=2), ((0, 0), (4, 4), (0, 4)), (1, 4)):
