@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from _fastfit.codes import Code
-from bench._admission_vms import NAMESPACE, rendered
-from bench._moves_drive import Drive, Moved
-from bench._moves_site import Parts, site
-from bench._moves_world import Vm
+from bench.moves.drive import Drive, Moved
+from bench.moves.site import Parts, site
+from bench.moves.world import Vm
+from bench.shared.vms import NAMESPACE, rendered
 from extender.names import MIGRATION_ANNOTATION, SCHEDULER_NAME
 from extender.placement.outcomes import Outcome
 from extender.reasons import REASONS
