@@ -1,7 +1,7 @@
 """Tables of admission runs."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
@@ -9,8 +9,8 @@ from bench.admission.run import Outcome, Plan
 
 __all__ = ["markdown", "refusals", "table"]
 
-#: Column: heading, width, value of an outcome.
-_NUMBERS: Final = (
+#: A column's heading, and its value of an outcome.
+_NUMBERS: Final[tuple[tuple[str, Callable[[Outcome], float]], ...]] = (
     ("bound", lambda o: o.bound),
     ("admitted", lambda o: o.admitted),
     ("refused", lambda o: len(o.refusals)),

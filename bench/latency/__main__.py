@@ -94,7 +94,8 @@ def _pairs(port: int, nodes: int, zones: int, rounds: int, kind: str) -> Row:
     client = Client(port)
     shortlist = 0 if kind == "pair" else Settings().reply.shortlist
     client.call(_request(f"/shortlist/{shortlist}", b""))
-    pairs, baselines = [], []
+    pairs: list[float] = []
+    baselines: list[float] = []
     first = 1_000_000 * _KINDS.index(kind)
     payload = body(nodes, _UID.format(0))
     calls = rounds + _WARM_UP
@@ -153,7 +154,7 @@ def _array(reply: bytes) -> bytes:
 
 
 def _open_loop(port: int, nodes: int, zones: int, seconds: float, rate: float) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     control = Client(port)
     client = Client(port)
     requests = [_request("/filter", body(nodes, _UID.format(10_000_000 + number))) for number in range(50)]
@@ -162,7 +163,7 @@ def _open_loop(port: int, nodes: int, zones: int, seconds: float, rate: float) -
         control.call(_request(f"/events/{events}", b""))
         chance = random.Random(7)
         due = time.perf_counter() + 0.2
-        latencies = []
+        latencies: list[float] = []
         stop = due + seconds
         while due < stop:
             now = time.perf_counter()

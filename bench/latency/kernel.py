@@ -43,7 +43,8 @@ def kernel_row(nodes: int, zones: int, rounds: int) -> Row:
     few = range(0, nodes, 9)  # nodes come in eights that differ
     some = json.dumps([node_name(number) for number in few]).encode()
     # Each in a row of its own, as calls of a busy scheduler follow one another.
-    fast, slow = [], []
+    fast: list[float] = []
+    slow: list[float] = []
     for number in range(_SETTLED + rounds):
         query = cluster.table.prepare(_ask(number))
         began = time.perf_counter()

@@ -3,16 +3,24 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from bench.shared.filled_cluster import events, fill
+from extender.api.objects import NodeResourceTopology, Pod
+from extender.cache.events import Source
 from extender.config import Settings
 from extender.http.app import SchedulerApp
 from extender.runtime.service import Service
 
-_DECODERS: dict[type, "msgspec.json.Decoder[object]"] = {}
+#: Of the kinds that the watch events have.
+_DECODERS: Final[Mapping[Source, msgspec.json.Decoder[Pod] | msgspec.json.Decoder[NodeResourceTopology]]] = {
+    Source.PODS: msgspec.json.Decoder(Pod),
+    Source.NRTS: msgspec.json.Decoder(NodeResourceTopology),
+}
 
 
 class Echo:
@@ -57,9 +65,8 @@ class Echo:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            kind, line, record = next(source)
-            decoder = _DECODERS.setdefault(record, msgspec.json.Decoder(record))
-            self._service.cluster.put(kind, decoder.decode(line))  # type: ignore[arg-type]
+            kind, line = next(source)
+            self._service.cluster.put(kind, _DECODERS[kind].decode(line))
             due += 1 / rate
             await asyncio.sleep(max(0.0, due - loop.time()))
 

@@ -34,7 +34,7 @@ class Server:
         self._expired = 0
         self._queues: dict[Source, set[asyncio.Queue[bytes | None]]] = {source: set() for source in _KINDS}
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """A watch, a patch (it changes nothing), a record of ours (there is none), or a command."""
         if request.method == "PATCH":
             return web.json_response({})
@@ -66,7 +66,7 @@ class Server:
         body = b'{"metadata":{"resourceVersion":"%d"%s},"items":[%s]}' % (self._version, more, items)
         return web.Response(body=body, content_type="application/json")
 
-    async def _watch(self, request: web.Request, source: Source, *, listed: bool) -> web.StreamResponse:
+    async def _watch(self, request: web.BaseRequest, source: Source, *, listed: bool) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -151,7 +151,7 @@ def _line(change: bytes, obj: bytes) -> bytes:
 
 
 async def _main(nodes: int, pods: int, *, paged: bool) -> None:
-    runner = web.ServerRunner(web.Server(Server(nodes, pods, paged=paged).handle, access_log=None))  # type: ignore[arg-type]
+    runner = web.ServerRunner(web.Server(Server(nodes, pods, paged=paged).handle, access_log=None))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(runner.addresses[0][1], flush=True)

@@ -30,7 +30,7 @@ class _StopWatch:
 
     def start(self) -> None:
         """Time every callback of every loop from now on."""
-        plain = asyncio.Handle._run  # type: ignore[attr-defined]
+        plain = asyncio.Handle._run
 
         def timed(handle: asyncio.Handle) -> None:
             wall, cpu = time.perf_counter(), time.thread_time()
@@ -43,7 +43,7 @@ class _StopWatch:
                 self.cpu, self.who = spent, _name(handle)
             self.wall = max(self.wall, time.perf_counter() - wall)
 
-        asyncio.Handle._run = timed  # type: ignore[attr-defined]
+        asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
 
     def report(self) -> None:
         """Answer a line, and start anew."""
@@ -79,7 +79,9 @@ class _StopWatch:
 def _name(handle: asyncio.Handle) -> str:
     callback = handle._callback  # type: ignore[attr-defined]
     task = getattr(callback, "__self__", None)
-    return task.get_coro().__qualname__ if isinstance(task, asyncio.Task) else repr(callback)[:80]
+    if isinstance(task, asyncio.Task):
+        return str(getattr(task.get_coro(), "__qualname__", ""))
+    return repr(callback)[:80]
 
 
 async def _main(kubeconfig: str, bind: str, ops: str) -> None:
@@ -91,6 +93,6 @@ async def _main(kubeconfig: str, bind: str, ops: str) -> None:
 
 if __name__ == "__main__":
     # Read for want of a CA, which a cluster names and plain HTTP does not; it would be the longest callback of all.
-    ssl.SSLContext.load_default_certs = lambda *_: None  # type: ignore[method-assign,assignment]
+    ssl.SSLContext.load_default_certs = lambda *_: None  # type: ignore[method-assign]
     setup("warning", "json")
     asyncio.run(_main(*sys.argv[1:4]))

@@ -72,18 +72,18 @@ def plug(sockets: int) -> Json:
 def target(source: Json, instance: Json, sockets: int, node: str, job: Json) -> Json:
     """The manifest of the target pod of the VM that runs in `source` on `node`, with `sockets` of them running."""
     made = target_pod(msgspec.convert(source, Pod), guest_for(instance), sockets)
-    meta = job["metadata"]
+    meta, labels = job["metadata"], made.metadata.labels or {}
     pod = copy.deepcopy(source)
     pod.pop("status", None)
     pod["metadata"] = {
         "name": f"virt-launcher-{meta['name']}",
         "namespace": source["metadata"]["namespace"],
-        "labels": {**(made.metadata.labels or {}), names.MIGRATION_UID_LABEL: meta["uid"], names.NODE_NAME_LABEL: node},
+        "labels": {**labels, names.MIGRATION_UID_LABEL: meta["uid"], names.NODE_NAME_LABEL: node},
         "annotations": {**(made.metadata.annotations or {}), names.MIGRATION_NAME_ANNOTATION: meta["name"]},
         "ownerReferences": source["metadata"]["ownerReferences"],
     }
     pod["spec"].pop("nodeName", None)
-    same_vm = {"matchLabels": {names.CREATED_BY_LABEL: made.metadata.labels[names.CREATED_BY_LABEL]}}  # type: ignore[index]
+    same_vm = {"matchLabels": {names.CREATED_BY_LABEL: labels[names.CREATED_BY_LABEL]}}
     pod["spec"]["affinity"]["podAntiAffinity"] = {
         "requiredDuringSchedulingIgnoredDuringExecution": [
             {"labelSelector": same_vm, "topologyKey": "kubernetes.io/hostname"}

@@ -16,7 +16,7 @@ from extender.api.objects import Pod
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import config_from_json, machine_from_json
-from extender.kubelet.pod import pod_demand
+from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubelet.results import Refused
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain, GuestError, is_symmetric, local_share
@@ -126,7 +126,7 @@ class World:
         guest, books = guest_for(instance), self._books[verdict.node]
         if not verdict.admitted or books.obstacle(guest, verdict.holdings):
             raise ValueError(f"{name} on {verdict.node}: {verdict.reason} {verdict.message}")
-        domain = boot(books.topology, cpus_of(verdict), guest.size) if guest.dedicated else Domain(**_NO_GUEST)
+        domain = boot(books.topology, cpus_of(verdict), guest.size) if guest.dedicated else _NO_GUEST
         assert isinstance(domain, Domain)
         self._pages[verdict.uid] = books.take(pod, guest, verdict.holdings)
         self.vms[name] = Vm(name, verdict.node, pod, instance, guest, domain, guest.size.sockets)
@@ -207,10 +207,10 @@ class World:
 
 
 #: Stands for a VM on shared CPUs, which is never migrated here.
-_NO_GUEST: Final[Json] = {"vcpus": 0, "max_vcpus": 0, "pins": (), "pin_zones": ()}
+_NO_GUEST: Final = Domain(vcpus=0, max_vcpus=0, pins=(), pin_zones=())
 
 
-def _demand(pod: Json) -> Any:
+def _demand(pod: Json) -> PodDemand:
     return pod_demand(msgspec.convert(pod, Pod))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from extender.api.objects import Node, NodeResourceTopology, Pod, Vmi
+from extender.api.objects import Node, Pod, Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.sample.vms import InstanceType, Vm, launcher_pod, vmi
@@ -120,22 +120,18 @@ def body(nodes: int, uid: str) -> bytes:
     ).encode()
 
 
-def events(nodes: int) -> Iterator[tuple[Source, bytes, type]]:
+def events(nodes: int) -> Iterator[tuple[Source, bytes]]:
     """Watch events without end, as bytes: pods that come and go, and reports."""
     number = 0
     while True:
         number += 1
         name = node_name(number * 7919 % nodes)
         if number % 2:
-            yield Source.PODS, json.dumps(_filler(f"event-{number % 2000}", name, 2)).encode(), Pod
+            yield Source.PODS, json.dumps(_filler(f"event-{number % 2000}", name, 2)).encode()
         else:
             zones = [
                 {"name": f"node-{zone}", "type": "Node", "resources": [
                     {"name": "cpu", "capacity": "64", "allocatable": "63", "available": str(number % 60)}]}
                 for zone in range(2)
             ]  # fmt: skip
-            yield (
-                Source.NRTS,
-                json.dumps({"metadata": {"name": name}, "zones": zones}).encode(),
-                NodeResourceTopology,
-            )
+            yield Source.NRTS, json.dumps({"metadata": {"name": name}, "zones": zones}).encode()

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, Final
 
 from extender import names
+from extender.sample.machines import PagesPerZone
 from tests.machines import SHAPES, Builder, build, cores, two_level
 
 __all__ = ["fleet"]
@@ -19,7 +20,7 @@ _MAX_ZONES_WITH_MEMORY: Final = 4
 _RESERVED_MEMORY: Final = "1Gi"
 
 
-def _xeon_6140(pages: Any = None) -> dict[str, Any]:
+def _xeon_6140(pages: PagesPerZone | None = None) -> dict[str, Any]:
     """2S Xeon Gold 6140 with SMT off: two zones of 18 CPUs, even and odd numbers."""
     zones = {k: cores(k, range(k, 36, 2)) for k in (0, 1)}
     return build(zones, 192, two_level(2, 10, 21, 1), pages)
