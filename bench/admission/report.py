@@ -64,7 +64,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
 
 
 def refusals(outcome: Outcome) -> Iterable[str]:
-    """What can be said of every refused pod that we placed, and of every pending pod that fits."""
+    """Why each pod that fastfit placed was refused or cannot boot, and which pending pods fit."""
     if outcome.plan.scheduler == "fastfit":
         for refusal in outcome.refusals:
             yield f"  refused: {refusal.pod} on {refusal.node}: {refusal.reason}: {refusal.message}"

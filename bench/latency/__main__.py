@@ -4,9 +4,9 @@ pair/NxZ: one connection, closed loop, shortlist off; a filter and a prioritize 
 names and a 16 KB pod, half of the nodes fit. Baseline of the same run: two calls of an echo in the same server that
 reads the same bodies and answers as many bytes. The client sends prepared bytes and only looks for the end of the reply.
 pair-short/NxZ: the same as shipped: filter leaves the best nodes of its shortlist, prioritize is asked about those.
-pair-mixed/NxZ: pair-short as kube-scheduler asks: in its own order of nodes, of which two runs come mixed, anew each time.
+pair-mixed/NxZ: pair-short as kube-scheduler asks: in its own order of nodes, two runs of it mixed, another mix each time.
 open/NxZ: Poisson arrivals, latency from the scheduled time, idle and under 500 watch events a second (p50 and p99).
-kernel/NxZ: the compiled kernel against its plain twin, on asks that it has not seen.
+kernel/NxZ: the compiled kernel against the plain one, on asks that it has not seen.
 """
 
 import argparse
@@ -14,13 +14,13 @@ import contextlib
 import itertools
 import math
 import random
-import socket
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 
+from bench.latency.client import Client, request
 from bench.latency.kernel import kernel_row
 from bench.shared.filled_cluster import body
 from bench.shared.report import Row, progress, show, spread, write
@@ -31,46 +31,6 @@ _FULL = ((500, 2), (500, 8), (5000, 2), (5000, 8), (15000, 2), (15000, 8))
 _KINDS = ("pair", "pair-short", "pair-mixed")
 _WARM_UP = 20
 _UID = "aaaaaaaa-0000-4000-8000-{:012d}"
-
-
-class Client:
-    """One keep-alive connection."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = bytearray(1 << 20)
-
-    def body(self, length: int) -> bytes:
-        """The last reply's body, of that length."""
-        begin = self._buffer.find(b"\r\n\r\n") + 4
-        return bytes(self._buffer[begin : begin + length])
-
-    def call(self, request: bytes) -> int:
-        """Sends a prepared request, reads the whole reply; returns the length of its body."""
-        self._socket.sendall(request)
-        view, got, end, length = memoryview(self._buffer), 0, -1, 0
-        while True:
-            received = self._socket.recv_into(view[got:])
-            if not received:
-                raise ConnectionError("the server closed the connection")
-            got += received
-            if end < 0:
-                end = self._buffer.find(b"\r\n\r\n", 0, got)
-                if end >= 0:
-                    head = bytes(self._buffer[:end]).lower()
-                    if not head.startswith(b"http/1.1 200"):
-                        raise ConnectionError(head.splitlines()[0].decode())
-                    length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-            if end >= 0 and got >= end + 4 + length:
-                return length
-
-
-def _request(path: str, payload: bytes) -> bytes:
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
-    )
-    return head.encode() + payload
 
 
 @contextlib.contextmanager
@@ -90,26 +50,26 @@ def _server(nodes: int, zones: int) -> Iterator[int]:
 
 
 def _pairs(port: int, nodes: int, zones: int, rounds: int, kind: str) -> Row:
-    """Pairs and echoes in turn, so that both meet the same machine."""
+    """Pairs and echoes in turn, so that both meet the same load of the machine."""
     client = Client(port)
     shortlist = 0 if kind == "pair" else Settings().reply.shortlist
-    client.call(_request(f"/shortlist/{shortlist}", b""))
+    client.call(request(f"/shortlist/{shortlist}", b""))
     pairs: list[float] = []
     baselines: list[float] = []
     first = 1_000_000 * _KINDS.index(kind)
     payload = body(nodes, _UID.format(0))
     calls = rounds + _WARM_UP
-    # Made before, for the server would lie idle meanwhile.
+    # Made before the first call: the server would be idle meanwhile.
     payloads = list(itertools.islice(_mixed(payload) if kind == "pair-mixed" else itertools.repeat(payload), calls))
     for number in range(first, first + calls):
-        template = _request("/filter", payloads[number - first])
+        template = request("/filter", payloads[number - first])
         filtered = template.replace(_UID.format(0).encode(), _UID.format(number).encode(), 1)
         began = time.perf_counter()
         size = client.call(filtered)
         pair = time.perf_counter() - began
         if shortlist:
             payload = filtered[filtered.index(b"{") : filtered.rindex(b"[")] + _array(client.body(size)) + b"}"
-            prioritized = _request("/prioritize", payload)
+            prioritized = request("/prioritize", payload)
         else:
             prioritized = filtered.replace(b"/filter", b"/prioritize", 1)
         began = time.perf_counter()
@@ -157,10 +117,10 @@ def _open_loop(port: int, nodes: int, zones: int, seconds: float, rate: float) -
     rows: list[Row] = []
     control = Client(port)
     client = Client(port)
-    requests = [_request("/filter", body(nodes, _UID.format(10_000_000 + number))) for number in range(50)]
+    requests = [request("/filter", body(nodes, _UID.format(10_000_000 + number))) for number in range(50)]
     idle: dict[str, float] = {}
     for label, events in (("idle", 0), ("500ev", 500)):
-        control.call(_request(f"/events/{events}", b""))
+        control.call(request(f"/events/{events}", b""))
         chance = random.Random(7)
         due = time.perf_counter() + 0.2
         latencies: list[float] = []
@@ -172,7 +132,7 @@ def _open_loop(port: int, nodes: int, zones: int, seconds: float, rate: float) -
             client.call(requests[len(latencies) % len(requests)])
             latencies.append((time.perf_counter() - due) * 1000)
             due += chance.expovariate(rate)
-        control.call(_request("/events/0", b""))
+        control.call(request("/events/0", b""))
         cuts = statistics.quantiles(latencies, n=100)
         for name, value in (("p50", cuts[49]), ("p99", cuts[98])):
             against = "" if label == "idle" else "idle"
@@ -183,7 +143,7 @@ def _open_loop(port: int, nodes: int, zones: int, seconds: float, rate: float) -
 
 
 def main() -> None:
-    """Runs and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.latency", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

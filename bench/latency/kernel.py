@@ -1,4 +1,4 @@
-"""The compiled kernel against its plain twin on the same rows, asks and names."""
+"""The compiled kernel against the plain kernel on the same rows, asks and names."""
 
 import json
 import statistics
@@ -13,8 +13,8 @@ from extender.reasons import wire_texts
 
 __all__ = ["kernel_row"]
 
-#: Asks before the timed ones: a table keeps the answers to 64, and takes no fresh memory from then on.
-_SETTLED = 80
+#: Asks before the timed ones. A table keeps the answers to 64 asks, and allocates no more memory after them.
+_WARM_UP = 80
 _GI = 2**30
 _MI = 2**20
 
@@ -30,31 +30,31 @@ def _ask(number: int) -> Ask:
 
 
 def kernel_row(nodes: int, zones: int, rounds: int) -> Row:
-    """Milliseconds for all rows. The twin is timed on every ninth node of them, in the same run."""
+    """Milliseconds for all rows. The plain kernel is timed on every ninth node of them, in the same run."""
     if BACKEND != "cython":
         raise RuntimeError("the compiled kernel is not loaded: run `make install`")
     cluster = Cluster()
     fill(cluster, nodes, zones)
-    twin = _fit_py.Table(wire_texts())
+    plain = _fit_py.Table(wire_texts())
     for state in cluster.nodes.values():
         if state.row is not None:
-            twin.put(state.row)
+            plain.put(state.row)
     names = json.dumps([node_name(number) for number in range(nodes)]).encode()
     few = range(0, nodes, 9)  # nodes come in eights that differ
     some = json.dumps([node_name(number) for number in few]).encode()
-    # Each in a row of its own, as calls of a busy scheduler follow one another.
+    # One kernel after the other, as the calls of a busy scheduler follow one another.
     fast: list[float] = []
     slow: list[float] = []
-    for number in range(_SETTLED + rounds):
+    for number in range(_WARM_UP + rounds):
         query = cluster.table.prepare(_ask(number))
         began = time.perf_counter()
         cluster.table.fit(query, names)
         fast.append(time.perf_counter() - began)
     for number in range(rounds):
-        twin_query = twin.prepare(_ask(number))
+        plain_query = plain.prepare(_ask(number))
         began = time.perf_counter()
-        twin.fit(twin_query, some)
+        plain.fit(plain_query, some)
         slow.append((time.perf_counter() - began) * nodes / len(few))
-    del fast[:_SETTLED]
+    del fast[:_WARM_UP]
     value = statistics.median(fast)
     return Row(f"kernel/{nodes}x{zones}", value * 1000, "ms", "python", value / statistics.median(slow), spread(fast))

@@ -24,7 +24,7 @@ _DECODERS: Final[Mapping[Source, msgspec.json.Decoder[Pod] | msgspec.json.Decode
 
 
 class Echo:
-    """`/echo/N`: reads the whole body and answers with N prepared bytes. `/events/N`: N watch events a second.
+    """The extender and an echo. `/echo/N` reads the whole body and answers N bytes. `/events/N`: N watch events a second.
 
     `/shortlist/N`: filter leaves N nodes.
     """

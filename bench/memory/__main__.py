@@ -3,9 +3,9 @@
 A made-up API server in a process of its own serves 5,000 nodes, their reports, and 50,000 VMs with dedicated CPUs,
 each a pod of 16 KB and a VMI; `fastfit serve` watches it. memory/5000x50000: resident MiB once the rows are made.
 grown: MiB more after an hour's churn in minutes. stall: the longest callback of the event loop in CPU milliseconds,
-at 500 events a second, in the first list and while everything is listed anew. peak: the most that was resident
-meanwhile. sync: seconds from the start of the process until it is ready. CPU time is used for the stalls, for others on
-the machine would be counted otherwise. With --paged the API server sends lists in pages only, as older ones do.
+at 500 events a second, in the first list and while everything is listed again. peak: the most that was resident
+meanwhile. sync: seconds from the start of the process until it is ready. Stalls are in CPU time, for wall time would
+count other processes of the machine too. With --paged the API server sends lists in pages only, as older ones do.
 """
 
 import argparse
@@ -57,7 +57,7 @@ class Service:
             return ""
 
     def until_ready(self) -> None:
-        """Wait for the first picture and its rows."""
+        """Wait until all kinds are listed and the rows are made."""
         while not self.page("/readyz"):
             if self._process.poll() is not None:
                 raise RuntimeError("the service has ended")
@@ -69,7 +69,7 @@ class Service:
         return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if 'cause="gone"' in line)
 
     def stale(self) -> bool:
-        """Whether some source waits for its list."""
+        """Whether some kind waits for its list."""
         lines = [line for line in self.page("/metrics").splitlines() if 'state="stale"' in line]
         return any(line.endswith(" 1.0") for line in lines) or not lines
 
@@ -125,13 +125,13 @@ def _command(url: str, path: str) -> None:
 def measure(nodes: int, churn: int, seconds: float, *, paged: bool = False) -> list[Row]:
     """All rows for one size of cluster."""
     size = f"{nodes}x{nodes * _PODS_PER_NODE}" + ("/paged" if paged else "")
-    rows = []
+    rows: list[Row] = []
 
     def note(name: str, value: float, unit: str, against: str = "", ratio: float = 1.0) -> None:
         rows.append(Row(f"{name}/{size}", value, unit, against, ratio, 0.0))
 
     with _server(nodes, paged=paged) as url, _service(url) as service:
-        progress(f"first picture of {size}")
+        progress(f"first sync of {size}")
         began = time.perf_counter()
         service.until_ready()
         took = time.perf_counter() - began
@@ -160,7 +160,7 @@ def measure(nodes: int, churn: int, seconds: float, *, paged: bool = False) -> l
         note("churn-stall", after["cpu"] * 1000, "ms")
         note("grown", after["rss"] - live["rss"], "MiB", "memory", after["rss"] / first["rss"])
 
-        progress("every list anew")
+        progress("every list again")
         before = service.resyncs()
         began = time.perf_counter()
         _command(url, "/expire")
@@ -179,7 +179,7 @@ def measure(nodes: int, churn: int, seconds: float, *, paged: bool = False) -> l
 
 
 def main() -> None:
-    """Runs and prints."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

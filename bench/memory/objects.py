@@ -10,7 +10,7 @@ from extender.sample.vms import TYPES, Vm, launcher_pod, vmi
 
 __all__ = ["Templates"]
 
-#: What runs on every node, twice over; it fits.
+#: Every node runs each of these twice, and they fit.
 _KINDS = ("cx1.xlarge1gi", "cx1.2xlarge1gi", "d1.2xlarge", "cx1.xlarge1gi", "cx1.xlarge1gi")
 #: CPU features and models that KubeVirt's labeller writes for one server model, and NFD's cpuid labels.
 _FEATURES, _MODELS, _CPUIDS = 110, 24, 48
@@ -208,14 +208,14 @@ class Templates:
 
 
 class _Template:
-    """Text with marked places, cut there once."""
+    """A text with placeholders, split at them once."""
 
     def __init__(self, text: bytes) -> None:
         self._parts = re.split(rb"@([A-Z]+)@", text)
 
     def filled(self, number: int, node: int, version: int) -> bytes:
         """The text for object `number` on `node`."""
-        words = {
+        values = {
             b"NODE": b"worker-%05d.example.net" % node,
             b"VM": b"tenant-vm-%06d" % number,
             b"POD": _uid(1, number),
@@ -225,5 +225,5 @@ class _Template:
             b"VERSION": b"%d" % version,
         }
         parts = self._parts.copy()
-        parts[1::2] = [words[word] for word in parts[1::2]]
+        parts[1::2] = [values[name] for name in parts[1::2]]
         return b"".join(parts)

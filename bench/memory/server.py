@@ -1,7 +1,7 @@
 """An API server with a large cluster whose objects are made as they are sent: run as a process by bench.memory.
 
-It serves lists on the watch, or in pages where it is told so, and what `/churn?events=N&rate=R` makes happen. `/expire`
-ends every watch and answers 410 to what would go on from before.
+It serves lists on the watch, or in pages if started so. `/churn?events=N&rate=R` makes N watch events. `/expire` ends
+every watch, and watches that would resume from an earlier version get 410.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from extender.cache.events import Source
 _BATCH = 16
 _BOOKMARK_S = 30.0
 _KINDS = tuple(Source)
-#: Of 20 events 7 are one VM replaced by another; the rest tells nothing new, as most of a real cluster's do.
+#: Of 20 events 7 are one VM replaced by another. The rest changes nothing of interest, as in a real cluster.
 _HEARTBEATS, _REPORTS = 7, 6
 
 
@@ -28,14 +28,14 @@ class Server:
         self._make = Templates(nodes)
         self._nodes = nodes
         self._pods = pods
-        #: VMs replaced so far: the oldest goes, its like comes
+        #: VMs replaced so far: the oldest is deleted, one like it is created
         self._replaced = 0
         self._version = 1000
         self._expired = 0
         self._queues: dict[Source, set[asyncio.Queue[bytes | None]]] = {source: set() for source in _KINDS}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """A watch, a patch (it changes nothing), a record of ours (there is none), or a command."""
+        """A list or watch, a patch (it changes nothing), a ConfigMap (there is none), or a command."""
         if request.method == "PATCH":
             return web.json_response({})
         if "/configmaps/" in request.path:
@@ -60,7 +60,7 @@ class Server:
         return await self._watch(request, source, listed=not version)
 
     def _page(self, source: Source, limit: int, start: int) -> web.Response:
-        """So many objects from the one of this number."""
+        """A page of `limit` objects from number `start` on."""
         more = b',"continue":"%d"' % (start + limit) if start + limit < self._count(source) else b""
         items = b",".join(self._objects(source, start, start + limit))
         body = b'{"metadata":{"resourceVersion":"%d"%s},"items":[%s]}' % (self._version, more, items)
@@ -112,7 +112,7 @@ class Server:
 
     async def _churn(self, events: int, rate: float) -> dict[str, int]:
         loop = asyncio.get_running_loop()
-        source = self._happenings()
+        source = self._changes()
         due = loop.time()
         for number in range(events):
             kind, change, obj = next(source)
@@ -125,7 +125,7 @@ class Server:
                 await asyncio.sleep(max(0.0, due - loop.time()))
         return {"replaced": self._replaced}
 
-    def _happenings(self) -> Iterator[tuple[Source, bytes, bytes]]:
+    def _changes(self) -> Iterator[tuple[Source, bytes, bytes]]:
         beat = 0
         while True:
             old, new = self._replaced, self._replaced + self._pods

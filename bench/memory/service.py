@@ -46,7 +46,7 @@ class _StopWatch:
         asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
 
     def report(self) -> None:
-        """Answer a line, and start anew."""
+        """Answer a line, and reset the figures."""
         sys.stdin.readline()
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         print(
@@ -66,7 +66,7 @@ class _StopWatch:
         )
         self.cpu = self.wall = self.pause = 0.0
         self.slow = 0
-        # Forgets the peak (proc(5)).
+        # Resets the peak (proc(5)).
         Path("/proc/self/clear_refs").write_text("5")
 
     def _collected(self, phase: str, _info: dict[str, int]) -> None:
@@ -92,7 +92,8 @@ async def _main(kubeconfig: str, bind: str, ops: str) -> None:
 
 
 if __name__ == "__main__":
-    # Read for want of a CA, which a cluster names and plain HTTP does not; it would be the longest callback of all.
+    # Without a CA in the kubeconfig the system's certificates are loaded, which a service in a cluster does not do. It
+    # would be the longest callback of all.
     ssl.SSLContext.load_default_certs = lambda *_: None  # type: ignore[method-assign]
     setup("warning", "json")
     asyncio.run(_main(*sys.argv[1:4]))

@@ -2,7 +2,7 @@
 
 Contestants, each on a cluster of its own with the same machines and the same list of arrivals, ends and migrations: the
 default scheduler (sums of a node, least allocated first), our filter and score with the guest's cells ignored
-(`migration: off`), and ours. One judge for all: the kubelet twin gives CPUs, KubeVirt's rules pins, libvirt's the rest.
+(`migration: off`), and ours. All are judged alike: the kubelet twin gives CPUs, KubeVirt's rules pins, libvirt's the rest.
 share/<policy>/<zones>x<load>/<contestant>/<outcome>: percent of the migrations, median over the seeds, `all` over the
 settings of a policy too; outcomes are symmetric, degraded, refused (bound, and failed) and waits (no node chosen).
 missed/...: percent that were not symmetric though some node would have made it so; in_vain/...: percent that wait though
@@ -29,7 +29,7 @@ from bench.shared.report import Row, progress, show, spread, write
 
 __all__ = ["main"]
 
-#: What must not happen at all: of these the most of any seed is told beside the median.
+#: What must not happen at all: of these the largest value of any seed is shown beside the median.
 _MOST = ("missed/{}", "in_vain/{}", f"share/{{}}/{Outcome.REFUSED}")
 
 #: Tallies of one contestant by seed, for one policy and one pair of zones and load.
@@ -83,7 +83,7 @@ def _rows(tallies: _Tallies) -> Iterator[Row]:
     for policy, count, load, _ in dict.fromkeys((*key[:3], "") for key in tallies):
         yield from _shares(policy, f"{count}x{load}", {who: tallies[policy, count, load, who] for who in CONTESTANTS})
     for policy in policies:
-        together = {}
+        together: dict[str, list[Tally]] = {}
         for who in CONTESTANTS:
             settings = [found for (name, _, _, whose), found in tallies.items() if (name, whose) == (policy, who)]
             together[who] = [_sum(of_seed) for of_seed in zip(*settings, strict=True)]

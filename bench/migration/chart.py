@@ -1,4 +1,4 @@
-"""The chart of the migration benchmark: for each policy what became of the targets, one bar per contestant."""
+"""The chart of the migration benchmark: the outcomes of the targets by policy, one bar per contestant."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -58,12 +58,12 @@ def draw(rows: Sequence[Row], titles: Mapping[str, str], note: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
         f'viewBox="0 0 {_WIDTH} {height}" role="img">'
     )
-    told = "; ".join(
+    summary = "; ".join(
         f"{policy}, {titles[who]}: " + ", ".join(f"{value:.0f} % {outcome}" for outcome, value in parts.items())
         for policy, contestants in shares.items()
         for who, parts in contestants.items()
     )
-    return "\n".join([head, f"<title>{escape(told)}</title>", f"<style>{_STYLE}</style>", *body, "</svg>"]) + "\n"
+    return "\n".join([head, f"<title>{escape(summary)}</title>", f"<style>{_STYLE}</style>", *body, "</svg>"]) + "\n"
 
 
 def _bar(title: str, parts: Mapping[str, float], y: float) -> Iterator[str]:

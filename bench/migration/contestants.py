@@ -1,4 +1,4 @@
-"""Who chooses the nodes: the default scheduler by sums alone, ours without regard to guest cells, and ours."""
+"""Who chooses the nodes: the default scheduler by sums alone, fastfit without regard to guest cells, and fastfit."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -29,10 +29,10 @@ CONTESTANTS: Final = tuple(TITLES)
 
 
 class Contestant(Protocol):
-    """Chooses nodes, and is told what came of it."""
+    """Chooses nodes, and hears of every VM and pod afterwards."""
 
     def choose(self, pod: Pod, forbidden: Iterable[str]) -> str | None:
-        """The node for a pod that waits; None: none will do."""
+        """The node for a pod that waits; None: no node fits."""
 
     def vm(self, record: Vmi) -> None:
         """A VMI was created or changed."""
@@ -41,23 +41,23 @@ class Contestant(Protocol):
         """A pod runs on its node."""
 
     def gone(self, pod: Pod, reason: str = "") -> None:
-        """A pod ended; `reason`: its kubelet refused it with that."""
+        """A pod ended; `reason`: its kubelet refused it, with this reason."""
 
     def vm_gone(self, record: Vmi) -> None:
         """A VMI was deleted."""
 
 
 def make(name: str, setting: Setting) -> Contestant:
-    """A contestant before an empty cluster."""
+    """A contestant on an empty cluster."""
     if name == "default":
         return _Default(setting)
     return _Ours(setting, MigrationPolicy.PREFER if name == "ours" else MigrationPolicy.OFF)
 
 
 class _Default:
-    """kube-scheduler without extenders, as far as it matters here: sums of a node, least allocated first.
+    """kube-scheduler without extenders, reduced to sums of a node, least allocated first.
 
-    NodeResourcesFit with its default weights (CPU and memory alike); equal nodes by lot, as it does.
+    This is NodeResourcesFit with its default weights (CPU and memory alike). Among equal nodes one is drawn, as there.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -67,7 +67,7 @@ class _Default:
         pages = sum(zone["hugepages"]["1Gi"] for zone in zones) << 30
         self._most = {"cpu": cpus, "memory": memory - pages, "hugepages-1Gi": pages}
         self._used = {f"node-{number:02}": dict.fromkeys(self._most, 0) for number in range(setting.nodes)}
-        self._lot = Random(f"default {setting.seed}")
+        self._random = Random(f"default {setting.seed}")
 
     def choose(self, pod: Pod, forbidden: Iterable[str]) -> str | None:
         """See Contestant."""
@@ -78,7 +78,7 @@ class _Default:
             if node not in banned and all(used[name] + needs[name] <= most for name, most in self._most.items())
         }
         best = max(scores.values(), default=0)
-        return self._lot.choice([node for node, score in scores.items() if score == best]) if scores else None
+        return self._random.choice([node for node, score in scores.items() if score == best]) if scores else None
 
     def vm(self, record: Vmi) -> None:
         """See Contestant."""
@@ -110,7 +110,7 @@ def _sums(demand: PodDemand) -> dict[str, int]:
 
 
 class _Ours:
-    """Filter and score of this program over the picture that the API would give it."""
+    """Filter and score of fastfit over the cache that the API's objects fill."""
 
     def __init__(self, setting: Setting, policy: MigrationPolicy) -> None:
         self._cluster = Cluster()

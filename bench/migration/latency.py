@@ -1,7 +1,7 @@
-"""Decision latency of a migration target against that of a first boot, on one picture, in turn.
+"""Decision latency of a migration target against that of a first boot, on one cluster, in turn.
 
-5,000 nodes of two zones, each with four running VMs that booted there. One decision is what filter and prioritize take of
-this thread, whatever else the machine does; bodies have all names and a pod of 16 KB, prioritize is asked about what
+5,000 nodes of two zones, each with four running VMs that booted there. One decision is the CPU
+time of this thread in filter and prioritize; bodies have all names and a pod of 16 KB, prioritize is asked about what
 filter left. `known`: equal pods were asked about before, as most are; `new`: a pod of a size that nobody asked about, so
 every node is judged.
 """
@@ -34,7 +34,7 @@ _WARM_UP: Final = 5
 def latency_rows(nodes: int, rounds: int) -> list[Row]:
     """Milliseconds of both, with the ratio, and the longest step of counting evacuable targets."""
     service = Service(Settings())
-    progress(f"latency: a picture of {nodes:,} nodes and {nodes * _PER_NODE:,} VMs")
+    progress(f"latency: a cluster of {nodes:,} nodes and {nodes * _PER_NODE:,} VMs")
     fill(service.cluster, nodes, 2)
     service.cluster.replace(Source.PODS, [])
     for number in range(nodes * _PER_NODE):
@@ -42,7 +42,7 @@ def latency_rows(nodes: int, rounds: int) -> list[Row]:
         service.cluster.put(Source.VMIS, msgspec.convert(vmi(vm), Vmi))
         service.cluster.put(Source.PODS, msgspec.convert(launcher_pod(vm), Pod))
     service.settle()
-    rows = []
+    rows: list[Row] = []
     for name in ("known", "new"):
         times: dict[str, list[float]] = {"boot": [], "target": []}
         for number in range(rounds + _WARM_UP):
@@ -80,7 +80,7 @@ def _body(nodes: int, kind: str, number: int, *, new: bool) -> bytes:
 
 
 def _decision(service: Service, payload: bytes) -> float:
-    """Seconds of filter with all nodes and of prioritize with those that it left; the charge is taken back."""
+    """Seconds of filter with all nodes and of prioritize with those that it left; the assumed pod is forgotten."""
     began = time.thread_time()
     first = service.verbs.filter(payload, 0.0)
     taken = time.thread_time() - began

@@ -1,4 +1,4 @@
-"""What happens in a migration run: the nodes, and one list of arrivals, ends and migrations for every contestant."""
+"""The plan of a run: the nodes, and one list of arrivals, ends and migrations for all contestants."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _PAGES_PER_CPU: Final = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One case: what kubelets do, zones per machine, CPUs requested in percent of all, and the draw."""
+    """One case: Topology Manager policy, zones per machine, CPUs requested in percent of all, and the seed."""
 
     policy: str
     zones: int

@@ -24,8 +24,10 @@ _BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the migrations. `missed`: not symmetric, though some node would have made it so; `in_vain`: it
-    waits, though some node would have taken it.
+    """The outcomes of the migrations.
+
+    `missed`: not symmetric, though on some node it would have been; `in_vain`: the target waits, though some node would
+    have taken it.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -53,8 +55,9 @@ class _Run:
         self.tally = Tally()
 
     def boot(self, vm: Vm) -> None:
-        """The VM is created. A pod that a kubelet refuses is made anew, and another node tried: in this the contestant
-        is given more than it would have.
+        """The VM is created. A pod that a kubelet refuses is created again and another node is tried.
+
+        A real scheduler would get less help than that.
         """
         pod: Pod = msgspec.convert(launcher_pod(vm), Pod)
         record: Vmi = msgspec.convert(vmi(vm), Vmi)
@@ -67,7 +70,7 @@ class _Run:
             if not problem:
                 self._who.bound(bound)
                 self._pods[vm.name], self._records[vm.name], self._guests[vm.name] = bound, record, guest
-                self._lives(vm.name, node)
+                self._runs_on(vm.name, node)
                 return
             self.tally.refused_boots += 1
             self._who.gone(bound, problem)
@@ -106,7 +109,7 @@ class _Run:
             else:
                 self._who.bound(bound)
                 self._pods[name] = bound
-                self._lives(name, node)
+                self._runs_on(name, node)
                 self._who.gone(source)
         self.tally.outcomes[outcome] += 1
         self.tally.missed += possible and outcome is not Outcome.SYMMETRIC
@@ -117,13 +120,13 @@ class _Run:
         status = PodStatus(phase="Running", qos_class=pod.status.qos_class, start_time=start)
         return replace(pod, spec=replace(pod.spec, node_name=node), status=status)
 
-    def _lives(self, name: str, node: str) -> None:
+    def _runs_on(self, name: str, node: str) -> None:
         record = self._records[name]
         self._records[name] = replace(record, status=replace(record.status, node_name=node))
         self._who.vm(self._records[name])
 
     def note_load(self) -> None:
-        """Migrations begin."""
+        """Note the load when migrations begin."""
         self.tally.load = self._world.load()
 
 

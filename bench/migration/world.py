@@ -1,6 +1,6 @@
-"""The judge: what becomes of a VM on the node that somebody chose, by the kubelet twin, KubeVirt's rules and libvirt's.
+"""The outcome of a boot or a migration on the chosen node, by the kubelet twin, KubeVirt's rules and libvirt's.
 
-Every contestant has a world of its own, made of the same machines. A world knows nothing of how nodes are chosen.
+Every contestant has a world of its own, with the same machines. A world does not depend on how nodes are chosen.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ __all__ = ["Outcome", "World"]
 
 
 class Outcome(StrEnum):
-    """What became of a migration; the order is that of the chart."""
+    """The outcome of a migration, in the order of the chart."""
 
     SYMMETRIC = "symmetric"
     DEGRADED = "degraded"
-    #: it was bound, and failed: by the kubelet, libvirt, or for want of pages
+    #: it was bound, and failed: the kubelet or libvirt refused, or pages were missing
     REFUSED = "refused"
     #: no node was chosen: the target waits
     WAITS = "waits"
@@ -60,7 +60,7 @@ class World:
         return vm in self._vms
 
     def start(self, vm: str, node: str, demand: PodDemand, size: GuestSize) -> str:
-        """The VM boots there, or not: why, in the kubelet's word where it has one; empty: it runs."""
+        """Boot the VM there; returns why it does not run, by the kubelet's reason where it refused; empty: it runs."""
         answer = self._kubelets[node].admit(demand)
         if isinstance(answer, Refused):
             return answer.reason
@@ -92,13 +92,13 @@ class World:
         return outcome, found
 
     def could(self, vm: str, demand: PodDemand, size: GuestSize) -> Iterator[Outcome]:
-        """What each other node would make of it now, as far as somebody asks on."""
+        """The outcome on each other node, computed one at a time as the caller asks."""
         for node, target in self._kubelets.items():
             if node != self._vms[vm].node:
                 yield self._judge(target.clone(), vm, node, demand, size)[0]
 
     def load(self) -> float:
-        """Share of the CPUs that may be given which VMs hold."""
+        """Share of the allocatable CPUs that VMs hold."""
         zones = [zone for each in self._kubelets.values() for zone in each.counts().zones]
         most = sum(zone.cpu_total - zone.cpu_reserved for zone in zones)
         return 1 - sum(zone.cpu_free for zone in zones) / most
@@ -119,7 +119,7 @@ class World:
         return outcome, _Vm(node, demand.uid, moved, pages)
 
     def _pages(self, domain: Domain, node: str) -> dict[int, int] | None:
-        """Bytes per zone that the guest touches; None: they are not there. What is not bound takes the emptiest zone."""
+        """Bytes per zone that the guest touches; None: pages are missing. Unbound memory takes the emptiest zone."""
         free, taken = self._free[node], dict(zone_pages(domain))
         if any(free[zone] < amount for zone, amount in taken.items()):
             return None

@@ -64,7 +64,7 @@ def _line(result: Result) -> list[str]:
 
 
 def misses(result: Result) -> Iterator[str]:
-    """What must not happen where ours places, one line each."""
+    """What must not happen where fastfit takes part, one line each."""
     for each in result.moved:
         what = f"{each.vm} ({each.vcpus} vCPUs) from {each.source}"
         if each.in_vain:

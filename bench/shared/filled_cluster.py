@@ -1,4 +1,4 @@
-"""A cluster of N equal nodes for the latency benchmark: half of them full, one realistic pod, and watch events."""
+"""A cluster of N equal nodes, half of them full, one realistic pod, and watch events."""
 
 import json
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def _filler(name: str, node: str, cpus: int) -> dict[str, Any]:
 
 
 def fill(cluster: Cluster, nodes: int, zones: int) -> None:
-    """`nodes` nodes of `zones` zones; every second one has no zone with room for the pod of `body`."""
+    """Fill the cache with nodes of so many zones; every second one has no zone with room for the pod of `body`."""
     machine = json.dumps(_machine(zones))
     cluster.replace(Source.NODES, [_node(number, machine) for number in range(nodes)])
     cluster.work()
@@ -121,7 +121,7 @@ def body(nodes: int, uid: str) -> bytes:
 
 
 def events(nodes: int) -> Iterator[tuple[Source, bytes]]:
-    """Watch events without end, as bytes: pods that come and go, and reports."""
+    """Watch events without end, as JSON: pods that are added, and NRTs that change."""
     number = 0
     while True:
         number += 1

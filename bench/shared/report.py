@@ -31,12 +31,12 @@ def spread(values: Sequence[float]) -> float:
 
 
 def progress(text: str) -> None:
-    """A line on stderr, so that long work shows where it is."""
+    """Print a line on stderr: how far a long run is."""
     print(text, file=sys.stderr, flush=True)
 
 
 def show(rows: Sequence[Row]) -> None:
-    """A plain table."""
+    """Print the rows as a table."""
     head = ("name", "median", "unit", "against", "ratio", "spread")
     lines = [head] + [
         (row.name, f"{row.value:.4g}", row.unit, row.against, f"{row.ratio:.2f}", f"{row.spread:.0%}") for row in rows
@@ -47,6 +47,6 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def write(rows: Sequence[Row], path: str | None) -> None:
-    """JSON: a list of rows."""
+    """Write the rows as a JSON list; nothing without a path."""
     if path is not None:
         Path(path).write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")

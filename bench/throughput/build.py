@@ -16,7 +16,7 @@ __all__ = ["ensure_peer"]
 
 _SOURCE: Final = Path(__file__).parents[1] / "peers"
 _CACHE: Final = Path(__file__).parents[2] / ".cache" / "peers"
-#: Each peer and the Kubernetes release that its binary states, empty where it is made of none.
+#: Each peer and the Kubernetes release that its binary states; empty: it is built from none.
 _PEERS: Final = {"echo": "", "plugin": "v1.34.7"}
 
 

@@ -1,7 +1,7 @@
 """Who schedules: kube-scheduler alone, with an extender beside it, or with the NodeResourceTopologyMatch plugin.
 
 All have the configuration of deploy/scheduler (percentageOfNodesToScore 100 among it), changed alike where the run asks
-for it: no leader election, and a client that is never throttled. Every run starts its programs anew.
+for it: no leader election, and a client that is never throttled. Every run starts new processes.
 """
 
 import json
@@ -34,7 +34,7 @@ _SHIPPED: Final = REPOSITORY / "deploy" / "extender" / "config.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """What there is beside kube-scheduler: the extender `echo` or `fastfit` (with `settings`), or the plugin.
+    """What runs beside kube-scheduler: the extender `echo` or `fastfit` (with `settings`), or the plugin.
 
     The echo names `most` nodes at most, 0: all. The plugin is compiled into a kube-scheduler of its own release:
     `plugin_binary`.
@@ -99,7 +99,7 @@ def beside(plane: ControlPlane, contestant: Contestant, directory: Path) -> Iter
 
 
 def _answered(ours: Extender) -> int:
-    """Filter calls that went well; VMs without CPUs of their own are passed through."""
+    """Filter calls that succeeded; VMs without exclusive CPUs are passed through."""
     return sum(
         int(ours.metric("fastfit_requests_total", verb="filter", outcome=outcome)) for outcome in ("ok", "passed")
     )

@@ -10,7 +10,7 @@ __all__ = ["BASELINE", "goals", "rows"]
 
 #: kube-scheduler alone, which is in every round.
 BASELINE: Final = "none"
-#: What is compared beside the ratio over kube-scheduler alone.
+#: Pairs that are compared, besides the ratio over kube-scheduler alone.
 _COMPARED: Final = (("fastfit", "echo"), ("fastfit", "bound"), ("fastfit", "plugin"), ("plugin", "plugin-bare"))
 #: Least ratios at 5,000 nodes.
 _GOAL_NODES: Final = 5000
