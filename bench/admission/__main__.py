@@ -1,7 +1,7 @@
 """Do VMs start where they are placed? Real kube-scheduler, real kubelet managers as judges.
 
 Thirty simulated nodes of real shapes and 150 VMs created at once, per seed; the hollow kubelets admit or refuse each pod
-with the kubelet's own CPU, Memory and Topology Managers. The plain default scheduler stands beside ours. Needs Go and
+with the kubelet's own CPU, Memory and Topology Managers. The default scheduler alone is run too. Needs Go and
 openssl (tests/cluster); a run takes about half a minute. `--matrix --markdown` makes the table of the README.
 """
 
@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plans(options: argparse.Namespace, seed: int) -> Iterator[Plan]:
-    """The runs of one seed. The default scheduler reads no reports: one run of it stands beside all of ours."""
-    reports = product(("exact", "nfd"), (0, 10)) if options.matrix else [(options.nrt, options.lag)]
+    """The runs of one seed. The default scheduler reads no NRTs: one run of it is compared with all runs of fastfit."""
+    nrts = product(("exact", "nfd"), (0, 10)) if options.matrix else [(options.nrt, options.lag)]
     if options.scheduler != "default":
-        for nrt, lag in reports:
+        for nrt, lag in nrts:
             yield Plan(seed, "fastfit", nrt, lag, options.facts)
     if options.scheduler != "fastfit":
         yield Plan(seed, "default", options.nrt, options.lag, options.facts)
@@ -65,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=_seeds, default=[1, 2, 3, 4, 5], metavar="N,N,..", help="default: 1,2,3,4,5")
     parser.add_argument("--nrt", choices=("exact", "nfd"), default="exact", help="what exporters count of a pod")
-    parser.add_argument("--lag", type=float, default=0, metavar="S", help="seconds until a report shows a change")
-    parser.add_argument("--matrix", action="store_true", help="ours on exact and nfd reports, 0 and 10 s late")
+    parser.add_argument("--lag", type=float, default=0, metavar="S", help="seconds until an NRT shows a change")
+    parser.add_argument("--matrix", action="store_true", help="fastfit on exact and nfd NRTs, 0 and 10 s late")
     parser.add_argument("--scheduler", choices=("fastfit", "default", "both"), default="both")
     parser.add_argument("--facts", action=argparse.BooleanOptionalAction, default=True, help="nodes state their facts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every outcome, refusals explained")

@@ -26,6 +26,8 @@ from bench.shared.filled_cluster import body
 from bench.shared.report import Row, progress, show, spread, write
 from extender.config import Settings
 
+__all__ = ["main"]
+
 _QUICK = ((500, 2), (5000, 2), (5000, 8))
 _FULL = ((500, 2), (500, 8), (5000, 2), (5000, 8), (15000, 2), (15000, 8))
 _KINDS = ("pair", "pair-short", "pair-mixed")

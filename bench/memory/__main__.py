@@ -1,6 +1,6 @@
 """What a large cluster costs us: `python -m bench.memory [--quick] [--json F]`.
 
-A made-up API server in a process of its own serves 5,000 nodes, their reports, and 50,000 VMs with dedicated CPUs,
+A made-up API server in a process of its own serves 5,000 nodes, their NRTs, and 50,000 VMs with dedicated CPUs,
 each a pod of 16 KB and a VMI; `fastfit serve` watches it. memory/5000x50000: resident MiB once the rows are made.
 grown: MiB more after an hour's churn in minutes. stall: the longest callback of the event loop in CPU milliseconds,
 at 500 events a second, in the first list and while everything is listed again. peak: the most that was resident
@@ -23,8 +23,10 @@ from typing import Any
 
 from bench.shared.report import Row, progress, show, write
 
+__all__ = ["main", "measure"]
+
 _PODS_PER_NODE = 10
-#: An hour of 5,000 VMs replaced, 7 events each, among as many heartbeats and reports as belong to the mix.
+#: An hour of 5,000 VMs replaced, 7 events each, among as many heartbeats and NRT updates as belong to the mix.
 _HOUR = 100_000
 _RATE = 500.0
 

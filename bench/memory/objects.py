@@ -124,7 +124,7 @@ def _vmi(kind: str) -> dict[str, Any]:
 
 
 def _hosts() -> tuple[Host, ...]:
-    """Two server models; every second node states its facts, the others are known from their reports."""
+    """Two server models; every second node states its facts, the others are known from their NRTs."""
     pages = {"1Gi": 96, "2Mi": 49152}
     return (
         Host("@NODE@", xeon_6230(pages), "restricted", memory_static=True),

@@ -17,7 +17,7 @@ _BATCH = 16
 _BOOKMARK_S = 30.0
 _KINDS = tuple(Source)
 #: Of 20 events 7 are one VM replaced by another. The rest changes nothing of interest, as in a real cluster.
-_HEARTBEATS, _REPORTS = 7, 6
+_HEARTBEATS, _NRTS = 7, 6
 
 
 class Server:
@@ -141,7 +141,7 @@ class Server:
             for _ in range(_HEARTBEATS):
                 beat += 1
                 yield Source.NODES, b"MODIFIED", make.node(beat % self._nodes, version)
-            for _ in range(_REPORTS):
+            for _ in range(_NRTS):
                 beat += 1
                 yield Source.NRTS, b"MODIFIED", make.nrt(beat % self._nodes, version)
 

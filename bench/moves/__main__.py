@@ -26,7 +26,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the plans and print the table; 1 if ours missed anything."""
+    """Run the plans and print the table; 1 if fastfit missed anything."""
     options = _parser().parse_args(arguments)
     try:
         ensure_binary(say=progress)

@@ -1,8 +1,8 @@
-"""The cluster of the throughput benchmark: N equal nodes in use, their reports, and VMs that wait for a scheduler.
+"""The cluster of the throughput benchmark: N equal nodes in use, their NRTs, and VMs that wait for a scheduler.
 
-No kubelets run: a pod that is bound stays bound, and the reports say what they said at the start. Nodes are 2S servers
+No kubelets run: a pod that is bound stays bound, and the NRTs never change. Nodes are 2S servers
 of two NUMA zones under the policy single-numa-node, the only one that the NodeResourceTopologyMatch plugin knows; each
-runs one VM, in one zone or the other, which its report has counted.
+runs one VM, in one zone or the other, which its NRT has counted.
 """
 
 import json
@@ -39,15 +39,15 @@ _CONSOLE_BYTES: Final = 60_000_000
 
 
 def populate(plane: ControlPlane, nodes: int, *, legacy: bool) -> None:
-    """Create the nodes, their reports, and the VMs that run on them.
+    """Create the nodes, their NRTs, and the VMs that run on them.
 
-    `legacy` reports state the policy in the deprecated topologyPolicies as well, as NFD's do.
+    `legacy` NRTs state the policy in the deprecated topologyPolicies as well, as NFD's do.
     """
     for namespace in (_RUNNING, NAMESPACE):
         plane.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     numbers = range(nodes)
     plane.api.create_all(map(_node, numbers), _PARALLEL)
-    plane.api.create_all([_report(number, legacy=legacy) for number in numbers], _PARALLEL)
+    plane.api.create_all([_nrt(number, legacy=legacy) for number in numbers], _PARALLEL)
     guests = [
         rendered(Vm(f"guest-{k:05}", _GUEST, node=_name(k), namespace=_RUNNING), names.SCHEDULER_NAME) for k in numbers
     ]
@@ -139,7 +139,7 @@ def _node(number: int) -> Json:
     }
 
 
-def _report(number: int, *, legacy: bool) -> Json:
+def _nrt(number: int, *, legacy: bool) -> Json:
     """The NodeResourceTopology as an exporter writes it: quantities are plain integers."""
     return {
         "apiVersion": "topology.node.k8s.io/v1alpha2",
