@@ -18,7 +18,7 @@ KERNEL = Path(__file__).resolve().parents[1] / "_fastfit"
 class KernelLines(Plugin):  # type: ignore[misc]  # Cython has no types
     """Reports lines of .pyx and .pxd files."""
 
-    def _read_source_lines(self, c_file: str, sourcefile: str) -> Any:
+    def _read_source_lines(self, c_file: str, sourcefile: str) -> Any:  # noqa: ARG002 - one file is not enough
         """Read every C file the first time; `_c_files_map` then has each header once, with the lines of all."""
         if self._parsed_c_files is None:
             lines: dict[str, dict[int, str]] = {}
