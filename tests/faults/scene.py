@@ -101,9 +101,7 @@ class Scene:
 
     async def recovered(self, within: float = 200.0) -> None:
         """Wait until all is as before the fault; then the judge speaks."""
-        await self.until(
-            lambda: self.struck() and self.live() and self.same() and not self.service.not_ready(), within
-        )
+        await self.until(lambda: self.struck() and self.live() and self.same() and not self.service.not_ready(), within)
         self.judge()
 
     def judge(self) -> None:
