@@ -11,7 +11,7 @@ LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-header $
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.lock pyproject.toml extender/__init__.py $(wildcard _fastfit/*.py _fastfit/*.pyx _fastfit/*.pxd) tools/check_tools.py
+$(VENV)/.installed: requirements.lock pyproject.toml MANIFEST.in extender/__init__.py $(wildcard _fastfit/*.py _fastfit/*.pyx _fastfit/*.pxd) tools/check_tools.py
 	@$(PYTHON) tools/check_tools.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
