@@ -168,7 +168,7 @@ class LayoutKeeper:
             new = await self._changes(shard, handed, today)
             if not new:
                 return False
-            gone = shard.surplus(new, self._last_layouts.seen, today)
+            gone = shard.surplus(new, self._last_layouts.was_seen, today)
             values = {uid: layout_text(today, one.split) for uid, one in new.items()}
             await self._transport.patch(
                 CONFIG_MAPS, shard.name, namespace, _encode({"data": {**values, **dict.fromkeys(gone)}})

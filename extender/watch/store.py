@@ -46,7 +46,7 @@ class IncomingList:
             self.known.discard(uid)
             self._relist.delete(record)
 
-    def swap(self) -> Iterator[None]:
+    def swap(self) -> Iterator[object]:
         """Make it the picture, step by step."""
         return self._relist.swap()
 

@@ -125,7 +125,7 @@ def test_pages_during_a_hotplug() -> None:
     cluster.put(Source.PODS, running("vm", "a"))
     for spec in (vmi("vm"), vmi("vm", 12)):
         cluster.put(Source.VMIS, spec)
-        cluster.work()
+        cluster.make_rows()
         state = cluster.node("a")
         assert state is not None and state.row is not None
         free = [(zone.pages_free or {}).get("hugepages-1Gi", 0) // GI for zone in state.row.zones]
@@ -146,7 +146,7 @@ def cluster_with(record: Vmi) -> Cluster:
     cluster = Cluster()
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
     cluster.put(Source.VMIS, record)
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 

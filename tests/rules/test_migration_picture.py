@@ -63,7 +63,7 @@ def picture(row: Row, **targets: Host) -> Cluster:
     )
     for name, host in (targets or {"target": row.target}).items():
         put_host(cluster, name, host)
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 
@@ -214,7 +214,7 @@ def test_unknown_cells_refuse_nothing() -> None:
     cluster.put(Source.VMIS, record_of(row.vm))
     put_host(cluster, "target", row.target)
     put_host(cluster, "whole", row.source)
-    cluster.work()
+    cluster.make_rows()
     answer = asked(cluster, row.vm)
     assert answer.kind == PodRole.MIGRATION_TARGET.value
     assert [found.node for found in answer.nodes] == ["whole", "target"]
