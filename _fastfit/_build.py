@@ -1,7 +1,8 @@
 """How setuptools compiles the kernel. All compiler directives are here.
 
 FASTFIT_DEBUG=1 checks bounds and overflow; FASTFIT_SANITIZE=1 builds with the address and undefined-behaviour
-sanitizers (run it with their libraries preloaded). Neither changes a source file, so both force a rebuild.
+sanitizers (run it with their libraries preloaded). FASTFIT_TRACE=1 reports every line to a tracer, for coverage. No
+source file changes, so each of them forces a rebuild.
 """
 
 import os
@@ -32,13 +33,17 @@ class BuildKernel(build_ext):  # type: ignore[misc]  # setuptools has no types
 
     def finalize_options(self) -> None:
         """Turn the .pyx sources into C before setuptools looks at them."""
-        debug, sanitize = _wanted("FASTFIT_DEBUG"), _wanted("FASTFIT_SANITIZE")
+        debug, sanitize, trace = (_wanted(f"FASTFIT_{kind}") for kind in ("DEBUG", "SANITIZE", "TRACE"))
+        force = debug or sanitize or trace
         headers = [str(path) for path in Path("_fastfit").glob("*.pxd")]
         machine = _X86 if platform.machine() in {"x86_64", "AMD64"} else []
         for extension in self.distribution.ext_modules:
             extension.extra_compile_args = (_SANITIZE if sanitize else _RELEASE) + machine
             extension.extra_link_args = ["-fsanitize=address,undefined"] if sanitize else []
             extension.depends = headers
+            if trace:
+                # Without the second macro Cython leaves functions without the GIL out, which is most of the kernel.
+                extension.define_macros = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")]
         directives: dict[str, Any] = {
             "language_level": 3,
             "binding": True,
@@ -47,12 +52,13 @@ class BuildKernel(build_ext):  # type: ignore[misc]  # setuptools has no types
             "boundscheck": debug,
             "initializedcheck": debug,
             "overflowcheck": debug,
+            "linetrace": trace,
             "embedsignature": False,
             "warn.unused": True,
             "freethreading_compatible": False,
         }
         self.distribution.ext_modules = cythonize(  # type: ignore[no-untyped-call]
-            self.distribution.ext_modules, compiler_directives=directives, force=debug or sanitize, quiet=True
+            self.distribution.ext_modules, compiler_directives=directives, force=force, quiet=True
         )
         super().finalize_options()
-        self.force = bool(self.force) or debug or sanitize
+        self.force = bool(self.force) or force
