@@ -28,7 +28,9 @@ class BoundedDict(MutableMapping[K, V]):
 
     @property
     def limit(self) -> int:
-        """Entries that are kept at most; a lower one lets the oldest go at once. Raises ValueError if it is negative."""
+        """Entries that are kept at most; a lower one lets the oldest go at once. Raises ValueError if it is
+        negative.
+        """
         return self._limit
 
     @limit.setter
@@ -104,7 +106,9 @@ class BoundedDict(MutableMapping[K, V]):
 
 
 class BoundedSet(Collection[K]):
-    """A set of at most `limit` members, in the order in which they were added. One that is added again keeps its place."""
+    """A set of at most `limit` members, in the order in which they were added. One that is added again keeps its
+    place.
+    """
 
     __slots__ = ("_members",)
 

@@ -17,8 +17,9 @@ from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import machine_from_json
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain, GuestError
-from extender.kubevirt.guest.size import GuestSize, IoThreadsPolicy, io_thread_count
+from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
+from tests.io_threads import IoThreadsPolicy, io_thread_count
 
 __all__ = ["cases", "cpus_of", "predict", "replay", "size_of"]
 

@@ -7,12 +7,12 @@ __all__ = ["EMPTY", "Interner", "intern_amounts", "intern_text"]
 
 T = TypeVar("T", bound=Hashable)
 
-#: Stands for every empty mapping; nobody writes to it.
+#: Used for every empty mapping; never written to.
 EMPTY: Mapping[str, int] = {}
 
 
 class Interner(Generic[T]):
-    """Hands out the first of equal values. At most `limit` are remembered, so strange clusters cost no memory."""
+    """Hands out the first of equal values. At most `limit` are remembered, so that a cluster of unequal objects costs no memory."""
 
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit

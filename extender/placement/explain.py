@@ -1,4 +1,4 @@
-"""Why a pod fits each node or not, for people: the kernel's verdict, the kubelet model's rule, and the numbers.
+"""Why a pod fits each node or not, for people: the kernel's verdict, the kubelet twin's rule, and the numbers.
 
 The same code decides here as in a call of kube-scheduler; only the words are more.
 """
@@ -9,11 +9,12 @@ import orjson
 
 from _fastfit import Cell, Entry, Fit
 from _fastfit.codes import Code
-from _fastfit.explain import explain as explain_counts
+from _fastfit.counting import zone_code
 from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
 from extender.cache.nodes.synthetic_machine import page_bytes
+from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.devices import immovable
@@ -192,11 +193,10 @@ def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mov
 
 
 def _counting_rule(state: NodeState, subject: Subject, code: Code) -> tuple[str, ...]:
-    """The rule on counts behind the verdict, from the plain twin; empty where something else decided."""
-    if state.row is None or code is Code.Fits:
+    """The rule on counts behind a refusal or doubt; empty where something else decided."""
+    if state.row is None or code is Code.Fits or zone_code(state.row, subject.question.ask) is not code:
         return ()
-    counted = explain_counts(state.row, subject.question.ask)
-    return (f"counts: {counted.rule}",) if counted.code is code and counted.steps else ()
+    return (f"counts: {REASONS[code].rule}",)
 
 
 def _layout(subject: Subject, entry: Entry, cells: tuple[Cell, ...]) -> tuple[str, ...]:
@@ -221,7 +221,7 @@ def _text(code: Code, state: NodeState) -> str:
 
 
 def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ...], Admitted | None]:
-    """What the kubelet model says, step by step; it decides on CPU ids and memory blocks."""
+    """What the kubelet twin says, step by step; it decides on CPU ids and memory blocks."""
     kubelet = state.ledger.kubelet
     if kubelet is None or code in _BEFORE_THE_KUBELET:
         return (), None
@@ -234,23 +234,12 @@ def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ..
         place = answer.containers[container.name]
         parts = [f"zones {','.join(map(str, place.hint))}"] if place.hint is not None else ["no zone preference"]
         if place.cpus:
-            parts.append(f"CPUs {_ranges(place.cpus)}")
+            parts.append(f"CPUs {format_cpus(from_ids(place.cpus))}")
         parts += [
             f"{amount_words(b.resource, b.bytes)} {b.resource} on {','.join(map(str, b.zones))}" for b in place.memory
         ]
         lines.append(f"{container.name}: {'; '.join(parts)}")
     return tuple(lines), answer
-
-
-def _ranges(cpus: frozenset[int]) -> str:
-    ordered = sorted(cpus)
-    runs: list[list[int]] = []
-    for cpu in ordered:
-        if runs and cpu == runs[-1][-1] + 1:
-            runs[-1].append(cpu)
-        else:
-            runs.append([cpu])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _zones(
@@ -278,7 +267,7 @@ def _zones(
         missing = [_counted(cpus - zone.cpu_free, "CPU")] if cpus > zone.cpu_free else []
         known = zone.pages_free is not None or bool(zone.memory_free)
         missing += [
-            _lack(name, amount - free.get(name, 0))
+            _shortage(name, amount - free.get(name, 0))
             for name, amount in memory.items()
             if (name in free or (known and name != "memory")) and amount > free.get(name, 0)
         ]
@@ -306,7 +295,7 @@ def _counted(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _lack(name: str, amount: int) -> str:
+def _shortage(name: str, amount: int) -> str:
     """`4 x 1Gi pages`, `1Gi memory`."""
     if name == "memory":
         return f"{amount_words(name, amount)} memory"
@@ -315,7 +304,7 @@ def _lack(name: str, amount: int) -> str:
 
 
 def _memory_taken(played: Admitted) -> dict[int, dict[str, int]]:
-    """Bytes per zone that the blocks take; a block over several zones counts on its first ones, as the kubelet books it
+    """Bytes per zone that the blocks take; a block over several zones counts on its first ones, as the kubelet accounts for it
     there only in sum.
     """
     taken: dict[int, dict[str, int]] = {}

@@ -15,9 +15,10 @@ from extender.bounded import BoundedDict
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.config import Settings
-from extender.kubeapi.backoff import Pace
+from extender.garbage_collector import Collector, collector_paused
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
+from extender.pace import Pace
 from extender.placement.answer_json import as_json
 from extender.placement.decide import Decider
 from extender.placement.evacuable import Evacuability
@@ -28,7 +29,6 @@ from extender.runtime.recorder import CallRecorder
 from extender.runtime.sink import CacheSink
 from extender.verbs.call import Context
 from extender.verbs.service import Verbs
-from extender.watch.garbage_collector import Collector, collector_paused
 from extender.watch.status import SourceStatus
 
 __all__ = ["Service"]
@@ -125,7 +125,7 @@ class Service:
         most would have to be made again.
         """
         pace = Pace()
-        while self.sources():  # noqa: ASYNC110 - several tasks decide what it says, and none of them tells
+        while self.sources():  # noqa: ASYNC110 - what it says depends on several tasks
             await asyncio.sleep(_FIRST_LISTS_S)
         if not self._rows_made:
             with collector_paused():

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from bench._admission_extender import Extender, deployed_scheduler
-from bench._admission_vms import adopt, rendered
+from bench.shared.extender import Extender, deployed_scheduler
+from bench.shared.vms import adopt, rendered
 from extender.names import NAMESPACE, SCHEDULER_NAME
 from extender.sample.vms import InstanceType, Vm
 from tests.cluster.control_plane import ControlPlane, Scheduler

@@ -1,11 +1,11 @@
 """Thirty mixed nodes, 150 VMs at once: the kubelets admit what we place, and refuse much of what the default scheduler
-places (bench/admission.py is the same for more seeds).
+places (bench/admission is the same for more seeds).
 """
 
 import pytest
 
-from bench._admission_report import refusals
-from bench._admission_run import Outcome, Plan, run
+from bench.admission.report import refusals
+from bench.admission.run import Outcome, Plan, run
 
 SEED = 1
 #: A seed shows something only if the default scheduler gets at least so many refused on it.

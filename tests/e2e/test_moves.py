@@ -1,12 +1,12 @@
 """Live migrations on mixed nodes, some of them to grow the VM: nothing fails that could be known to fail, and what was said
-of each target is what came of it (bench/moves.py is the same for more nodes and 200 migrations).
+of each target is what came of it (bench/moves is the same for more nodes and 200 migrations).
 """
 
 import pytest
 
-from bench._moves_plan import Plan
-from bench._moves_report import misses
-from bench._moves_run import Result, run
+from bench.moves.plan import Plan
+from bench.moves.report import misses
+from bench.moves.run import Result, run
 from extender.placement.outcomes import Outcome
 
 PLAN = Plan(seed=2, moves=20, nodes=12, vms=120)

@@ -99,7 +99,7 @@ def beside(kubeconfig: Path) -> Iterator[Beside]:
     thread.start()
     service, hooks = Service(Settings()), Hooks()
     transport = KubeTransport(Kubeconfig(str(kubeconfig)))
-    watcher = Watcher(transport, service.sink, {}, observer=hooks, lag_every_s=0.0)
+    watcher = Watcher(transport, service.sink, {}, observer=hooks)
     service.watched(watcher.not_ready, watcher.status)
     stop = asyncio.Event()
 

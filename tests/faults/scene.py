@@ -122,9 +122,7 @@ async def scene(
             transport = KubeTransport(Kubeconfig(kubeconfig(Path(name), api.url, token)), line_bytes=_LINE_BYTES)
             service, hooks = Service(Settings(), clock=clock), Hooks()
             optional = dict.fromkeys((Source.NRTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
-            watcher = Watcher(
-                transport, service.sink, optional, tuning=_TUNING, clock=clock, observer=hooks, lag_every_s=0.0
-            )
+            watcher = Watcher(transport, service.sink, optional, tuning=_TUNING, clock=clock, observer=hooks)
             service.watched(watcher.not_ready, watcher.status)
             running = Scene(api, service, watcher, hooks, Path(name))
             witness = Witness(running.listed, running.statuses, service, clock)

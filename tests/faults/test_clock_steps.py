@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import extender
-from bench._admission_extender import Extender
+from bench.shared.extender import Extender
 from extender.cache.events import Source
 from extender.watch.kinds import KINDS
 from extender.watch.status import State

@@ -12,16 +12,15 @@ from extender.api.objects import Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.guest.cpu_request import lacks_cpus, made_for, pinned_cpus, requested_cpus
+from extender.kubevirt.guest.cpu_request import lacks_cpus, pinned_cpus, requested_cpus, size_at_creation
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.migration.policy import MigrationPolicy
-from extender.placement.explain import explain
 from tests.replay_kubevirt import cases, cpus_of, size_of
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import running, target
 from tests.verbs.bodies import args
-from tests.verbs.harness import make_verbs
+from tests.verbs.harness import explained, make_verbs
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "kubevirt"
 #: Errors of a cpuset that is too small, wherever its CPUs lie.
@@ -106,7 +105,7 @@ def test_relaxed_one_thread_short_starts() -> None:
 )
 def test_the_size_of_a_pod(spec: int, cpus: int, sockets: int) -> None:
     """A pod from before a hotplug is of the old size; CPUs that no size explains are of the spec's."""
-    assert made_for(size(spec, 0, parity=False), cpus).sockets == sockets
+    assert size_at_creation(size(spec, 0, parity=False), cpus).sockets == sockets
 
 
 def test_pages_during_a_hotplug() -> None:
@@ -156,7 +155,7 @@ def test_a_boot_is_refused_with_its_reason() -> None:
     waiting = pod("vm", 9)
     answer = json.loads(make_verbs(cluster).filter(args(["a"], msgspec.to_builtins(waiting)), 1.0).body)
     assert answer["FailedAndUnresolvableNodes"] == {"a": "never starts: the pod asks for fewer CPUs than are pinned"}
-    told = explain(cluster, waiting)
+    told = explained(cluster, waiting)
     assert told.nodes[0].code == "LauncherCpusShort"
     assert "virt-launcher pins 10 CPUs, and `compute` asks for fewer: the VM never starts" in told.notes
 

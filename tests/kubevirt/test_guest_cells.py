@@ -8,7 +8,8 @@ from extender.kubelet.model import Core, Machine, Zone
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Cell, Domain, GuestError, GuestFault, unbound_bytes, zone_pages
 from extender.kubevirt.guest.host_topology import host_topology, siblings_as_read
-from extender.kubevirt.guest.size import GuestSize, IoThreadsPolicy, io_thread_count
+from extender.kubevirt.guest.size import GuestSize
+from tests.io_threads import IoThreadsPolicy, io_thread_count
 from tests.replay_kubevirt import cpus_of
 
 GI = 1 << 30

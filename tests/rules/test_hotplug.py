@@ -20,7 +20,6 @@ from extender.kubevirt.guest.domain import Domain
 from extender.kubevirt.launcher_pod import PodRole, guest_of
 from extender.kubevirt.migration.policy import Move
 from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, migrate
-from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from tests.differential_kubevirt.comparison import compare
 from tests.differential_kubevirt.fixtures import kubevirt_binary, kubevirt_oracle
@@ -31,7 +30,7 @@ from tests.replay_kubevirt import cpus_of, size_of
 from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
 from tests.state.moves import running, target
 from tests.verbs.bodies import args
-from tests.verbs.harness import make_verbs
+from tests.verbs.harness import explained, make_verbs
 
 __all__ = ["kubevirt_binary", "kubevirt_oracle", "libvirt_judge"]
 
@@ -126,7 +125,7 @@ def test_growth(growth: Growth) -> None:
     """The outcome by the vCPUs that run, the room by all of them; filter and explain agree."""
     cluster = picture(growth)
     waiting = target("vm", growth.new + 1, growth.gib)
-    answer = {one.node: one for one in explain(cluster, waiting).nodes}["target"]
+    answer = {one.node: one for one in explained(cluster, waiting).nodes}["target"]
     assert answer.migration is not None
     assert answer.migration.outcome == growth.expected, answer
     if growth.now:

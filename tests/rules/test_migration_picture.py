@@ -17,12 +17,12 @@ from extender.cli.answer_view import details, summary
 from extender.cli.tables import Paper
 from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.answers import NodeAnswer, PodAnswer
-from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from tests.rules import test_migration_rows as rows
 from tests.rules.test_migration_rows import Host, Row, Vm
 from tests.state.builders import node, pod, vmi
 from tests.state.moves import running, target
+from tests.verbs.harness import explained
 
 #: What that file calls the outcomes, in the words of `explain`.
 WORDS = {
@@ -69,7 +69,7 @@ def picture(row: Row, **targets: Host) -> Cluster:
 
 def asked(cluster: Cluster, vm: Vm, **more: str) -> PodAnswer:
     """What is said of the VM's target."""
-    return explain(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar, **more))
+    return explained(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar, **more))
 
 
 def at(answer: PodAnswer, name: str = "target") -> NodeAnswer:
@@ -188,7 +188,7 @@ def test_the_source_is_found_in_order() -> None:
     )
 
     def source() -> str:
-        return next((found.node for found in explain(cluster, record).nodes if _is_source(found)), "")
+        return next((found.node for found in explained(cluster, record).nodes if _is_source(found)), "")
 
     job = {"metadata": {"name": "job", "namespace": "vms", "uid": "job-1"}}
     put_host(cluster, "labelled", row.target)
@@ -252,4 +252,4 @@ def test_the_pages_of_explain_show_it() -> None:
     assert "MIGRATION" in summary(answer, Paper())
     assert "more cells" in summary(answer, Paper())
     assert "migration: more cells; 1 cell of 8 vCPUs then, 5+3 vCPUs on zones 0,1 now" in details(answer, Paper())
-    assert "MIGRATION" not in summary(explain(cluster, pod("new", 9, 16)), Paper())
+    assert "MIGRATION" not in summary(explained(cluster, pod("new", 9, 16)), Paper())

@@ -10,12 +10,11 @@ import pytest
 
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
-from extender.placement.explain import explain
 from tests.rules.test_restart import NONE
 from tests.state.builders import machine, node, pod, vmi
 from tests.state.moves import running, target
 from tests.verbs.bodies import args, pod_json
-from tests.verbs.harness import make_verbs
+from tests.verbs.harness import explained, make_verbs
 
 
 def cluster_of(**busy: int) -> Cluster:
@@ -33,7 +32,7 @@ def layouts(cluster: Cluster) -> dict[str, str]:
     """What explain says of every node's layout."""
     return {
         answer.node: next((step for step in answer.steps if step.startswith("layout:")), "")
-        for answer in explain(cluster, pod("vm")).nodes
+        for answer in explained(cluster, pod("vm")).nodes
     }
 
 
@@ -78,7 +77,7 @@ def test_only_boots_have_a_layout_to_choose() -> None:
     """A migration's target keeps the cells of its boot, and a guest without passthrough has none: no word of layouts."""
     cluster = cluster_of(some=9, more=9)
     assert not any(
-        step.startswith("layout:") for answer in explain(cluster, target("vm")).nodes for step in answer.steps
+        step.startswith("layout:") for answer in explained(cluster, target("vm")).nodes for step in answer.steps
     )
     cluster.delete(Source.VMIS, vmi("vm"))
     assert set(layouts(cluster).values()) == {""}

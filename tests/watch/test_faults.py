@@ -7,6 +7,7 @@ twice, and what the status said meanwhile was true.
 import asyncio
 
 import pytest
+import structlog
 
 from extender.cache.events import Source
 from extender.watch.status import State
@@ -24,7 +25,7 @@ from tests.fakeapi import (
     Silent,
     run,
 )
-from tests.watch.stage import Stage, pod, watching
+from tests.watch.stage import Stage, pod, states_in, watching
 
 
 def filled(api: FakeApi, count: int = 5) -> FakeApi:
@@ -344,10 +345,11 @@ def test_orderly_end_of_a_long_watch_is_no_failure() -> None:
             watches = stage.api.seen("watch", "pods")
             assert 4 <= len(watches) <= 9
             assert all(300 <= int(request.query["timeoutSeconds"]) <= 600 for request in watches)
-            assert stage.hooks.states[Source.PODS] == [State.SYNCING, State.LIVE]
             assert applied_once(stage)
 
-    run(main())
+    with structlog.testing.capture_logs() as logs:
+        run(main())
+    assert states_in(logs, Source.PODS) == [State.SYNCING, State.LIVE]
 
 
 def test_garbage_on_the_wire_is_not_an_event() -> None:

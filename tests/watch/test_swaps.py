@@ -9,7 +9,7 @@ import pytest
 
 from extender.cache.cluster import Cluster
 from extender.cache.events import Relist, Source
-from extender.kubeapi.backoff import Pace
+from extender.pace import Pace
 from extender.watch.kinds import KINDS
 from extender.watch.reflector import Reflector
 from extender.watch.status import State

@@ -1,6 +1,6 @@
 """What is known of one node's kubelet and machine, each fact with its source.
 
-NodeResourceTopology tells zones, counts, policy and scope; it hides manager options, reserved CPU ids and threads
+A NodeResourceTopology shows zones, counts, policy and scope; it hides manager options, reserved CPU ids and threads
 per core. Those come, in this order, from the node's two annotations, its pool in the configuration, labels that
 clusters have, and documented defaults. Sources that contradict each other leave the node undecided.
 """
@@ -71,7 +71,7 @@ class NodeFacts:
     """Everything that is fixed about a node until somebody reconfigures it.
 
     `code` is Fits when the node can be judged, else the code that holds for every pod with a zone demand;
-    `detail` says why in words. `stated` tells that CPU ids are real (the machine was stated, not derived).
+    `detail` says why in words. `stated`: CPU ids are real (the machine was stated, not derived).
     """
 
     name: str

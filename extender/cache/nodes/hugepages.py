@@ -1,4 +1,4 @@
-"""Huge pages that guests touched, zone by zone: what is touched stays where it is for as long as the pod lives.
+"""Huge pages that guests have touched, zone by zone. A touched page stays in its zone until the pod ends.
 
 A pod that found too few pages in its own zone holds others, in the next zones; those stay taken when the first zone gets
 pages back. So the first answer for an admitted pod is kept where it is not the plain one.

@@ -65,7 +65,7 @@ class CompactPlacement:
         return tuple(sorted({zone for container in self.containers for block in container[2] for zone in block.zones}))
 
     def admitted(self) -> Admitted:
-        """The answer as the kubelet model gave it."""
+        """The answer as the kubelet twin gave it."""
         return Admitted(
             {
                 name: ContainerPlacement(

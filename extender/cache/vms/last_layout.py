@@ -3,7 +3,7 @@
 What this process has seen comes first. Below it is what our ConfigMaps state (cache/vms/layout_entry.py), which outlive us
 and are shared by replicas; a task of its own carries both ways (persist/last_layouts.py). A layout moves the ranking of a first
 boot and nothing else: no node is refused for it.
-VMs themselves are not watched, so nobody says when one is gone, and numbers are bounded.
+VirtualMachines are not watched, so it is not known when one is gone; what is kept is bounded.
 """
 
 from collections import OrderedDict
@@ -65,7 +65,7 @@ class LastLayouts:
             self.give_back(owner)
 
     def read(self, owner: str, split: Split) -> None:
-        """A ConfigMap states this of a VM: believed where this process has seen nothing."""
+        """A ConfigMap states this of a VM. It counts where this process has not seen the VM run."""
         known = self._kept[shard_of(owner)]
         kept = known.get(owner)
         if kept is None and len(known) >= MOST:
