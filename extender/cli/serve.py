@@ -91,8 +91,8 @@ def make_server(service: Service, bind: Address, ops_bind: Address) -> Server:
 
 
 async def serve_snapshot(snapshot: Snapshot, settings: Settings, bind: Address, ops_bind: Address) -> None:
-    """Serve a picture that never changes, but for what is promised."""
-    # Nothing in it will ever come.
+    """Serve a snapshot. Its objects never change; only assumed placements do."""
+    # No missing object will arrive later.
     settings = msgspec.structs.replace(settings, wait_for_vm_milliseconds=0)
     service = Service(settings)
     snapshot.feed(service.cluster)
@@ -136,7 +136,9 @@ async def _serve_cluster(
 
 
 async def _run(server: Server, background: Sequence[Coroutine[None, None, None]]) -> None:
-    """Serve until told to stop. A background task that fails ends everything: half a service answers wrongly."""
+    """Serve until SIGTERM or Ctrl-C. If a background task fails, the process ends: without it, answers would be
+    wrong.
+    """
     stop, hurry = stop_on_signals()
     try:
         async with asyncio.TaskGroup() as tasks:
