@@ -39,7 +39,7 @@ def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
         pools_of(settings),
         promise_seconds=float(settings.charges.promise_seconds),
         # Times in a file are those of another clock, so reports in it are never stale.
-        report_stale_after=0.0,
+        nrt_stale_after=0.0,
     )
     cluster.migration = MigrationPolicy(settings.migration)
     cluster.tick(time.monotonic())

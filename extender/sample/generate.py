@@ -18,7 +18,7 @@ from extender.kubelet.admission import Kubelet
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import Refused
-from extender.sample.hosts import HOSTS, Host, kubelet_object, node_object, report_object
+from extender.sample.hosts import HOSTS, Host, kubelet_object, node_object, nrt_object
 from extender.sample.vms import TYPES, Vm, identity, launcher_pod, vmi
 from extender.snapshot import write
 
@@ -85,14 +85,14 @@ def _objects() -> list[dict[str, Any]]:
         for minute, (vm, kind) in enumerate(_PENDING)
     ]
     pods = [launcher_pod(vm) for vm in vms] + [_dpdk_pod("telco-1"), _agent_pod("xeon-1")]
-    reports = [
-        report_object(host, _held(host, [pod for pod in pods if pod["spec"].get("nodeName") == host.name]))
+    nrts = [
+        nrt_object(host, _held(host, [pod for pod in pods if pod["spec"].get("nodeName") == host.name]))
         for host in HOSTS
     ]
     unreported = {host.name for host in HOSTS if not host.reported}
     return [
         *(node_object(host) for host in HOSTS),
-        *(report for report in reports if report["metadata"]["name"] not in unreported),
+        *(nrt for nrt in nrts if nrt["metadata"]["name"] not in unreported),
         *(vmi(vm) for vm in vms),
         *pods,
     ]

@@ -1,6 +1,6 @@
 """The sample's nodes: machine, kubelet configuration, and the API objects that show them.
 
-`node_object` is the Node with its facts in the two annotations. `report_object` is the NodeResourceTopology as an
+`node_object` is the Node with its facts in the two annotations. `nrt_object` is the NodeResourceTopology as an
 exporter publishes it: CPUs only if the CPU Manager is static, memory and huge pages only if the Memory Manager is
 Static, since the kubelet's podresources API reports none of them otherwise.
 """
@@ -27,7 +27,7 @@ from extender.sample.machines import (
 )
 from extender.sample.vms import identity
 
-__all__ = ["HOSTS", "Held", "Host", "kubelet_object", "node_object", "report_object"]
+__all__ = ["HOSTS", "Held", "Host", "kubelet_object", "node_object", "nrt_object"]
 
 _KUBELET_VERSION = "v1.36.3"
 #: Devices of KubeVirt that every node offers (virt-handler --max-devices).
@@ -181,7 +181,7 @@ def node_object(host: Host) -> dict[str, Any]:
     }
 
 
-def report_object(host: Host, held: Mapping[int, Held]) -> dict[str, Any]:
+def nrt_object(host: Host, held: Mapping[int, Held]) -> dict[str, Any]:
     """The NodeResourceTopology; `held` says what pods hold of each zone."""
     zone_ids = [zone["id"] for zone in host.machine["numa"]]
     zones = []

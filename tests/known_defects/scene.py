@@ -108,8 +108,8 @@ class Answer:
 class Extender:
     """A cache with the verbs over it. `clock` is in seconds, that of ticks and calls."""
 
-    def __init__(self, report_stale_after: float = 0.0) -> None:
-        self.cluster = Cluster(report_stale_after=report_stale_after)
+    def __init__(self, nrt_stale_after: float = 0.0) -> None:
+        self.cluster = Cluster(nrt_stale_after=nrt_stale_after)
         self.verbs = make_verbs(self.cluster)
         self.clock = 0.0
 
@@ -215,7 +215,7 @@ def restart(old: Extender, **lists: Iterable[Node | Pod | NodeResourceTopology])
 
     Whatever else outlives a process is to be handed over here; today nothing does.
     """
-    new = Extender(report_stale_after=old.cluster.report_stale_after)
+    new = Extender(nrt_stale_after=old.cluster.nrt_stale_after)
     new.now(1.0)
     for key, source in (("nodes", Source.NODES), ("reports", Source.NRTS), ("pods", Source.PODS)):
         new.relist(source, lists.get(key, ()))

@@ -55,7 +55,7 @@ def option_is_proved(churn: Churn) -> None:
 
 def settings_are_reloaded(churn: Churn) -> None:
     """The same settings, read again."""
-    churn.extender.cluster.configure(Pools(), promise_seconds=30.0, report_stale_after=0.0)
+    churn.extender.cluster.configure(Pools(), promise_seconds=30.0, nrt_stale_after=0.0)
 
 
 CHANGES = {

@@ -39,7 +39,7 @@ def report(version: int = 1) -> NodeResourceTopology:
 @pytest.fixture
 def extender() -> Extender:
     """The report came at 0 s; it is 301 s old."""
-    extender = Extender(report_stale_after=LIMIT)
+    extender = Extender(nrt_stale_after=LIMIT)
     extender.now(0.0)
     extender.see(HOST, report())
     extender.now(LIMIT + 1)
@@ -48,7 +48,7 @@ def extender() -> Extender:
 
 def test_a_report_grows_old(extender: Extender) -> None:
     """It is young up to the limit."""
-    young = Extender(report_stale_after=LIMIT)
+    young = Extender(nrt_stale_after=LIMIT)
     young.now(0.0)
     young.see(HOST, report())
     young.now(LIMIT - 1)
