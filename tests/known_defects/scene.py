@@ -122,18 +122,18 @@ class Extender:
         """Events: each object was added or changed."""
         for record in records:
             self.cluster.put(_source(record), record)
-        self.cluster.work()
+        self.cluster.make_rows()
 
     def gone(self, *records: Node | Pod | NodeResourceTopology) -> None:
         """Events: each object was deleted."""
         for record in records:
             self.cluster.delete(_source(record), record)
-        self.cluster.work()
+        self.cluster.make_rows()
 
     def relist(self, source: Source, records: Iterable[Node | Pod | NodeResourceTopology]) -> None:
         """A whole list of one kind."""
         self.cluster.replace(source, records)
-        self.cluster.work()
+        self.cluster.make_rows()
 
     def filter(self, record: Pod, *names: str) -> Answer:
         """Ask which of these nodes are left for the pod."""
@@ -166,7 +166,7 @@ class Extender:
         return verdict_of(self.code(name))
 
     def _row(self, name: str) -> Row:
-        self.cluster.work()
+        self.cluster.make_rows()
         row = self.cluster.nodes[name].row
         if row is None:
             raise BrokenScene(f"node {name} has no row")

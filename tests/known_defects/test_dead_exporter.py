@@ -19,6 +19,7 @@ from extender.watch.kinds import Need
 from extender.watch.status import SourceStatus, State
 from tests.known_defects.scene import PLACEMENT_TRUTH, Answer, Extender, kubelet_facts, must, running
 from tests.state.builders import machine, node, nrt, pod
+from tests.verbs.harness import AskedVerbs
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 #: when both VMs have ended
@@ -140,7 +141,7 @@ def blind(seconds: float) -> tuple[Service, Extender]:
     clock = Clock()
     service = Service(Settings(), clock=clock)
     extender = Extender()
-    extender.cluster, extender.verbs = service.cluster, service.verbs
+    extender.cluster, extender.verbs = service.cluster, AskedVerbs(service.verbs.context)
     played(extender)
     clock.seconds = ENDED + seconds
     service.watched(lambda: [why for why in [silent(seconds).obstacle(180.0)] if why], lambda: [silent(seconds)])
@@ -153,12 +154,13 @@ def blind(seconds: float) -> tuple[Service, Extender]:
 
 async def current(service: Service) -> None:
     """Run what keeps the service current, until it has ticked and made every row."""
-    running_task = asyncio.create_task(service.keep_current())
+    running = [asyncio.create_task(task) for task in service.background()]
     while service.not_ready():
-        must(not running_task.done(), "the service keeps itself current")
+        must(not any(task.done() for task in running), "the service keeps itself current")
         await asyncio.sleep(0.01)
-    running_task.cancel()
-    await asyncio.gather(running_task, return_exceptions=True)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 def page(service: Service) -> str:

@@ -70,7 +70,7 @@ CHANGES = pytest.mark.parametrize("change", [reload, relist])
 def test_every_row_is_made_once(made: Count, extender: Extender) -> None:
     """And none without need."""
     assert made() >= NODES
-    extender.cluster.work()
+    extender.cluster.make_rows()
     assert made() == 0
 
 
@@ -87,7 +87,7 @@ def test_all_rows_are_made_in_the_end(made: Count, extender: Extender, change: C
     """In the background, in steps."""
     made()
     change(extender)
-    while extender.cluster.work(1):
+    while extender.cluster.make_rows(1):
         pass
     assert made() == NODES
 
