@@ -19,8 +19,8 @@ from extender.kubelet.results import Admitted, Refused
 from extender.placement.decide import Decider, subject_of
 from extender.watch.kinds import KINDS
 from extender.watch.trimming import trimmed
-from tests.state.builders import pod
-from tests.verbs.harness import make_verbs
+from tests.kit.objects import pod
+from tests.kit.verbs import make_verbs
 
 __all__ = ["Ask", "Lists", "Views", "differences", "differences_of_process", "fresh", "views"]
 

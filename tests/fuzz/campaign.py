@@ -8,8 +8,8 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.verbs.service import Verbs
 from tests.fuzz.oracle import MAX_DEPTH, MAX_NAMES, Finding, Truth, truth
-from tests.state.builders import KUBELET_A, machine, node
-from tests.verbs.harness import make_verbs
+from tests.kit.objects import KUBELET_A, machine, node
+from tests.kit.verbs import make_verbs
 
 __all__ = ["Campaign"]
 
