@@ -13,8 +13,8 @@ from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
-from bench._admission_report import markdown, refusals, table
-from tests.kit.admission.run import Outcome, Plan, run
+from bench._admission_report import markdown, table
+from tests.kit.admission.run import Outcome, Plan, refusals, run
 from tests.kit.cluster.build import BuildError, ensure_binary
 
 __all__ = ["main"]

@@ -30,7 +30,7 @@ from extender.kubelet.results import Admitted
 from extender.kubevirt.demand import ask_of
 from extender.kubevirt.launcher_pod import PodRole
 from extender.reasons import wire_texts
-from tests.conformance.kubelet import replay
+from tests.kit import golden
 from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES
 from tests.kit.kubelet_nodes import DEVICE, config, container, machine, parse_config, parse_machine, pod
 from tests.kit.oracle.kubelet.build import CACHE, NAME
@@ -61,7 +61,7 @@ class Life:
         self.admitted: list[bool] = []
         for step in scenario["steps"]:
             if "admit" in step:
-                self.events.append(replay._demand(step["admit"]))
+                self.events.append(golden.demand(step["admit"]))
                 self.admitted.append(step["observed"]["admit"])
             elif "remove" in step:
                 self.events.append(step["remove"])
@@ -278,7 +278,7 @@ def main() -> None:
         raise RuntimeError("the compiled kernel is not loaded: run `make install`")
     oracle = _built_oracle()
     stride, rounds = (20, 5) if options.quick else (4, 15)
-    lives = [Life(scenario) for scenario in itertools.islice(replay.scenarios(str(GOLDEN)), 0, None, stride)]
+    lives = [Life(scenario) for scenario in itertools.islice(golden.scenarios(str(GOLDEN)), 0, None, stride)]
     lines = _life_lines(lives, rounds, oracle)
     progress("8 zones")
     lines += _wide_lines(rounds * 4)

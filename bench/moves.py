@@ -16,11 +16,11 @@ from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
-from bench._moves_report import misses, table
+from bench._moves_report import table
 from bench.report import progress
 from tests.kit.cluster.build import BuildError, ensure_binary
 from tests.kit.moves.plan import Plan
-from tests.kit.moves.run import Result, run
+from tests.kit.moves.run import Result, misses, run
 
 __all__ = ["main"]
 

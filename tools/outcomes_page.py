@@ -12,8 +12,8 @@ from _fastfit.codes import Code
 from extender.kubelet.results import Refused
 from extender.placement.answers import NodeAnswer
 from extender.reasons import REASONS
-from tests.unit.placement import test_migration_explain as picture
-from tests.unit.placement import test_migration_rows as rows
+from tests.kit import migration_cluster as picture
+from tests.kit import migration_rows as rows
 
 __all__ = ["RULES", "outcomes"]
 

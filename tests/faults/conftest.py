@@ -1,4 +1,7 @@
-"""A control plane of this folder's own: its API server is killed, and one of its users gets a new token."""
+"""A control plane of this folder's own: its API server is killed, and one of its users gets a new token.
+
+It is here because it takes the place of the shared one under the same name.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""The shared control plane, and a site of its own that rests in the background while the other tests run."""
+"""A site of its own that rests in the background while the other tests run.
+
+It is here because it starts before the first test of this folder, and of no other one.
+"""
 
 import time
 from collections.abc import Iterator
@@ -18,11 +21,6 @@ class Resting:
     site: Site
     waiting: Object
     since: float
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs a long rest comes last: the others run meanwhile."""
-    items.sort(key=lambda item: "resting" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,8 +3,7 @@ places (bench/admission.py is the same for more seeds)."""
 
 import pytest
 
-from bench._admission_report import refusals
-from tests.kit.admission.run import Outcome, Plan, run
+from tests.kit.admission.run import Outcome, Plan, refusals, run
 
 SEED = 1
 #: A seed shows something only if the default scheduler gets at least so many refused on it.

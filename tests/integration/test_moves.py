@@ -3,10 +3,9 @@ of each target is what came of it (bench/moves.py is the same for more nodes and
 
 import pytest
 
-from bench._moves_report import misses
 from extender.placement.outcomes import Outcome
 from tests.kit.moves.plan import Plan
-from tests.kit.moves.run import Result, run
+from tests.kit.moves.run import Result, misses, run
 
 PLAN = Plan(seed=2, moves=20, nodes=12, vms=120)
 

@@ -54,6 +54,7 @@ def _broken_text() -> Iterator[tuple[str, bytes]]:
 
 def _wrong_structure() -> Iterator[tuple[str, bytes]]:
     good = json.loads(args())
+    value: Any
     for key in ("Pod", "NodeNames"):
         yield f"no {key}", json.dumps({k: v for k, v in good.items() if k != key}).encode()
         for value in (None, True, 7, 1e400, "x", {"x": 1} if key == "NodeNames" else [1]):
@@ -74,6 +75,7 @@ def _wrong_structure() -> Iterator[tuple[str, bytes]]:
 
 
 def _wrong_names() -> Iterator[tuple[str, bytes]]:
+    value: Any
     for value in (
         [1], [None], [True], [{}], [[]], ["a", 1], ["a", ["b"]], ["a", None], [""], ["a" * 300], ["a", "a"],
         ["a", "b", "a"], ["n"] * 5000, [f"n{i}" for i in range(20001)], ["a", {"a": 1}],
@@ -132,5 +134,5 @@ def _wrong_pods() -> Iterator[tuple[str, bytes]]:
         {"requests": {"cpu": {}}},
         {"limits": {"cpu": True}},
     ):
-        container = {"name": "compute", "resources": value}
+        container: Any = {"name": "compute", "resources": value}
         yield f"resources is {value!r}", args(record={**base, "spec": {**base["spec"], "containers": [container]}})

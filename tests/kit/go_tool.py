@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.cluster.build import BuildError
+from tests.kit.go_build import BuildError
 
 __all__ = ["GoTool"]
 
 
 class GoTool:
-    """One binary. `what` names it in messages; `missing` says what the machine lacks to build it; `ensure` builds it."""
+    """One binary. `what` names it in messages; `fixture` is the one that gives it, `missing` says what the machine lacks
+    to build it, `ensure` builds it."""
 
     def __init__(self, what: str, fixture: str, missing: Callable[[], str], ensure: Callable[..., Path]) -> None:
         self._what = what
@@ -37,11 +38,10 @@ class GoTool:
             session.config.stash[self._skipped] = missing
 
     def say_what_did_not_run(self, reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """The summary's section, once."""
+        """The summary's section."""
         if missing := config.stash.get(self._skipped, ""):
             reporter.section(f"NOT RUN: the tests on {self._what}", yellow=True, bold=True)
             reporter.write_line(f"They need {missing}.")
-            del config.stash[self._skipped]
 
     def binary(self) -> Path:
         """The binary; without the tools the test skips, in CI it fails."""

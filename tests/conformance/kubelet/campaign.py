@@ -1,7 +1,5 @@
 """Plays many node lives on the oracle and on the twin, counts, and keeps the shortest form of what differs."""
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +8,12 @@ from typing import Any, Final
 from tests.conformance.kubelet.comparison import compare
 from tests.conformance.kubelet.generator import admissions_in
 from tests.conformance.kubelet.minimise import minimise
+from tests.conformance.shared import write_case
 from tests.kit.oracle.kubelet.process import Oracle, OracleFailed
 
 __all__ = ["KEPT", "Totals", "keep", "run"]
 
-#: Where regression cases live; tests/conformance/kubelet/regression replays every file in it, always.
+#: Where regression cases live; test_regression.py replays every file in it, always.
 KEPT: Final = Path(__file__).parent / "regression"
 
 
@@ -64,7 +63,4 @@ def keep(oracle: Oracle, scenario: Mapping[str, Any], directory: Path = KEPT) ->
             return False
 
     shortest = oracle.play(minimise(scenario, differs))
-    slug = re.sub(r"[^a-z0-9]+", "-", scenario["name"].lower()).strip("-")
-    path = directory / f"{slug}-{oracle.version}.jsonl"
-    path.write_text(json.dumps(shortest, sort_keys=True) + "\n")
-    return path
+    return write_case(directory, f"{scenario['name']}-{oracle.version}", shortest)

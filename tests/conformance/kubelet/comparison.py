@@ -1,23 +1,15 @@
 """Tells whether the twin answers a played scenario as the real managers did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.conformance.kubelet.replay import differences
+from tests.conformance.shared import Comparison
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["compare"]
 
 #: What the twin says of blocks whose start-up check depends on the order of a Go map.
 _LUCK: Final = "a zone has blocks of its own and of a group"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`undecided`: the real kubelet answers this restart now so, now so; what follows it was not compared."""
-
-    differences: tuple[str, ...] = ()
-    undecided: bool = False
 
 
 def compare(played: Mapping[str, Any], version: str) -> Comparison:

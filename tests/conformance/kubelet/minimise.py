@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from extender.kubelet.cpuset import format_cpus, from_ids, parse_cpus
+from tests.conformance.shared import Case as Scenario
+from tests.conformance.shared import shrunk, without_distance
 
 __all__ = ["minimise"]
-
-Scenario = dict[str, Any]
 
 #: What a configuration is reduced to where the difference allows it.
 _PLAIN = {
@@ -20,25 +20,11 @@ _PLAIN = {
 
 
 def minimise(scenario: Mapping[str, Any], differs: Callable[[Scenario], bool]) -> Scenario:
-    """Return a reduced scenario for which `differs` holds still: no single further reduction of these keeps it.
+    """Return a reduced scenario for which `differs` holds still; see `shrunk`.
 
-    In this order: steps, containers and what they ask for, device hints, the configuration, the machine. `differs`
-    must hold for `scenario`; it is given whole scenarios whose recorded answers are stale.
+    In this order: steps, containers and what they ask for, device hints, the configuration, the machine.
     """
-    current = copy.deepcopy(dict(scenario))
-    shrunk = True
-    while shrunk:
-        shrunk = False
-        for reductions in (_fewer_steps, _smaller_pods, _plainer_configuration, _smaller_machine):
-            candidate = _first(reductions(current), differs)
-            while candidate is not None:
-                current, shrunk = candidate, True
-                candidate = _first(reductions(current), differs)
-    return current
-
-
-def _first(candidates: Iterator[Scenario], differs: Callable[[Scenario], bool]) -> Scenario | None:
-    return next((candidate for candidate in candidates if differs(candidate)), None)
+    return shrunk(scenario, differs, (_fewer_steps, _smaller_pods, _plainer_configuration, _smaller_machine))
 
 
 def _fewer_steps(scenario: Scenario) -> Iterator[Scenario]:
@@ -98,7 +84,7 @@ def _smaller_machine(scenario: Scenario) -> Iterator[Scenario]:
     zones = scenario["machine"]["numa"]
     for at in range(len(zones)):
         if len(zones) > 1:
-            yield _with_zones(scenario, [_without_distance(zone, at) for i, zone in enumerate(zones) if i != at])
+            yield _with_zones(scenario, [without_distance(zone, at) for i, zone in enumerate(zones) if i != at])
     for at, zone in enumerate(zones):
         cores = zone["cores"]
         for fewer in {len(cores) // 2, len(cores) - 1} - {0, len(cores), -1}:
@@ -106,10 +92,6 @@ def _smaller_machine(scenario: Scenario) -> Iterator[Scenario]:
     for size in zones[0]["hugepages"]:
         kept = [zone | {"hugepages": {s: n for s, n in zone["hugepages"].items() if s != size}} for zone in zones]
         yield _with_zones(scenario, kept)
-
-
-def _without_distance(zone: Mapping[str, Any], at: int) -> dict[str, Any]:
-    return {**zone, "distances": zone["distances"][:at] + zone["distances"][at + 1 :]}
 
 
 def _with_zones(scenario: Scenario, zones: list[Any]) -> Scenario:

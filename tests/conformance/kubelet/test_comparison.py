@@ -10,11 +10,11 @@ import pytest
 from tests.conformance.kubelet import __main__ as command
 from tests.conformance.kubelet.campaign import Totals, keep, run
 from tests.conformance.kubelet.comparison import compare
-from tests.conformance.kubelet.replay import scenarios
+from tests.kit.golden import KUBELET as GOLDEN
+from tests.kit.golden import scenarios
 from tests.kit.kubelet_nodes import A, config, container
 from tests.kit.oracle.kubelet.process import Oracle, OracleFailed
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "kubelet" / "random.jsonl.gz"
 Scenario = dict[str, Any]
 
 
@@ -29,7 +29,7 @@ def admit(uid: str, spelled: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def recorded() -> Scenario:
     """A scenario of the golden data that admits a pod."""
-    return next(s for s in scenarios(str(GOLDEN)) if s["steps"][0].get("observed", {}).get("admit"))
+    return next(s for s in scenarios(GOLDEN / "random.jsonl.gz") if s["steps"][0].get("observed", {}).get("admit"))
 
 
 def test_agreement(recorded: Scenario) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.kubelet.replay import scenarios
 from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES
+from tests.kit.go_build import missing_go
+from tests.kit.golden import KUBELET as GOLDEN
+from tests.kit.golden import scenarios
 from tests.kit.kubelet_nodes import A, config, container
 from tests.kit.oracle.kubelet import build
 from tests.kit.oracle.kubelet.process import Oracle, OracleFailed
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "kubelet"
 #: Every how many-th recorded scenario is played: all of them take a minute.
 STRIDE = 5
 
@@ -31,7 +32,7 @@ def admit(uid: str, spelled: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["vm.jsonl.gz", "random.jsonl.gz", "align-1.36.2.jsonl.gz"])
 def test_repeats_the_golden_data(name: str, oracle: Oracle) -> None:
     """With its answers taken out, a recorded scenario comes back exactly as it was recorded."""
-    for recorded in islice(scenarios(str(GOLDEN / name)), 0, None, STRIDE):
+    for recorded in islice(scenarios(GOLDEN / name), 0, None, STRIDE):
         asked = recorded | {"steps": [_without_answer(step) for step in recorded["steps"]]}
         assert oracle.play(asked) == recorded
 
@@ -114,7 +115,7 @@ def test_an_old_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     go.write_text("#!/bin/sh\necho go1.21.3\n")
     go.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert "found go1.21.3" in build.missing_go()
+    assert "found go1.21.3" in missing_go()
 
 
 def test_the_stamp_knows_the_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

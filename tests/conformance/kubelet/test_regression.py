@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.kubelet.campaign import KEPT
 from tests.conformance.kubelet.comparison import compare
-from tests.conformance.kubelet.replay import scenarios, version_of_file
+from tests.conformance.shared import kept_files
 from tests.kit.cluster.build import DEFAULT_VERSION
+from tests.kit.golden import scenarios, version_of_file
 from tests.kit.oracle.kubelet.process import Oracle
 
-FILES = sorted((Path(__file__).parent / "regression").glob("*.jsonl"))
+FILES = kept_files(KEPT)
 
 
 def test_there_are_cases() -> None:
@@ -20,7 +22,7 @@ def test_there_are_cases() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_twin_agrees(path: Path) -> None:
     """The recorded answers, whole messages included, without a difference."""
-    for scenario in scenarios(str(path)):
+    for scenario in scenarios(path):
         assert compare(scenario, version_of_file(path.name)).differences == ()
 
 
@@ -29,5 +31,5 @@ def test_the_twin_agrees(path: Path) -> None:
 )
 def test_the_answers_are_real(path: Path, oracle: Oracle) -> None:
     """The real managers of the default release answer today as recorded."""
-    for scenario in scenarios(str(path)):
+    for scenario in scenarios(path):
         assert oracle.play(scenario) == scenario

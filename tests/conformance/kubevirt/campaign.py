@@ -1,7 +1,5 @@
 """Plays many cases on KubeVirt's code and on the guest model, counts, and keeps the smallest form of what differs."""
 
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +7,12 @@ from typing import Any, Final
 
 from tests.conformance.kubevirt.comparison import compare
 from tests.conformance.kubevirt.minimise import minimise
+from tests.conformance.shared import write_case
 from tests.kit.oracle.kubevirt.process import KubevirtOracle
 
 __all__ = ["KEPT", "Totals", "keep", "run"]
 
-#: Where regression cases live; tests/conformance/kubevirt/regression replays every file in it, always.
+#: Where regression cases live; test_regression.py replays every file in it, always.
 KEPT: Final = Path(__file__).parent / "regression"
 
 
@@ -40,7 +39,7 @@ def run(
     totals = Totals()
     for case in asked:
         answered = oracle.play(case)
-        differences = compare(answered)
+        differences = compare(answered).differences
         totals.cases += 1
         if "pins" in answered.get("observed", {}):
             totals.domains += 1
@@ -55,8 +54,5 @@ def run(
 
 def keep(oracle: KubevirtOracle, case: Mapping[str, Any], directory: Path = KEPT) -> Path:
     """Minimise a differing case and write it, with KubeVirt's answers, as a regression case; return the file."""
-    smallest = minimise(case, lambda candidate: bool(compare(oracle.play(candidate))))
-    slug = re.sub(r"[^a-z0-9]+", "-", case["name"].lower()).strip("-")
-    path = directory / f"{slug}.jsonl"
-    path.write_text(json.dumps(oracle.play(smallest), sort_keys=True) + "\n")
-    return path
+    smallest = minimise(case, lambda candidate: bool(compare(oracle.play(candidate)).differences))
+    return write_case(directory, case["name"], oracle.play(smallest))

@@ -1,32 +1,23 @@
 """Shrinks a case that shows a difference to the smallest one that still does."""
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from extender.kubelet.cpuset import bits, format_cpus, from_ids, parse_cpus
+from tests.conformance.shared import Case, shrunk, without_distance
 
 __all__ = ["minimise"]
-
-Case = dict[str, Any]
 
 #: Keys of a VM that a plain one does not have.
 _KNOBS: Final = ("ioThreadsPolicy", "supplementalPoolThreadCount", "evenParity", "isolateEmulatorThread")
 
 
 def minimise(case: Mapping[str, Any], differs: Callable[[Case], bool]) -> Case:
-    """Return a reduced case for which `differs` holds still: no single further reduction of these keeps it.
+    """Return a reduced case for which `differs` holds still; see `shrunk`.
 
-    `differs` must hold for `case`; it is given whole cases whose recorded answers are stale.
+    In this order: the migration, the VM's knobs, its vCPUs, the cpusets, the machines.
     """
-    current = copy.deepcopy(dict(case))
-    shrunk = True
-    while shrunk:
-        shrunk = False
-        for reductions in (_only_a_boot, _plainer_vm, _fewer_vcpus, _fewer_cpus, _smaller_machine):
-            while (smaller := next((c for c in reductions(current) if differs(c)), None)) is not None:
-                current, shrunk = smaller, True
-    return current
+    return shrunk(case, differs, (_only_a_boot, _plainer_vm, _fewer_vcpus, _fewer_cpus, _smaller_machine))
 
 
 def _only_a_boot(case: Case) -> Iterator[Case]:
@@ -83,17 +74,12 @@ def _smaller_machine(case: Case) -> Iterator[Case]:
         zones = machine["numa"]
         for position, zone in enumerate(zones):
             if len(zones) > 1 and used.isdisjoint(cpu for core in zone["cores"] for cpu in core["threads"]):
-                rest = [_without_distance(other, position) for other in zones if other is not zone]
+                rest = [without_distance(other, position) for other in zones if other is not zone]
                 yield _with(case, at, {"machine": machine | {"numa": rest}})
             kept = [core for core in zone["cores"] if not used.isdisjoint(core["threads"])]
             if len(kept) < len(zone["cores"]) and kept:
                 thinner = [zone | {"cores": kept} if other is zone else other for other in zones]
                 yield _with(case, at, {"machine": machine | {"numa": thinner}})
-
-
-def _without_distance(zone: Mapping[str, Any], position: int) -> dict[str, Any]:
-    distances = zone["distances"]
-    return {**zone, "distances": distances[:position] + distances[position + 1 :]}
 
 
 def _places(case: Case) -> Iterator[tuple[str, tuple[str, Any]]]:

@@ -1,40 +1,37 @@
-"""Replays recorded boots and migrations of the real KubeVirt code through the guest model.
+"""Replays recorded boots and migrations of KubeVirt through the guest model: `python -m tests.replay kubevirt FILE...`.
 
 The format of the files is described in tests/golden/kubevirt/README.md. Every key of the recorded answers counts,
 the absent ones too.
 """
 
-import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from extender.api.quantity import milli
-from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import machine_from_json
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain, GuestError
-from extender.kubevirt.guest.size import GuestSize, IoThreadsPolicy, io_thread_count
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
+from tests.kit.golden import cases, cpus_of, size_of
 
-__all__ = ["cases", "cpus_of", "predict", "replay", "size_of"]
+__all__ = ["ANSWERS", "predict", "replay"]
 
-#: the keys of a case that KubeVirt and libvirt answered
-_ANSWERS = ("observed", "observedBoot", "observedPrepare", "libvirt")
-#: differences printed in full
-_SHOWN = 10
+#: The keys of a case that KubeVirt and libvirt answered.
+ANSWERS: Final = ("observed", "observedBoot", "observedPrepare", "libvirt")
+#: Differences that are printed; the rest is only counted.
+_SHOWN: Final = 10
 
 
-def replay(files: list[str]) -> int:
+def replay(files: Sequence[str]) -> int:
     """Replays the files, prints the first differences and the totals; exit code 1 if any case differs or none came."""
     count = differing = 0
     for file in files:
         for where, case in cases(Path(file)):
             count += 1
-            expected = {key: case[key] for key in _ANSWERS if key in case}
+            expected = {key: case[key] for key in ANSWERS if key in case}
             predicted = predict(case)
             if predicted == expected:
                 continue
@@ -47,14 +44,6 @@ def replay(files: list[str]) -> int:
         print(f"... and {differing - _SHOWN} more cases that differ")
     print(f"cases {count} differences {differing}")
     return 1 if differing or not count else 0
-
-
-def cases(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The cases of one JSON-lines file, plain or gzipped, each with its place."""
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield f"{path}:{number}", json.loads(line)
 
 
 def predict(case: dict[str, Any]) -> dict[str, Any]:
@@ -78,30 +67,6 @@ def predict(case: dict[str, Any]) -> dict[str, Any]:
     return answers
 
 
-def size_of(vm: dict[str, Any]) -> GuestSize:
-    """The `vm` object of a case."""
-    policy = IoThreadsPolicy(vm["ioThreadsPolicy"]) if "ioThreadsPolicy" in vm else None
-    isolate = vm.get("isolateEmulatorThread", False)
-    return GuestSize(
-        sockets=vm["sockets"],
-        cores=vm["cores"],
-        threads=vm["threads"],
-        memory_bytes=_bytes(vm["memory"]),
-        page_bytes=_bytes(vm["pageSize"]) if vm.get("pageSize") else None,
-        isolate_emulator=isolate,
-        passthrough=vm.get("passthrough", False),
-        even_parity=vm.get("evenParity", False),
-        max_sockets=vm.get("maxSockets") or None,
-        supplemental_pool=vm.get("supplementalPoolThreadCount", 0),
-        io_threads=io_thread_count(policy, plain_disks=vm.get("disks", 0), dedicated_disks=0, isolate_emulator=isolate),
-    )
-
-
-def cpus_of(text: str) -> frozenset[int]:
-    """The CPUs of a cpuset text such as "2-5,16"; "" is the empty set."""
-    return frozenset(bits(parse_cpus(text, "cpuset")))
-
-
 def _answer(answer: Domain | GuestError) -> dict[str, Any]:
     """A domain in the recorded form: a key only for what the domain has."""
     if isinstance(answer, GuestError):
@@ -120,10 +85,6 @@ def _answer(answer: Domain | GuestError) -> dict[str, Any]:
         else None,
     }
     return {"pins": list(answer.pins)} | {key: value for key, value in optional.items() if value}
-
-
-def _bytes(quantity: str | int) -> int:
-    return milli(quantity) // 1000
 
 
 def _list(numbers: Iterable[int]) -> str:

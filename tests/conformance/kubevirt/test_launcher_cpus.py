@@ -3,8 +3,8 @@
 import pytest
 
 from extender.kubevirt.guest.cpu_request import lacks_cpus, requested_cpus
-from tests.conformance.kubevirt.replay import size_of
 from tests.conformance.kubevirt.test_oracle import scenario
+from tests.kit.golden import size_of
 from tests.kit.oracle.kubevirt.process import KubevirtOracle
 
 

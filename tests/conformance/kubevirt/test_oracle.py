@@ -3,16 +3,15 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
-from tests.conformance.kubevirt.replay import cases
+from tests.conformance.kubevirt.replay import ANSWERS
+from tests.kit.golden import KUBEVIRT as GOLDEN
+from tests.kit.golden import cases
 from tests.kit.oracle.kubevirt import build as kubevirt_build
-from tests.kit.oracle.kubevirt.process import KubevirtOracle, KubevirtOracleFailed
-
-GOLDEN: Final = Path(__file__).parents[2] / "golden" / "kubevirt"
-ANSWERS: Final = ("observed", "observedBoot", "observedPrepare", "libvirt")
+from tests.kit.oracle.kubevirt.process import KubevirtOracle, OracleFailed
 
 
 def scenario(name: str) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def test_a_panic_is_told(kubevirt_oracle: KubevirtOracle) -> None:
 def test_what_is_no_case_ends_it(kubevirt_binary: Path, change: dict[str, Any], words: str) -> None:
     """The line is named, and why."""
     with KubevirtOracle(kubevirt_binary) as oracle:
-        with pytest.raises(KubevirtOracleFailed, match=rf"line 1: .*{words}"):
+        with pytest.raises(OracleFailed, match=rf"line 1: .*{words}"):
             oracle.play(scenario("A") | change)
 
 

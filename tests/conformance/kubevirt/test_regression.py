@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.kubevirt.campaign import KEPT
 from tests.conformance.kubevirt.comparison import compare
-from tests.conformance.kubevirt.replay import cases
+from tests.conformance.shared import kept_files
+from tests.kit.golden import cases
 from tests.kit.oracle.kubevirt.process import KubevirtOracle
 
-FILES = sorted((Path(__file__).parent / "regression").glob("*.jsonl"))
+FILES = kept_files(KEPT)
 
 
 def test_there_are_cases() -> None:
@@ -20,7 +22,7 @@ def test_there_are_cases() -> None:
 def test_the_model_agrees(path: Path) -> None:
     """The recorded answers without a difference."""
     for _, case in cases(path):
-        assert compare(case) == ()
+        assert compare(case).differences == ()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -1,12 +1,9 @@
 """libvirt accepts every domain that the guest model calls accepted, refuses every other one, and reads what was meant."""
 
-import os
-import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -17,11 +14,12 @@ from extender.kubevirt.guest.domain import Cell, Domain
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate
 from tests.conformance.kubevirt import generator
-from tests.conformance.kubevirt.replay import cases, cpus_of, size_of
+from tests.kit.fresh_runs import fresh_run, seed_of_run
+from tests.kit.golden import KUBEVIRT as GOLDEN
+from tests.kit.golden import cases, cpus_of, size_of
 from tests.kit.libvirt.domain_xml import domain_xml, read_back, said
-from tests.kit.libvirt.fixtures import RUNS, Judge
+from tests.kit.libvirt.fixtures import Judge
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "kubevirt"
 #: Fresh cases per run, boots and migrations by halves.
 FRESH: Final = 2000
 GI: Final = 1 << 30
@@ -70,11 +68,10 @@ def test_recorded_cases(libvirt_judge: Judge) -> None:
 
 def test_fresh_cases(libvirt_judge: Judge, request: pytest.FixtureRequest) -> None:
     """The same for cases that nobody has seen before. FASTFIT_SEED replays a run."""
-    seed = int(os.environ.get("FASTFIT_SEED") or random.SystemRandom().randrange(2**32))
-    lines = request.config.stash.setdefault(RUNS, [])
-    lines.append(f"domains for libvirt: FASTFIT_SEED={seed}, {FRESH} cases")
-    seen = judged(libvirt_judge, generator.cases(seed, FRESH))
-    lines[-1] += f": {seen['accepted']} accepted, {seen['refused']} refused, all as predicted"
+    seed = seed_of_run()
+    with fresh_run(request, f"domains for libvirt: FASTFIT_SEED={seed}, {FRESH} cases", seed) as findings:
+        seen = judged(libvirt_judge, generator.cases(seed, FRESH))
+        findings.outcome = f"{seen['accepted']} accepted, {seen['refused']} refused, all as predicted"
     assert seen["accepted"] > FRESH // 2
     assert seen["refused"] > 0
 

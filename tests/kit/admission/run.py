@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.kit.cluster.processes import wait_for
 from tests.kit.extender import Extender, deployed_scheduler
 from tests.kit.vms import NAMESPACE, adopt, vms
 
-__all__ = ["Outcome", "Plan", "Refusal", "Shortage", "run"]
+__all__ = ["Outcome", "Plan", "Refusal", "Shortage", "refusals", "run"]
 
 Json = dict[str, Any]
 
@@ -180,6 +180,20 @@ def wait_quiet(plane: ControlPlane, scheduler: Scheduler) -> float:
     return changed
 
 
+def refusals(outcome: Outcome) -> Iterable[str]:
+    """What can be said of every refused pod that we placed, and of every pending pod that fits."""
+    if outcome.plan.scheduler == "fastfit":
+        for refusal in outcome.refusals:
+            yield f"  refused: {refusal.pod} on {refusal.node}: {refusal.reason}: {refusal.message}"
+            yield f"    kubelet: {_settings(refusal.kubelet)}"
+            yield f"    we said {refusal.verdict}: {refusal.decision or 'no record'}"
+        for short in outcome.unbootable:
+            yield f"  no pages: {short.pod} on {short.node}: {short.obstacle}"
+            yield f"    we said: {short.decision or 'no record'}"
+    for hit in outcome.pending_fits:
+        yield f"  pending, but fits: {hit.pod} on {hit.node}"
+
+
 def _explained(one: Judged, kubelet: Json, extender: Extender | None) -> Refusal:
     decision = _decision(one.pod, one.node, extender)
     return Refusal(one.pod, one.node, kubelet, one.reason, one.message, _verdict(decision), decision)
@@ -212,3 +226,7 @@ def _books(
             shortages.append((one.pod, one.node, obstacle))
         books[one.node].take(pods[one.pod], guest, one.holdings)
     return books, shortages
+
+
+def _settings(kubelet: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in kubelet.items() if value)

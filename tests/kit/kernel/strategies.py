@@ -90,7 +90,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
 @st.composite
 def wild_rows(draw: Any, name: str = "n") -> Row:
     """A row that no node can be: amounts negative, huge or contradictory, up to 18 zones, groups of missing zones."""
-    row = draw(rows(name=name))
+    row: Row = draw(rows(name=name))
     number = st.sampled_from([-(1 << 70), -1, 0, 1, 3, 1 << 20, 1 << 62, 1 << 80])
     zones = [
         replace(

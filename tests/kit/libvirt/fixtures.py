@@ -1,4 +1,4 @@
-"""The real libvirt as a fixture.
+"""The real libvirt as a fixture; tests/conftest.py imports it.
 
 Its Python bindings come from the distribution, for the system's interpreter. In CI (CI=true) root installs a missing
 package by apt, and a machine where that fails fails the tests; elsewhere they skip, and the summary says so.
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-__all__ = ["RUNS", "Judge", "libvirt_judge", "pytest_terminal_summary"]
+__all__ = ["Judge", "libvirt_judge", "say_what_did_not_run"]
 
 #: Takes documents, gives per document {"xml": ..} or {"error": ..}.
 Judge = Callable[[Iterable[str]], list[dict[str, Any]]]
@@ -25,18 +25,13 @@ PACKAGE: Final = "python3-libvirt"
 _INSTALL: Final = ("install", "-y", "--no-install-recommends", PACKAGE)
 _SCRIPT: Final = Path(__file__).with_name("judge.py")
 _SKIPPED = pytest.StashKey[str]()
-#: What each fresh run was, in a line.
-RUNS = pytest.StashKey[list[str]]()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say aloud that libvirt was not asked; else the seeds, whatever the outcome: a run is replayed by its seed."""
-    for line in config.stash.get(RUNS, []):
-        terminalreporter.write_line(line)
+def say_what_did_not_run(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The summary's section, where libvirt was not asked."""
     if why := config.stash.get(_SKIPPED, ""):
-        terminalreporter.section("NOT RUN: the tests on the real libvirt", yellow=True, bold=True)
-        terminalreporter.write_line(f"{why}. On Debian and Ubuntu: apt-get install --no-install-recommends {PACKAGE}")
-        del config.stash[_SKIPPED]
+        reporter.section("NOT RUN: the tests on the real libvirt", yellow=True, bold=True)
+        reporter.write_line(f"{why}. On Debian and Ubuntu: apt-get install --no-install-recommends {PACKAGE}")
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,13 @@ five minutes.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from extender import names
+from extender.placement.outcomes import Outcome
 from tests.kit.cluster.control_plane import ControlPlane, Scheduler
 from tests.kit.moves.drive import Drive, Moved
 from tests.kit.moves.kubevirt import more_sockets
@@ -20,7 +21,7 @@ from tests.kit.moves.site import site
 from tests.kit.moves.world import Vm
 from tests.kit.vms import vms
 
-__all__ = ["Result", "run"]
+__all__ = ["Result", "misses", "run"]
 
 _AT_ONCE: Final = 5
 _OUT_OF_ONE_NODE: Final = 2
@@ -92,3 +93,22 @@ def _wave(drive: Drive, wave: Sequence[Vm], scheduler: Scheduler) -> None:
             drive.end(name, node)
     for move in waiting:
         drive.give_up(move)
+
+
+def misses(result: Result) -> Iterator[str]:
+    """What must not happen where ours places, one line each."""
+    for each in result.moved:
+        what = f"{each.vm} ({each.vcpus} vCPUs) from {each.source}"
+        if each.in_vain:
+            yield f"{what} waits, though it would arrive on {', '.join(each.in_vain)}; kube-scheduler: {each.message}"
+        if each.node and (each.certain_failure or each.outcome == Outcome.KUBELET_REFUSES):
+            yield f"{what} to {each.node}: {each.outcome}, {each.text}"
+        if each.node and not each.foreseen:
+            yield f"{what} to {each.node}: {_seen(each)}"
+    for pod in result.twins_wrong:
+        yield f"{pod}: the kubelet gave other CPUs than its twin"
+
+
+def _seen(each: Moved) -> str:
+    said = f"{each.predicted} ({each.predicted_layout})" if each.predicted else "nothing"
+    return f"said {said}, came {each.outcome} ({each.layout})"

@@ -14,8 +14,8 @@ from _fastfit import Code
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.model import CannotStart
-from tests.conformance.kubelet import replay
 from tests.conformance.kubelet.generator import scenarios
+from tests.kit import golden
 from tests.kit.kernel.backends import Backend, compiled
 from tests.kit.kernel.rows import answer, ask_of, place, row_of
 from tests.unit.kernel.test_against_kubelet_model import _compare
@@ -30,7 +30,7 @@ def _play(backend: Backend, scenario: dict[str, Any], seen: Counter[str]) -> Non
             node.remove(step["remove"])
         if "admit" not in step:
             continue
-        pod, hints = replay._demand(step["admit"]), replay._device_hints(step["admit"])
+        pod, hints = golden.demand(step["admit"]), golden.device_hints(step["admit"])
         if hints:
             node.admit(pod, hints)
             continue

@@ -16,9 +16,9 @@ from extender.cache.events import Source
 from extender.placement.answers import PodAnswer
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
+from tests.kit.migration_cluster import FAILURES, put_host, record_of
+from tests.kit.migration_rows import Host, Vm
 from tests.kit.migrations import running, target
-from tests.unit.placement.test_migration_explain import FAILURES, put_host, record_of
-from tests.unit.placement.test_migration_rows import Host, Vm
 
 CASES = 80
 _POLICIES = ("none", "none", "none", "best-effort", "restricted", "single-numa-node")

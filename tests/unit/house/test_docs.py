@@ -9,7 +9,7 @@ import pytest
 
 from _fastfit.codes import Code
 from extender.reasons import REASONS, wire_texts
-from tests.unit.placement import test_migration_rows as rows
+from tests.kit import migration_rows as rows
 from tools.outcomes_page import RULES, outcomes
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -82,7 +82,7 @@ async def test_a_fault_while_asking_what_to_wait_for_stops_no_call(monkeypatch):
         def fail(body: bytes) -> None:
             raise RuntimeError(body)
 
-        monkeypatch.setattr(it.verbs, "lack", fail)
+        monkeypatch.setattr(it.verbs, "missing", fail)
         assert (await peer.post("/prioritize", b"a"))[0] == 200
         assert len(it.verbs.asked) == 1
 

@@ -14,7 +14,7 @@ from extender.kubelet.admission import Kubelet
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import Kind, PodDemand
 from extender.kubelet.results import Admitted
-from tests.conformance.kubelet import replay
+from tests.kit import golden
 from tests.kit.kernel.backends import Backend
 from tests.kit.kernel.rows import answer, ask_of, place, row_of
 
@@ -34,9 +34,9 @@ STRIDE = {"cython": 2, "python": 10}
 def test_counts_agree_with_the_model(backend: Backend, name: str) -> None:
     """Same verdict on every decided admission; where the pod is admitted, the same CPUs per zone and memory zones."""
     path = str(GOLDEN / name)
-    version = replay.version_of_file(path)
+    version = golden.version_of_file(path)
     seen: Counter[str] = Counter()
-    for number, scenario in enumerate(replay.scenarios(path)):
+    for number, scenario in enumerate(golden.scenarios(path)):
         if number % STRIDE[backend.name] == 0:
             _play(backend, scenario, version, seen)
     assert seen["admitted"] > 100
@@ -53,7 +53,7 @@ def _play(backend: Backend, scenario: dict[str, Any], version: str, seen: Counte
             node.remove(step["remove"])
         if "admit" not in step:
             continue
-        pod, hints = replay._demand(step["admit"]), replay._device_hints(step["admit"])
+        pod, hints = golden.demand(step["admit"]), golden.device_hints(step["admit"])
         if hints:
             node.admit(pod, hints)
             continue

@@ -17,8 +17,8 @@ from extender.kubevirt.guest.host_topology import HostTopology, host_topology
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.migration.policy import MigrationPolicy
 from extender.placement.explain import explain
-from tests.conformance.kubevirt.replay import cases, cpus_of, size_of
 from tests.kit.bodies import args
+from tests.kit.golden import cases, cpus_of, size_of
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
 from tests.kit.verbs import make_verbs

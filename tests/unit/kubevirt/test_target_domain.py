@@ -10,7 +10,7 @@ from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain, GuestError, GuestFault, local_share, unbound_bytes, zone_pages
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, libvirt_refusal, migrate, with_unassigned_vcpus
-from tests.conformance.kubevirt.replay import cpus_of
+from tests.kit.golden import cpus_of
 
 GI = 1 << 30
 #: 4 zones of 16 CPUs, no SMT

@@ -23,8 +23,8 @@ from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, migrate
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from tests.conformance.kubevirt.comparison import compare
-from tests.conformance.kubevirt.replay import cpus_of, size_of
 from tests.kit.bodies import args
+from tests.kit.golden import cpus_of, size_of
 from tests.kit.libvirt.domain_xml import domain_xml
 from tests.kit.libvirt.fixtures import Judge
 from tests.kit.migrations import running, target

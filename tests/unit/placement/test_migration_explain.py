@@ -1,4 +1,4 @@
-"""The rows of test_migration_rows.py through the whole picture: events in, then what `explain` says of the target.
+"""The rows of tests/kit/migration_rows.py through the whole picture: events in, then what `explain` says of the target.
 
 There the twin and the guest model are asked one by one; here nodes, pods and VMI come as API objects, the cells of the
 boot are what the picture learned, and the kernel's verdict must agree with the exact outcome.
@@ -16,65 +16,14 @@ from extender.cache.events import Source
 from extender.cli.answer_view import details, summary
 from extender.cli.tables import Paper
 from extender.kubevirt.launcher_pod import PodRole
-from extender.placement.answers import NodeAnswer, PodAnswer
+from extender.placement.answers import NodeAnswer
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
-from tests.kit.migrations import running, target
-from tests.kit.objects import node, pod, vmi
-from tests.unit.placement import test_migration_rows as rows
-from tests.unit.placement.test_migration_rows import Host, Row, Vm
-
-#: What that file calls the outcomes, in the words of `explain`.
-WORDS = {
-    rows.Outcome.SYMMETRIC: Outcome.SYMMETRIC,
-    rows.Outcome.OTHER_SPLIT: Outcome.OTHER_SPLIT,
-    rows.Outcome.FEWER_CELLS: Outcome.FEWER_CELLS,
-    rows.Outcome.MORE_CELLS: Outcome.MORE_CELLS,
-    rows.Outcome.PAGES_SHORT: Outcome.PAGES_SHORT,
-    rows.Outcome.LAUNCHER_FAILS: Outcome.NO_FIT,
-    rows.Outcome.KUBELET_REFUSES: Outcome.KUBELET_REFUSES,
-}
-FAILURES = {Outcome.MORE_CELLS, Outcome.PAGES_SHORT, Outcome.NO_FIT, Outcome.KUBELET_REFUSES}
-BY_ID = {row.id: row for row in rows.ALL}
-
-
-def record_of(vm: Vm) -> Vmi:
-    """The VMI of a row's VM."""
-    made: dict[str, Any] = msgspec.to_builtins(vmi("vm", vm.vcpus, vm.gib, vm.threads))
-    made["spec"]["domain"]["cpu"]["isolateEmulatorThread"] = vm.isolate
-    return msgspec.convert({**made, "status": {"nodeName": "source"}}, Vmi)
-
-
-def put_host(cluster: Cluster, name: str, host: Host, **labels: str) -> None:
-    """The node, with the pods that are there."""
-    cluster.put(Source.NODES, node(name, host.config, host.machine, **labels))
-    for number, cpus in enumerate(host.busy):
-        cluster.put(Source.PODS, running(f"{name}-{number}", name, cpus, 0, sidecar=False))
-
-
-def picture(row: Row, **targets: Host) -> Cluster:
-    """The VM runs on its source; `targets` are the other nodes, the row's own by default."""
-    cluster = Cluster()
-    put_host(cluster, "source", row.source)
-    cluster.put(Source.VMIS, record_of(row.vm))
-    cluster.put(
-        Source.PODS,
-        running("vm", "source", row.vm.vcpus + row.vm.isolate, row.vm.gib, sidecar=row.vm.sidecar),
-    )
-    for name, host in (targets or {"target": row.target}).items():
-        put_host(cluster, name, host)
-    cluster.work()
-    return cluster
-
-
-def asked(cluster: Cluster, vm: Vm, **more: str) -> PodAnswer:
-    """What is said of the VM's target."""
-    return explain(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar, **more))
-
-
-def at(answer: PodAnswer, name: str = "target") -> NodeAnswer:
-    """One node of an answer."""
-    return next(found for found in answer.nodes if found.node == name)
+from tests.kit import migration_rows as rows
+from tests.kit.migration_cluster import BY_ID, FAILURES, WORDS, asked, at, picture, put_host, record_of
+from tests.kit.migration_rows import Host, Row
+from tests.kit.migrations import target
+from tests.kit.objects import pod, vmi
 
 
 @pytest.mark.parametrize("row", rows.ALL, ids=lambda row: row.id)

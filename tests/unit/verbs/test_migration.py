@@ -10,12 +10,12 @@ from _fastfit.codes import Code
 from extender.api.objects import Pod, Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
+from tests.kit import migration_rows as rows
 from tests.kit.bodies import args
+from tests.kit.migration_cluster import BY_ID, picture
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, node, pod, vmi
 from tests.kit.verbs import make_verbs
-from tests.unit.placement import test_migration_rows as rows
-from tests.unit.placement.test_migration_explain import BY_ID, picture
 
 NODES = ["split", "whole"]
 

@@ -1,41 +1,24 @@
-"""Builds the oracle on the real kubelet managers, or reuses it: `python -m tests.kit.oracle.kubelet.build [--version 1.37]`."""
+"""Builds the oracle on the real kubelet managers, or reuses it: `python -m tests.kit.oracle.kubelet.build`."""
 
 import argparse
-import fcntl
 import hashlib
-import os
-import re
-import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.kit.cluster.build import DEFAULT_VERSION, GO_MINOR, RELEASES, BuildError, Release, go_build
+from tests.kit import go_build
+from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES, Release
 from tests.kit.cluster.build import SOURCE as CLUSTER
+from tests.kit.go_build import BuildError, Program
 
-__all__ = ["ensure_oracle", "main", "missing_go"]
+__all__ = ["ensure_oracle", "main"]
 
 SOURCE: Final = Path(__file__).parent
-CACHE: Final = SOURCE.parents[3] / ".cache" / "oracle"
+CACHE: Final = go_build.CACHE / "oracle"
 NAME: Final = "fastfit-oracle"
 #: The driver of the managers, which the oracle shares with the simulated nodes of the test cluster.
 DRIVER: Final = CLUSTER / "kubelet"
-
-
-def missing_go() -> str:
-    """Name what is missing to build the oracle, with the remedy; empty when all is there."""
-    go = shutil.which("go")
-    if go is None:
-        return f"Go 1.{GO_MINOR} or newer (none found; https://go.dev/dl/)"
-    environment = os.environ | {"GOTOOLCHAIN": "local"}
-    found = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=environment, check=False)
-    version = re.match(r"go1\.(\d+)", found.stdout)
-    if version is not None and int(version[1]) < GO_MINOR:
-        return f"Go 1.{GO_MINOR} or newer (found {found.stdout.strip()}; https://go.dev/dl/)"
-    return ""
 
 
 def ensure_oracle(version: str = DEFAULT_VERSION, say: Callable[[str], None] = print) -> Path:
@@ -45,24 +28,14 @@ def ensure_oracle(version: str = DEFAULT_VERSION, say: Callable[[str], None] = p
     take seconds. Several processes may ask at once: one builds, the others wait for it.
     """
     release = RELEASES[version]
-    directory = CACHE / release.version
-    directory.mkdir(parents=True, exist_ok=True)
-    binary, stamp = directory / NAME, directory / "stamp"
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        current = _fingerprint(release)
-        if binary.exists() and stamp.exists() and stamp.read_text() == current:
-            return binary
-        if missing := missing_go():
-            raise BuildError(f"the oracle needs {missing}")
-        say(f"building the kubelet oracle (Kubernetes {release.version}); minutes the first time")
-        start = time.monotonic()
-        fresh = directory / f"{NAME}.new"
-        go_build(_command(release, fresh), SOURCE, say)
-        fresh.rename(binary)
-        stamp.write_text(current)
-        say(f"built {binary} in {time.monotonic() - start:.0f} s")
-    return binary
+    return Program(
+        what=f"the kubelet oracle (Kubernetes {release.version})",
+        directory=CACHE / release.version,
+        name=NAME,
+        source=SOURCE,
+        command=lambda output: _command(release, output),
+        fingerprint=lambda: _fingerprint(release),
+    ).ensure(say)
 
 
 def _fingerprint(release: Release) -> str:

@@ -1,37 +1,28 @@
-"""The fixtures of every test that asks the real kubelet managers.
+"""The fixtures of every test that asks the real kubelet managers; tests/conftest.py imports them.
 
-A conftest.py imports all names. Where Go is missing these tests skip, and the summary says so; in CI (CI=true) they
-fail.
+Where Go is missing these tests skip, and the summary says so; in CI (CI=true) they fail.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from tests.kit.go_build import missing_go
 from tests.kit.go_tool import GoTool
-from tests.kit.oracle.kubelet.build import ensure_oracle, missing_go
+from tests.kit.oracle.kubelet.build import ensure_oracle
 from tests.kit.oracle.kubelet.process import Oracle
 
-__all__ = ["oracle", "oracle_binary", "pytest_collection_finish", "pytest_terminal_summary"]
+__all__ = ["TOOL", "oracle", "oracle_binary"]
 
-_TOOL = GoTool("the real kubelet managers", "oracle_binary", missing_go, ensure_oracle)
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build before the first test."""
-    _TOOL.build_before(session)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say aloud what did not run."""
-    _TOOL.say_what_did_not_run(terminalreporter, config)
+TOOL: Final = GoTool("the real kubelet managers", "oracle_binary", missing_go, ensure_oracle)
 
 
 @pytest.fixture(scope="session")
 def oracle_binary() -> Path:
     """The oracle on the default Kubernetes release."""
-    return _TOOL.binary()
+    return TOOL.binary()
 
 
 @pytest.fixture(scope="session")
