@@ -1,6 +1,6 @@
 """Random node lives: a machine, its kubelet's configuration, and pods that come and go (the golden format).
 
-What varies: machines.py, configurations.py, pods.py; here the order of events, restarts included. What would hang or
+What varies: tests/kit/generate; here the order of events, restarts included. What would hang or
 crash the real kubelet is left out: the Topology Manager walks the product of all hint lists, so on many zones a pod
 loses its device hints, then its huge pages, and most nodes their Memory Manager; configurations that panic.
 """

@@ -1,6 +1,6 @@
 """Random boots and migrations in the golden format (tests/golden/kubevirt/README.md), without answers.
 
-What varies: hosts.py and vms.py; here how they meet. Left out is what panics in KubeVirt's code and no pod gets: IO
+What varies: tests/kit/generate; here how they meet. Left out is what panics in KubeVirt's code and no pod gets: IO
 threads that share the vCPUs' CPUs, on a cpuset with less CPUs than vCPUs.
 """
 
