@@ -1,7 +1,8 @@
-"""How setuptools compiles the kernel. All compiler directives are here.
+"""How setuptools compiles the kernel; all compiler directives stand here.
 
 FASTFIT_DEBUG=1 checks bounds and overflow; FASTFIT_SANITIZE=1 builds with the address and undefined-behaviour
-sanitizers (run it with their libraries preloaded). Neither changes a source file, so both force a rebuild.
+sanitizers (run it with their libraries preloaded). Both change the object files' contents only, so a rebuild needs
+`--force`, which both imply.
 """
 
 import os
@@ -14,9 +15,9 @@ from setuptools.command.build_ext import build_ext
 
 __all__ = ["BuildKernel"]
 
-#: No fused multiply-add: floating-point results must equal the plain kernel's bit for bit.
+#: No fused multiply-add: the twin's floating-point results must come out bit for bit.
 _RELEASE = ["-O3", "-g0", "-ffp-contract=off", "-fno-strict-aliasing"]
-#: Every x86 server since 2009 has POPCNT; compilers use it only with this flag.
+#: Every x86 server since 2009 counts bits in one instruction; the compiler must be told.
 _X86 = ["-mpopcnt"]
 _SANITIZE = ["-O1", "-g", "-ffp-contract=off", "-fno-strict-aliasing", "-fsanitize=address,undefined"]
 

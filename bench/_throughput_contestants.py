@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from bench._admission_extender import REPOSITORY, Extender, deployed_scheduler
 from bench._throughput_build import ensure_peer
 from bench.report import progress
 from extender.config.settings import Reply
-from tests.cluster.control_plane import ControlPlane, Scheduler
-from tests.cluster.processes import Process, free_ports, wait_for
+from tests.kit.cluster.control_plane import ControlPlane, Scheduler
+from tests.kit.cluster.processes import Process, free_ports, wait_for
+from tests.kit.extender import REPOSITORY, Extender, deployed_scheduler
 
 __all__ = ["CONTESTANTS", "Beside", "Contestant", "beside", "consulted", "scheduling"]
 

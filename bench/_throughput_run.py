@@ -9,8 +9,8 @@ from typing import Final
 
 from bench._throughput_cluster import Vms, clear
 from bench._throughput_contestants import Contestant, beside, consulted, scheduling
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
 
 __all__ = ["RunFailed", "run"]
 

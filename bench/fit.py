@@ -30,11 +30,11 @@ from extender.kubelet.results import Admitted
 from extender.kubevirt.demand import ask_of
 from extender.kubevirt.launcher_pod import PodRole
 from extender.reasons import wire_texts
-from tests import replay
-from tests.cluster.build import DEFAULT_VERSION, RELEASES
-from tests.kubelet.nodes import DEVICE, config, container, machine, parse_config, parse_machine, pod
-from tests.oracle.build import CACHE, NAME
-from tests.oracle.process import Oracle
+from tests.conformance.kubelet import replay
+from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES
+from tests.kit.kubelet_nodes import DEVICE, config, container, machine, parse_config, parse_machine, pod
+from tests.kit.oracle.kubelet.build import CACHE, NAME
+from tests.kit.oracle.kubelet.process import Oracle
 
 GOLDEN = Path("tests/golden/kubelet/vm.jsonl.gz")
 _POLICIES = {

@@ -24,8 +24,8 @@ from bench._throughput_contestants import CONTESTANTS, Contestant
 from bench._throughput_rows import BASELINE, goals, rows
 from bench._throughput_run import RunFailed, run
 from bench.report import Row, progress, show, write
-from tests.cluster.build import BuildError, ensure_binary
-from tests.cluster.control_plane import ControlPlane
+from tests.kit.cluster.build import BuildError, ensure_binary
+from tests.kit.cluster.control_plane import ControlPlane
 
 __all__ = ["main"]
 

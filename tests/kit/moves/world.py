@@ -1,0 +1,219 @@
+"""What really became of every VM and of every migration, computed from the cpusets that kubelets gave.
+
+Nothing here knows what the extender thinks: domains come from the real cpuset of each boot and target by KubeVirt's rules
+(extender/kubevirt, which is held to the real code), refusals by libvirt's, pages from books of its own. Beside each real
+kubelet runs a twin, which only answers what other nodes would have done.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from extender.api.objects import Pod
+from extender.kubelet.admission import Kubelet
+from extender.kubelet.cpuset import bits, parse_cpus
+from extender.kubelet.facts_json import config_from_json, machine_from_json
+from extender.kubelet.pod import pod_demand
+from extender.kubelet.results import Refused
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, is_symmetric, local_share
+from extender.kubevirt.guest.host_topology import HostTopology
+from extender.kubevirt.launcher_pod import COMPUTE, Guest
+from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
+from extender.placement.outcomes import Outcome
+from tests.kit.admission.judge import Judged, PageBooks, Taken, fits_sums, guest_for
+
+__all__ = ["CERTAIN_FAILURES", "Judgement", "Vm", "World", "cpus_of"]
+
+Json = dict[str, Any]
+
+#: Bound and admitted, and yet no VM can arrive: KubeVirt or libvirt refuses, or QEMU finds no memory.
+CERTAIN_FAILURES: Final = frozenset({Outcome.MORE_CELLS, Outcome.PAGES_SHORT, Outcome.NO_FIT})
+
+
+@dataclass(slots=True)
+class Vm:
+    """A VM that runs. `sockets` run, `guest` is its spec now; `pod` as it was created, with what the server wrote."""
+
+    name: str
+    node: str
+    pod: Json
+    instance: Json
+    guest: Guest
+    domain: Domain
+    sockets: int
+
+    @property
+    def uid(self) -> str:
+        """Of the pod that runs it."""
+        return str(self.pod["metadata"]["uid"])
+
+    @property
+    def grows(self) -> bool:
+        """Whether its spec asks for more sockets than run."""
+        return self.sockets < self.guest.size.sockets
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a migration comes to: zones with a vCPU and how many each, share of vCPUs at their memory."""
+
+    outcome: Outcome
+    zones: tuple[int, ...] = ()
+    cells: tuple[int, ...] = ()
+    local: float | None = None
+    text: str = ""
+    #: the domain on the target where the guest arrives
+    domain: Domain | None = None
+
+    @property
+    def arrives(self) -> bool:
+        """Whether the VM runs on the target afterwards."""
+        return self.outcome not in CERTAIN_FAILURES and self.outcome is not Outcome.KUBELET_REFUSES
+
+
+class World:
+    """The nodes of a fleet and the VMs that run there."""
+
+    def __init__(self, fleet: Sequence[Json], objects: Mapping[str, Json]) -> None:
+        """`objects`: the Node objects, by name."""
+        self.vms: dict[str, Vm] = {}
+        self._objects = objects
+        self._pods: dict[str, dict[str, Json]] = {node["name"]: {} for node in fleet}
+        #: pages that the guest in a pod touched, by UID of the pod
+        self._pages: dict[str, Taken] = {}
+        self._books = {node["name"]: PageBooks(node) for node in fleet}
+        self._twins = {
+            node["name"]: Kubelet(
+                machine_from_json(node["machine"], node["name"]), config_from_json(node["kubelet"], node["name"])
+            )
+            for node in fleet
+        }
+        #: pods to which a twin gave other CPUs than its kubelet did
+        self.twins_wrong: list[str] = []
+
+    def topology(self, node: str) -> HostTopology:
+        """The node's machine as KubeVirt sees it."""
+        return self._books[node].topology
+
+    def load(self) -> float:
+        """CPUs held, in percent of those that may be given."""
+        zones = [zone for twin in self._twins.values() for zone in twin.counts().zones]
+        most = sum(zone.cpu_total - zone.cpu_reserved for zone in zones)
+        return 100 * (1 - sum(zone.cpu_free for zone in zones) / most)
+
+    # --- where VMs may start -----------------------------------------------------------------------------
+
+    def would_start(self, node: str, pod: Json, instance: Json) -> bool:
+        """Whether the kubelet would admit the pod, which has no UID yet, and the guest would boot on what it gets."""
+        if not fits_sums(pod, self._objects[node], self._pods[node].values()):
+            return False
+        answer = self._twins[node].clone().admit(_demand(pod))
+        if isinstance(answer, Refused):
+            return False
+        guest = guest_for(instance)
+        place = answer.containers[COMPUTE]
+        if not guest.dedicated:
+            return True
+        domain = boot(self._books[node].topology, place.cpus, guest.size)
+        return isinstance(domain, Domain) and not self._books[node].lack(domain, guest.pages)
+
+    def start(self, name: str, pod: Json, instance: Json, verdict: Judged) -> None:
+        """The kubelet's word on a boot. Raises ValueError if the VM does not run after it: the plan was wrong."""
+        self.meet(pod, verdict)
+        guest, books = guest_for(instance), self._books[verdict.node]
+        if not verdict.admitted or books.obstacle(guest, verdict.holdings):
+            raise ValueError(f"{name} on {verdict.node}: {verdict.reason} {verdict.message}")
+        domain = boot(books.topology, cpus_of(verdict), guest.size) if guest.dedicated else Domain(**_NO_GUEST)
+        assert isinstance(domain, Domain)
+        self._pages[verdict.uid] = books.take(pod, guest, verdict.holdings)
+        self.vms[name] = Vm(name, verdict.node, pod, instance, guest, domain, guest.size.sockets)
+
+    def stop(self, name: str) -> Vm:
+        """The VM ends, and its pod with it."""
+        gone = self.vms.pop(name)
+        self.leave(gone.node, gone.uid)
+        return gone
+
+    # --- migrations ----------------------------------------------------------------------------------------
+
+    def meet(self, pod: Json, verdict: Judged) -> None:
+        """A kubelet gave its word on a pod; to be told in the order in which it did."""
+        answer = self._twins[verdict.node].admit(_demand(pod))
+        given = frozenset() if isinstance(answer, Refused) else answer.containers[COMPUTE].cpus
+        if isinstance(answer, Refused) == verdict.admitted or (
+            verdict.admitted and given != frozenset(cpus_of(verdict))
+        ):
+            self.twins_wrong.append(f"{verdict.pod} on {verdict.node}")
+        if verdict.admitted:
+            self._pods[verdict.node][verdict.uid] = pod
+
+    def leave(self, node: str, uid: str) -> None:
+        """A pod is gone from a node, whether or not it was admitted there, and the pages that its guest had touched."""
+        self._books[node].give_back(self._pages.pop(uid, ()))
+        self._pods[node].pop(uid, None)
+        self._twins[node].remove(uid)
+
+    def judge(self, vm: Vm, verdict: Judged) -> Judgement:
+        """What comes of the migration whose target got this verdict."""
+        if not verdict.admitted:
+            return Judgement(Outcome.KUBELET_REFUSES, text=f"{verdict.reason}: {verdict.message}")
+        return self._judge(vm, verdict.node, cpus_of(verdict))
+
+    def move(self, vm: Vm, pod: Json, verdict: Judged, judged: Judgement) -> None:
+        """The VM runs in the target from now on; what was to be plugged is plugged. Its source pod is still there."""
+        assert judged.domain is not None
+        books = self._books[verdict.node]
+        if vm.guest.size.passthrough:
+            self._pages[verdict.uid] = books.take_cells(judged.domain, vm.guest.pages)
+        else:
+            self._pages[verdict.uid] = books.take(pod, vm.guest, verdict.holdings)
+        vm.node, vm.pod, vm.sockets = verdict.node, pod, vm.guest.size.sockets
+        vm.domain = replace(judged.domain, vcpus=vm.guest.size.vcpus)
+
+    def could(self, vm: Vm, target: Json) -> Iterator[tuple[str, Judgement]]:
+        """Nodes that kube-scheduler's own sums allow for this target, and what would come of it on each, by the twins."""
+        for node, twin in self._twins.items():
+            if node == vm.node or not fits_sums(target, self._objects[node], self._pods[node].values()):
+                continue
+            answer = twin.clone().admit(_demand(target))
+            if isinstance(answer, Refused):
+                yield node, Judgement(Outcome.KUBELET_REFUSES, text=answer.reason)
+            else:
+                yield node, self._judge(vm, node, sorted(answer.containers[COMPUTE].cpus))
+
+    def _judge(self, vm: Vm, node: str, cpus: Sequence[int]) -> Judgement:
+        books, size = self._books[node], vm.guest.size
+        moved = migrate(vm.domain, books.topology, cpus, size, enabled_sockets=vm.sockets)
+        if isinstance(moved, GuestError):
+            return Judgement(Outcome.NO_FIT, text=moved.text)
+        if not size.passthrough:
+            return Judgement(Outcome.NOT_NUMA, domain=moved)
+        zones = moved.memnodes
+        cells = tuple(sum(zone == at for at in moved.pin_zones) for zone in zones)
+        refusal = libvirt_refusal(moved)
+        if refusal is not None:
+            return Judgement(Outcome.MORE_CELLS, zones, cells, text=refusal)
+        lack = books.lack(moved, vm.guest.pages)
+        if lack:
+            return Judgement(Outcome.PAGES_SHORT, zones, cells, text=lack)
+        if is_symmetric(moved):
+            outcome = Outcome.SYMMETRIC
+        else:
+            outcome = Outcome.FEWER_CELLS if len(zones) < len(moved.cells) else Outcome.OTHER_SPLIT
+        return Judgement(outcome, zones, cells, float(local_share(moved)), domain=moved)
+
+
+#: Stands for a VM on shared CPUs, which is never migrated here.
+_NO_GUEST: Final[Json] = {"vcpus": 0, "max_vcpus": 0, "pins": (), "pin_zones": ()}
+
+
+def _demand(pod: Json) -> Any:
+    return pod_demand(msgspec.convert(pod, Pod))
+
+
+def cpus_of(verdict: Judged) -> list[int]:
+    """CPUs of `compute`, ascending."""
+    return list(bits(parse_cpus(verdict.holdings[COMPUTE]["cpus"], verdict.pod)))
