@@ -95,7 +95,7 @@ def fill(cluster: Cluster, nodes: int, zones: int) -> None:
     """`nodes` nodes of `zones` zones; every second one has no zone with room for the pod of `body`."""
     machine = json.dumps(_machine(zones))
     cluster.replace(Source.NODES, [_node(number, machine) for number in range(nodes)])
-    cluster.work()
+    cluster.make_rows()
     full = [
         msgspec.convert(_filler(f"filler-{number}-{zone}", node_name(number), 2 * _CORES - 2), Pod)
         for number in range(0, nodes, 2)
@@ -105,7 +105,7 @@ def fill(cluster: Cluster, nodes: int, zones: int) -> None:
     guest = vmi(Vm("bench", _TYPE, namespace="vms"))
     guest["metadata"]["uid"] = _UID
     cluster.put(Source.VMIS, msgspec.convert(guest, Vmi))
-    cluster.work()
+    cluster.make_rows()
 
 
 def body(nodes: int, uid: str) -> bytes:

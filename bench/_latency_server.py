@@ -59,7 +59,7 @@ class Echo:
         while True:
             kind, line, record = next(source)
             decoder = _DECODERS.setdefault(record, msgspec.json.Decoder(record))
-            self._service.cluster.put(kind, decoder.decode(line))  # type: ignore[arg-type]
+            self._service.sink.put(kind, decoder.decode(line))  # type: ignore[arg-type]
             due += 1 / rate
             await asyncio.sleep(max(0.0, due - loop.time()))
 
@@ -67,7 +67,7 @@ class Echo:
 async def _main(nodes: int, zones: int) -> None:
     service = Service(Settings())
     fill(service.cluster, nodes, zones)
-    service.settle()
+    service.make_rows_now()
     limits = msgspec.structs.replace(Settings().limits, body_bytes=64 << 20)
     app = SchedulerApp(service.verbs, service.metrics, service.decisions, limits)
     runner = web.ServerRunner(web.Server(Echo(app, service, nodes).handle, access_log=None))
@@ -75,7 +75,7 @@ async def _main(nodes: int, zones: int) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     print(runner.addresses[0][1], flush=True)
-    await service.keep_current()
+    await asyncio.gather(*service.background())
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from extender.cli.serve import _serve_cluster
 from extender.config import Settings
 from extender.http.address import parse
 from extender.observe.logs import setup
+from extender.runtime.serve import serve_cluster
 
 
 class _StopWatch:
@@ -86,7 +86,7 @@ async def _main(kubeconfig: str, bind: str, ops: str) -> None:
     watch = _StopWatch()
     watch.start()
     asyncio.get_running_loop().add_reader(sys.stdin, watch.report)
-    await _serve_cluster(kubeconfig, None, Settings(), parse(bind, "--bind"), parse(ops, "--ops-bind"))
+    await serve_cluster(kubeconfig, None, Settings(), parse(bind, "--bind"), parse(ops, "--ops-bind"))
 
 
 if __name__ == "__main__":

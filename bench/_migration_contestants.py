@@ -14,7 +14,8 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.kubelet.pod import PodDemand, peak_need, pod_demand
 from extender.kubevirt.migration.policy import MigrationPolicy
-from extender.placement.decide import Decider, subject_of
+from extender.placement.decide import Decider, fit_of
+from extender.placement.subject import subject_of
 from extender.reasons import verdict_of
 
 __all__ = ["CONTESTANTS", "TITLES", "Contestant", "make"]
@@ -123,13 +124,14 @@ class _Ours:
         }
         for name in self._nodes:
             self._cluster.put(Source.NODES, _node(name, annotations))
-        self._cluster.work()
+        self._cluster.make_rows()
 
     def choose(self, pod: Pod, forbidden: Iterable[str]) -> str | None:
         """See Contestant."""
         banned = set(forbidden)
         subject = subject_of(self._cluster, pod)
-        fit = self._decider.fit(subject, orjson.dumps([node for node in self._nodes if node not in banned]))
+        self._decider.begin(subject.pod.metadata.uid, self._cluster.now)
+        fit = fit_of(self._cluster, subject, orjson.dumps([node for node in self._nodes if node not in banned]))
         best = self._decider.assume_best(subject, fit)
         return best[0] if best is not None and verdict_of(best[1]) != "refused" else None
 
@@ -144,7 +146,7 @@ class _Ours:
     def bound(self, pod: Pod) -> None:
         """See Contestant."""
         self._cluster.put(Source.PODS, pod)
-        self._cluster.work()
+        self._cluster.make_rows()
 
     def gone(self, pod: Pod, reason: str = "") -> None:
         """See Contestant."""
@@ -154,7 +156,7 @@ class _Ours:
             failed = msgspec.structs.replace(pod.status, phase="Failed", reason=reason)
             self._cluster.put(Source.PODS, msgspec.structs.replace(pod, status=failed))
         self._cluster.delete(Source.PODS, pod)
-        self._cluster.work()
+        self._cluster.make_rows()
 
 
 def _node(name: str, annotations: dict[str, str]) -> Node:

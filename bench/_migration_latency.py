@@ -41,7 +41,7 @@ def latency_rows(nodes: int, rounds: int) -> list[Row]:
         vm = _vm(nodes, number)
         service.cluster.put(Source.VMIS, msgspec.convert(vmi(vm), Vmi))
         service.cluster.put(Source.PODS, msgspec.convert(launcher_pod(vm), Pod))
-    service.settle()
+    service.make_rows_now()
     rows = []
     for name in ("known", "new"):
         times: dict[str, list[float]] = {"boot": [], "target": []}
@@ -82,18 +82,18 @@ def _body(nodes: int, kind: str, number: int, *, new: bool) -> bytes:
 def _decision(service: Service, payload: bytes) -> float:
     """Seconds of filter with all nodes and of prioritize with those that it left; the charge is taken back."""
     began = time.thread_time()
-    first = service.verbs.filter(payload, 0.0)
+    first = service.verbs.filter(service.verbs.read(payload), 0.0)
     taken = time.thread_time() - began
     left = first.body[first.body.index(b"[") : first.body.index(b"]") + 1]
     survivors = payload[: payload.rindex(b"[")] + left + b"}"
     began = time.thread_time()
-    second = service.verbs.prioritize(survivors, 0.0)
+    second = service.verbs.prioritize(service.verbs.read(survivors), 0.0)
     taken += time.thread_time() - began
     if not (first.status == second.status == 200 and first.outcome == second.outcome == "ok"):
         raise RuntimeError(f"a call was not answered: {first.outcome}, {second.outcome}")
     for uid in list(service.cluster.assumed):
         service.cluster.forget(uid)
-    service.cluster.work()
+    service.cluster.make_rows()
     return taken
 
 

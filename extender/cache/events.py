@@ -1,4 +1,4 @@
-"""What the outside tells the state: kinds of objects, and the sink that takes them."""
+"""What the watches tell the cache: kinds of objects, and the sink that takes them."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Source(StrEnum):
 
 
 class Relist(Protocol):
-    """A whole list of one kind while it arrives, apart from the picture that is served. Used once."""
+    """A whole list of one kind while it arrives, apart from the cache that is served. Used once."""
 
     def put(self, record: Record) -> None:
         """An object of the list, or its newer form."""
@@ -31,31 +31,34 @@ class Relist(Protocol):
     def delete(self, record: Record) -> None:
         """An object that ended while the list arrived."""
 
-    def swap(self) -> Iterator[None]:
-        """Makes the list the picture: what is not in it is gone. Each step takes well under a millisecond.
+    def swap(self) -> Iterator[object]:
+        """Replaces the kind in the cache by the list: what is not in it is gone. Each step takes well under a millisecond.
 
         Between two steps every object is as the old list had it or as the new one has it, and all pods of a node
-        change together; so the picture may be read, and other kinds may change. To be run to its end.
+        change together; so the cache may be read, and other kinds may change. To be run to its end.
         """
 
     def discard(self) -> Iterator[None]:
-        """Lets go of what has not been swapped in, in steps: to free 50,000 objects at once would be one long step."""
+        """Frees what has not been swapped in, in steps: to free 50,000 objects at once would be one long step."""
 
 
 class Sink(Protocol):
-    """Takes decoded objects. Calls are synchronous and cheap (about 50 us); none of them awaits."""
+    """Takes decoded objects. Calls are synchronous and cheap (about 50 us); none of them awaits.
 
-    def put(self, source: Source, record: Record) -> None:
+    What they return is for the service that wraps the cache; a watch ignores it.
+    """
+
+    def put(self, source: Source, record: Record) -> object:
         """An object was added or changed."""
 
-    def delete(self, source: Source, record: Record) -> None:
+    def delete(self, source: Source, record: Record) -> object:
         """An object is gone; `record` is its last known form."""
 
     def begin_relist(self, source: Source) -> Relist:
         """Begins a whole list of a kind; to be called before the list is asked for."""
 
-    def replace(self, source: Source, records: Iterable[Record]) -> None:
+    def replace(self, source: Source, records: Iterable[Record]) -> object:
         """The whole list of a kind at once, however long that takes: what is not in it is gone."""
 
-    def absent(self, source: Source) -> None:
+    def absent(self, source: Source) -> object:
         """The API server does not serve this kind (no CRD)."""

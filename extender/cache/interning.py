@@ -18,7 +18,7 @@ class Interner(Generic[T]):
         self._limit = limit
         self._seen: dict[T, T] = {}
 
-    def one(self, value: T) -> T:
+    def intern(self, value: T) -> T:
         """The value, or the equal one that came first."""
         found = self._seen.setdefault(value, value)
         if len(self._seen) > self._limit:
@@ -33,7 +33,7 @@ _MAX_AMOUNTS = 4096
 
 def intern_text(text: str) -> str:
     """For texts that many objects repeat."""
-    return _TEXTS.one(text)
+    return _TEXTS.intern(text)
 
 
 def intern_amounts(amounts: Mapping[str, int]) -> Mapping[str, int]:

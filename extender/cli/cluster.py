@@ -1,4 +1,4 @@
-"""A cluster's picture for commands that answer questions: from a snapshot file, or read once from a live cluster."""
+"""A cluster for commands that answer questions: from a snapshot file, or read once from a live cluster."""
 
 import time
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def open_snapshot(path: str | None, kubeconfig: str | None) -> Snapshot:
 
 
 def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
-    """The picture, complete: every row is made."""
+    """The cluster, every row made."""
     cluster = Cluster(
         pools_of(settings),
         promise_seconds=float(settings.charges.promise_seconds),
@@ -45,5 +45,5 @@ def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
     cluster.migration = MigrationPolicy(settings.migration)
     cluster.tick(time.monotonic())
     snapshot.feed(cluster)
-    cluster.work()
+    cluster.make_rows()
     return cluster

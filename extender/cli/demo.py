@@ -12,13 +12,13 @@ import click
 from extender.cli.answer_view import summary
 from extender.cli.cluster import cluster_of
 from extender.cli.exits import epilog
-from extender.cli.serve import make_server
 from extender.cli.tables import Paper, paper_for
 from extender.config import Reply, Settings
 from extender.http.address import Address, parse
 from extender.http.server import BIND_FLAG, stop_on_signals
 from extender.observe.logs import setup
 from extender.placement.explain import explain
+from extender.runtime.serve import make_server
 from extender.runtime.service import Service
 from extender.snapshot import Snapshot, read
 
@@ -66,12 +66,12 @@ def _print_tables(snapshot: Snapshot, settings: Settings, paper: Paper) -> None:
 
 async def _serve(snapshot: Snapshot, settings: Settings, address: Address, body: Path) -> None:
     service = Service(settings)
-    snapshot.feed(service.cluster)
-    service.settle()
+    snapshot.feed(service.sink)
+    service.make_rows_now()
     stop, _ = stop_on_signals()
     server = make_server(service, address, Address("127.0.0.1", 0))
     await server.start()
-    current = asyncio.create_task(service.keep_current())
+    current = [asyncio.create_task(task) for task in service.background()]
     try:
         click.echo("Serving the same over HTTP, as kube-scheduler would ask, until Ctrl-C. Try:")
         header = "Content-Type: application/json"
@@ -79,7 +79,8 @@ async def _serve(snapshot: Snapshot, settings: Settings, address: Address, body:
         sys.stdout.flush()
         await stop.wait()
     finally:
-        current.cancel()
+        for task in current:
+            task.cancel()
         await server.close()
 
 

@@ -1,36 +1,18 @@
 """`fastfit serve`: answers kube-scheduler."""
 
 import asyncio
-import time
-from collections.abc import Coroutine, Sequence
 
 import click
-import msgspec
-import structlog
 
-import _fastfit
-from extender import __version__
-from extender.cache.events import Source
 from extender.cli.exits import epilog
-from extender.config import Settings
-from extender.http.address import Address, parse
-from extender.http.health import Health
-from extender.http.server import BIND_FLAG, OPS_BIND_FLAG, Server, stop_on_signals
-from extender.kubeapi.credentials import find
-from extender.kubeapi.transport import KubeTransport
+from extender.http.address import parse
+from extender.http.server import BIND_FLAG, OPS_BIND_FLAG
 from extender.observe.logs import setup
-from extender.persist.guest_cells import CellsWriter
-from extender.persist.last_layouts import LayoutKeeper
-from extender.runtime.reload import ConfigFile
-from extender.runtime.service import Service, WatchCounter
+from extender.runtime.serve import serve_cluster, serve_snapshot
 from extender.runtime.settings import load_settings, settings_for
-from extender.snapshot import Snapshot, read
-from extender.watch.kinds import Need
-from extender.watch.watcher import Watcher
+from extender.snapshot import read
 
-__all__ = ["make_server", "serve", "serve_snapshot"]
-
-_log = structlog.stdlib.get_logger(__name__)
+__all__ = ["serve"]
 
 
 @click.command(
@@ -71,83 +53,4 @@ def serve(kubeconfig: str | None, snapshot: str | None, config: str | None, bind
         return
     settings = load_settings(config)
     setup(settings.logs.level, settings.logs.format)
-    asyncio.run(_serve_cluster(kubeconfig, config, settings, *addresses))
-
-
-def make_server(service: Service, bind: Address, ops_bind: Address) -> Server:
-    """Both ports over a service."""
-    return Server(
-        service.settings,
-        service.verbs,
-        metrics=service.metrics,
-        decisions=service.decisions,
-        health=Health(service.not_ready, service.metrics.pulse),
-        bind=bind,
-        ops_bind=ops_bind,
-        explain=service.explain,
-        targets=service.targets,
-        about={"version": __version__, "backend": _fastfit.BACKEND},
-    )
-
-
-async def serve_snapshot(snapshot: Snapshot, settings: Settings, bind: Address, ops_bind: Address) -> None:
-    """Serve a picture that never changes, but for what is promised."""
-    # Nothing in it will ever come.
-    settings = msgspec.structs.replace(settings, wait_for_vm_milliseconds=0)
-    service = Service(settings)
-    snapshot.feed(service.cluster)
-    service.settle()
-    await _run(make_server(service, bind, ops_bind), [service.keep_current()])
-
-
-async def _serve_cluster(
-    kubeconfig: str | None, config: str | None, settings: Settings, bind: Address, ops_bind: Address
-) -> None:
-    service = Service(settings)
-    server = make_server(service, bind, ops_bind)
-    transport = KubeTransport(find(kubeconfig))
-    watcher = Watcher(
-        transport,
-        service.cluster,
-        {
-            Source.NRTS: Need(settings.sources.noderesourcetopologies),
-            Source.VMIS: Need(settings.sources.virtualmachineinstances),
-            Source.MIGRATIONS: Need(settings.sources.virtualmachineinstancemigrations),
-            Source.KUBEVIRTS: Need(settings.sources.kubevirts),
-        },
-        stale_after_s=float(settings.stale_after_seconds),
-        clock=time.monotonic,
-        observer=WatchCounter(service.metrics),
-        # The server measures the lateness of the same loop.
-        lag_every_s=0.0,
-    )
-    service.watched(watcher.not_ready, watcher.status)
-    background = [watcher.run(), service.keep_current()]
-    if settings.write_guest_cells:
-        background.append(CellsWriter(transport, service.cluster.vms.layouts, service.metrics.cells_write).run())
-    if settings.keep_last_layouts:
-        background.append(
-            LayoutKeeper(transport, service.cluster.vms.layouts.last, service.metrics.layout_records).run()
-        )
-    if config is not None:
-        background.append(ConfigFile(config, settings, service.configure, service.metrics.config_error).follow())
-    try:
-        await _run(server, background)
-    finally:
-        await transport.close()
-
-
-async def _run(server: Server, background: Sequence[Coroutine[None, None, None]]) -> None:
-    """Serve until told to stop. A background task that fails ends everything: half a service answers wrongly."""
-    stop, hurry = stop_on_signals()
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(task) for task in background]
-            await server.run(stop, hurry)
-            for task in running:
-                task.cancel()
-    except ExceptionGroup as group:
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
-    _log.info("stopped")
+    asyncio.run(serve_cluster(kubeconfig, config, settings, *addresses))

@@ -61,7 +61,7 @@ def targets(
     source = _running(cluster, seen.pods(), vm, namespace)
     uid = controlling_vmi(source)
     guest = cluster.vms.guest(uid)
-    answer = explain(cluster, target_pod(source, guest, cluster.vms.layouts.run_of(uid).sockets))
+    answer = explain(cluster, target_pod(source, guest, cluster.vms.run_of(uid).sockets))
     entry = cluster.pods.get(source.metadata.uid)
     if entry is not None:
         answer = replace(answer, evacuable=Evacuability(cluster).count(entry))
@@ -78,7 +78,7 @@ def targets(
 def _running(cluster: Cluster, pods: Sequence[Pod], wanted: str, namespace: str | None) -> Pod:
     """The launcher pod in which the VM runs; while it migrates, the one on the VMI's node."""
     found = [pod for pod in pods if is_launcher(pod) and pod.spec.node_name and not is_over(pod)]
-    runs = [cluster.vms.layouts.run_of(controlling_vmi(pod)).node for pod in found]
+    runs = [cluster.vms.run_of(controlling_vmi(pod)).node for pod in found]
     found = [pod for pod, node in zip(found, runs, strict=True) if node in ("", pod.spec.node_name)]
     if not found:
         raise SnapshotError("no VM runs: there is nothing to migrate")

@@ -319,11 +319,6 @@ class Settings(_Part, frozen=True):
     debug: Annotated[Debug, _field("the /debug pages")] = Debug()
     logs: Annotated[Logs, _field("standard error")] = Logs()
 
-    def pool_of(self, labels: Mapping[str, str]) -> Pool | None:
-        """The first pool whose selector matches a node's labels."""
-        wanted = labels.items()
-        return next((pool for pool in self.pools if pool.selector.match_labels.items() <= wanted), None)
-
     def mode_of(self, pool: Pool | None) -> Mode:
         """The mode of a node in `pool` (None: in no pool)."""
         return self.mode if pool is None or pool.mode is None else pool.mode

@@ -13,7 +13,7 @@ Built on aiohttp's low-level server: no router and no middleware stand between t
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
@@ -23,8 +23,12 @@ from extender.config import Limits
 from extender.http.connections import mark_used
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
+from extender.verbs.call import Call, Unreadable
+from extender.verbs.missing_objects import MissingObjects
+from extender.verbs.reply import Reply
+from extender.verbs.service import Verbs
 
-__all__ = ["MissingObjects", "Reply", "SchedulerApp", "Verbs"]
+__all__ = ["SchedulerApp"]
 
 _HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json", hdrs.SERVER: "fastfit"})
 _BARE_HEADERS: Final = CIMultiDict({hdrs.SERVER: "fastfit"})
@@ -32,50 +36,10 @@ _BARE_HEADERS: Final = CIMultiDict({hdrs.SERVER: "fastfit"})
 #: What the pod's event shows after a fault of ours; the text is constant, so that it starts no retry loop.
 _FILTER_FAULT: Final = b'{"Error":"fastfit: internal error, see the log of the extender"}'
 
+#: A verb: a call that was read, and the time, to a reply.
+_Decide = Callable[[Call | Unreadable, float], Reply]
+
 _log = structlog.get_logger(__name__)
-
-
-class Reply(Protocol):
-    """What a verb answers: an HTTP status (a body only with 200) and a word for the metrics."""
-
-    @property
-    def status(self) -> int:
-        """200, or a 4xx."""
-
-    @property
-    def body(self) -> bytes:
-        """JSON; empty unless the status is 200."""
-
-    @property
-    def outcome(self) -> str:
-        """One of ok, error, bad_request, not_ready and passed."""
-
-
-class MissingObjects(Protocol):
-    """Objects that a call names and that have not been seen yet."""
-
-    def tell(self, call: Callable[[], None]) -> None:
-        """Call whenever one of them has come."""
-
-    @property
-    def filled(self) -> bool:
-        """Whether all have come."""
-
-    def close(self) -> None:
-        """Nobody waits any more."""
-
-
-class Verbs(Protocol):
-    """The extension points. Synchronous: state is read, decided on and charged without giving the loop back."""
-
-    def filter(self, body: bytes, now: float) -> Reply:
-        """Which nodes can take the pod."""
-
-    def prioritize(self, body: bytes, now: float) -> Reply:
-        """Which of them are best."""
-
-    def missing(self, body: bytes) -> MissingObjects | None:
-        """What to wait for before the call is answered; at most once per pod."""
 
 
 class _Refused(Exception):
@@ -124,17 +88,14 @@ class SchedulerApp:
                 response.headers[hdrs.ALLOW] = hdrs.METH_POST
         else:
             mark_used(request)
-            if self._wait_s:
-                await self._wait(body)
-            # No await from here to the reply.
-            response, outcome = self._decide(verb, decide, body)
+            response, outcome = await self._answer(verb, decide, body)
         if self.draining or not request.content.is_eof():
             # the next call goes to another replica; or the rest of this body stands in the way of a next call
             response.force_close()
         self._metrics.request(verb, outcome, time.perf_counter() - began)
         return response
 
-    def _call(self, request: web.BaseRequest) -> tuple[str, Callable[[bytes, float], Reply]]:
+    def _call(self, request: web.BaseRequest) -> tuple[str, _Decide]:
         """The verb that is asked for, and what decides it."""
         call = self._calls.get(request.path)
         if call is None:
@@ -143,32 +104,15 @@ class SchedulerApp:
             raise _Refused(405, "not_post")
         return call
 
-    async def _wait(self, body: bytes) -> None:
-        """Give objects that the pod has overtaken a moment to come. Other calls are answered meanwhile."""
+    async def _answer(self, verb: str, decide: _Decide, body: bytes) -> tuple[web.Response, str]:
+        """Read the call, wait for what it has overtaken, decide it."""
         try:
-            missing = self._verbs.missing(body)
-        except Exception:  # noqa: BLE001 - waiting is a kindness; the verb itself says what is wrong
-            _log.exception("cannot tell what to wait for", body_bytes=len(body))
-            return
-        if missing is None:
-            return
-        came = asyncio.Event()
-        missing.tell(came.set)
-        try:
-            async with asyncio.timeout(self._wait_s):
-                while not missing.filled:
-                    came.clear()
-                    await came.wait()
-        except TimeoutError:
-            pass
-        finally:
-            missing.close()
-        self._metrics.waited(missing.filled)
-
-    def _decide(self, verb: str, decide: Callable[[bytes, float], Reply], body: bytes) -> tuple[web.Response, str]:
-        self._decisions.begin()
-        try:
-            reply = decide(body, self._clock())
+            call = self._verbs.read(body)
+            if self._wait_s and (missing := self._verbs.missing(call)) is not None:
+                await self._wait(missing)
+            # No await from here to the reply.
+            self._decisions.begin()
+            reply = decide(call, self._clock())
         except Exception:  # noqa: BLE001 - a fault with one pod must not stop the others
             _log.exception("a verb failed", verb=verb, body_bytes=len(body))
             if verb == "filter":
@@ -177,6 +121,21 @@ class SchedulerApp:
         if reply.status != 200:
             return web.Response(status=reply.status, headers=_BARE_HEADERS), reply.outcome
         return web.Response(body=reply.body, headers=_HEADERS), reply.outcome
+
+    async def _wait(self, missing: MissingObjects) -> None:
+        """Give objects that the pod has overtaken a moment to come. Other calls are answered meanwhile."""
+        came = asyncio.Event()
+        missing.on_arrival(came.set)
+        try:
+            async with asyncio.timeout(self._wait_s):
+                while not missing.complete:
+                    came.clear()
+                    await came.wait()
+        except TimeoutError:
+            pass
+        finally:
+            missing.close()
+        self._metrics.waited(missing.complete)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """The whole body, bounded in size and time."""

@@ -13,13 +13,14 @@ from aiohttp import web
 
 from extender.config import Settings
 from extender.http.address import Address, check_exposure, listen
-from extender.http.app import SchedulerApp, Verbs
+from extender.http.app import SchedulerApp
 from extender.http.connections import HANDSHAKE_S, Connections
 from extender.http.health import Health
 from extender.http.ops import Explain, Targets, ops_app
 from extender.http.tls import ServerTls
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
+from extender.verbs.service import Verbs
 
 __all__ = ["BIND_FLAG", "OPS_BIND_FLAG", "Server", "stop_on_signals"]
 

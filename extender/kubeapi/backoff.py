@@ -1,18 +1,17 @@
-"""When to pause: back-off between attempts, and giving the loop back in the middle of work."""
+"""The delay between two attempts at the API server."""
 
-import asyncio
 import random
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
-__all__ = ["Backoff", "Pace"]
+__all__ = ["Backoff"]
 
 
 class Backoff:
-    """Delays of client-go's reflector: 0.8 s, doubled up to 30 s, with up to 100 % jitter, reset by 2 quiet minutes.
+    """The delays of client-go's reflector: 0.8 s, doubled up to 30 s, with up to 100 % jitter.
 
-    The jitter keeps many clients from returning together; unlike there, the cap holds after it.
+    Two minutes without a failure reset them. Jitter keeps many clients from returning together. Unlike in client-go
+    (tools/cache/reflector.go), the cap also holds for the delay with its jitter.
     """
 
     FIRST_S: Final = 0.8
@@ -36,32 +35,3 @@ class Backoff:
         # Quiet time begins when the next attempt does.
         self._last = now + delay
         return delay
-
-
-class Pace:
-    """Limits the work between two returns to the event loop.
-
-    Reading lines that have already arrived never suspends, so a full buffer of 300 pods would be one long step.
-    """
-
-    BUDGET_S: Final = 0.001
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """`clock`: a fine clock in seconds, also right for timing one event."""
-        self.clock = clock
-        self._began = clock()
-
-    def due(self) -> bool:
-        """Whether the budget is used up."""
-        return self.clock() - self._began >= self.BUDGET_S
-
-    async def rest(self) -> None:
-        """Let everything else that is ready run first."""
-        await asyncio.sleep(0)
-        self._began = self.clock()
-
-    async def through(self, steps: Iterable[object]) -> None:
-        """Take all steps, with a rest wherever it is due."""
-        for _ in steps:
-            if self.due():
-                await self.rest()

@@ -1,4 +1,5 @@
-"""The three reads and the one write we do at the API server, over kubernetes-asyncio's connection, TLS and authentication.
+"""The three reads and the one write we do at the API server, over kubernetes-asyncio's connection, TLS and
+authentication.
 
 Only bytes leave this module: its models cost about 1 ms per object, and its watch neither ends a silent
 connection nor slows down for a sick server. Everything else of the client library stays behind this file.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from extender.bounded import BoundedDict
 from extender.kubelet.cpuset import from_ids
 from extender.kubelet.model import Machine
 
@@ -96,20 +97,17 @@ class CpuTopology:
         return together
 
 
-#: The machine itself is kept beside its topology, so its address cannot become another's.
-_shared: dict[int, tuple[Machine, CpuTopology]] = {}
-_MOST_SHARED = 512
+#: By identity of the machine. The machine is kept too, so that its id() cannot become another object's.
+_SHARED: BoundedDict[int, tuple[Machine, CpuTopology]] = BoundedDict(512)
 
 
 def shared_topology(machine: Machine) -> CpuTopology:
     """Return the topology of `machine`, made once for all nodes that share the record (hardware of one model)."""
-    known = _shared.get(id(machine))
+    known = _SHARED.get(id(machine))
     if known is not None:
         return known[1]
-    if len(_shared) >= _MOST_SHARED:
-        del _shared[next(iter(_shared))]
     topology = CpuTopology(machine)
-    _shared[id(machine)] = machine, topology
+    _SHARED[id(machine)] = machine, topology
     return topology
 
 

@@ -1,4 +1,6 @@
-"""From a launcher pod to the kernel's question: what its containers need of a node's zones."""
+"""Makes of a pod's demand the `Ask` that the kernel (`_fastfit`) answers: what its containers need of a node's
+zones.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -23,7 +25,11 @@ _DEFAULTS = Installation()
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A pod's demand, and the ask made of it. `ordinary` pods fit wherever kube-scheduler says."""
+    """A pod's demand and the ask made of it.
+
+    `ordinary`: no zone rule applies; the pod fits on every node that kube-scheduler offers. `problem`: why the demand
+    cannot be read; empty if it can.
+    """
 
     demand: PodDemand
     ask: Ask
@@ -40,12 +46,14 @@ def question_of(
     last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Question:
-    """The question of a pod; `move` of a live-migration target, `last_layout` the cells of the run before a boot.
+    """The question of a pod.
 
+    `move`: the migration whose target the pod is. `last_layout`: cells of the VM's last run, for a pod that boots it.
     `installation`: how KubeVirt is configured.
 
-    Amounts that cannot be read, and a target of a guest that is not known, give an ask that is unknown on every node:
-    whether the guest survives there is not the kubelet's to say. With the policy `off` nobody asks about the guest.
+    The verdict is unknown on every node where amounts cannot be read, and for the target of a guest that is not known:
+    the kubelet's rules do not tell whether libvirt accepts the guest there. Under the policy `off` the guest is
+    ignored.
     """
     try:
         demand = pod_demand(pod)
@@ -66,7 +74,7 @@ def question_for(
     last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Question:
-    """The question of a demand that could be read."""
+    """The question of a demand that could be read; see question_of."""
     ask = _ask_of(
         demand,
         role,
@@ -85,7 +93,7 @@ def question_for(
 
 
 def devices_of(pod: Pod) -> frozenset[str]:
-    """Extended resources in the pod's limits, less KubeVirt's own, which never have a zone."""
+    """Extended resources in the pod's limits, without KubeVirt's own, which never have a zone."""
     containers = (*(pod.spec.init_containers or ()), *(pod.spec.containers or ()))
     limits = [container.resources.limits or {} for container in containers if container.resources is not None]
     return frozenset(
@@ -104,7 +112,9 @@ def _ask_of(
     last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
 ) -> Ask:
-    """The ask of a demand. Devices without zones constrain a zone only where KubeVirt demands one; its own never do."""
+    """The ask of a demand. A device without zones constrains zones only where KubeVirt requires one
+    (strict_devices).
+    """
     cells = _cells(demand, role, guest, move, last_layout)
     if cells is not None and not cells.moving:
         asked = [name for name, _ in demand.containers[cells.container].devices]
@@ -129,7 +139,7 @@ def _ask_of(
 
 
 def is_ordinary(ask: Ask) -> bool:
-    """Nothing exclusive, no huge pages, no zoned device: no zone rule applies."""
+    """Whether no zone rule applies: no exclusive CPUs, no huge pages, no device with zones."""
     if ask.ask_code is not Code.Fits:
         return False
     return not any(
@@ -139,7 +149,9 @@ def is_ordinary(ask: Ask) -> bool:
 
 
 def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) -> Code:
-    """Whether virt-launcher gets the CPUs that it pins; a migration's target is prepared as if the VM booted there."""
+    """Whether virt-launcher gets as many CPUs as it pins. KubeVirt prepares a migration's target as if the VM booted
+    there.
+    """
     if guest is None or not guest.dedicated or (move is not None and move.policy is MigrationPolicy.OFF):
         return Code.Fits
     given = (container.exclusive_cpus for container in demand.containers if container.name == COMPUTE)
@@ -149,7 +161,7 @@ def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) ->
 def _cells(
     demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None, last_layout: BootCells
 ) -> CellsAsk | None:
-    """What guests that see the host's NUMA ask of its zones: cells made by a boot, or kept from it in a migration."""
+    """What a guest with guestMappingPassthrough asks of zones: a boot makes its cells, a migration keeps them."""
     if guest is None or not guest.size.passthrough or not guest.pages:
         return None
     moving = 0
@@ -159,7 +171,7 @@ def _cells(
         moving = min(move.sockets or guest.size.sockets, guest.size.sockets) * guest.size.cores
         cells = move.boot
     else:
-        # Cells of another size cannot be met again; without them the VM shares the answers of its equals.
+        # A boot of another size cannot repeat them. Without them, VMs of one size share one ask and its answers.
         cells = last_layout if sum(vcpus for vcpus, _ in last_layout) == guest.size.vcpus else ()
     for position, container in enumerate(demand.containers):
         if container.name == COMPUTE and container.exclusive_cpus:

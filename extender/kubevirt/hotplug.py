@@ -1,8 +1,8 @@
-"""CPU hotplug of a VM, in words. `maxSockets` reserves nothing: it is never a demand for CPUs.
+"""CPU hotplug of a VM (KubeVirt v1.9.0), as a sentence for explain. `maxSockets` is never a demand for CPUs.
 
-Hotplug is off where maxSockets equals sockets, however that came about: the instance type's or the VM's own maxSockets
-(instancetype/apply/cpu.go), or the cluster-wide configuration for VMs that state none (pkg/defaults/defaults.go); where
-no maximum is set at all; and where changes wait for a restart (vmRolloutStrategy Stage).
+Hotplug is off in three cases. maxSockets equals sockets: by the instance type or the VM
+(pkg/instancetype/apply/cpu.go), or by the cluster-wide configuration for VMs that state none
+(pkg/defaults/defaults.go). No maximum is set. Changes wait for a restart (vmRolloutStrategy Stage).
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,14 @@ from extender.kubevirt.installation import Installation
 
 __all__ = ["default_max_sockets", "hotplug_words"]
 
-#: vCPUs beyond which a maximum by ratio is cut (defaults.go, setupCPUHotplug).
+#: vCPUs to which a maximum by ratio is limited (defaults.go, setupCPUHotplug).
 _MOST_VCPUS = 512
 
 
 def default_max_sockets(size: GuestSize, installation: Installation) -> int | None:
-    """The maxSockets that KubeVirt gives a VM of this size which states none; None: it gives none."""
+    """The maxSockets that KubeVirt sets for a VM of this size that states none; None: it sets none
+    (setupCPUHotplug).
+    """
     if not installation.live_update:
         return None
     if installation.max_cpu_sockets is not None:
@@ -32,7 +34,9 @@ def default_max_sockets(size: GuestSize, installation: Installation) -> int | No
 def hotplug_words(
     size: GuestSize, sockets: int, annotations: Mapping[str, str] | None, installation: Installation
 ) -> str:
-    """One sentence; `sockets`: those that run now, 0 as many as the spec says. `annotations` are the VMI's or its pod's."""
+    """One sentence. `sockets`: those that run now; 0: as many as the spec says. `annotations`: of the VMI or its
+    pod.
+    """
     if sockets and sockets < size.sockets:
         return (
             f"CPU hotplug in progress: {sockets * size.socket_vcpus} vCPUs run, the target is made for {size.vcpus}; "
@@ -52,7 +56,7 @@ def hotplug_words(
 
 
 def _by(size: GuestSize, kind: str, installation: Installation) -> str:
-    """Who made maxSockets equal to sockets, as far as the objects tell."""
+    """What set maxSockets equal to sockets, as far as the objects show it."""
     if default_max_sockets(size, installation) == size.sockets:
         if installation.max_cpu_sockets is not None:
             return f"the cluster-wide maxCpuSockets {installation.max_cpu_sockets}"

@@ -1,7 +1,9 @@
 """Which host zones physically hold the huge pages of a pod.
 
-The kubelet's books and the kernel's pages differ: Memory Manager fills a group from its lowest zone, KubeVirt binds an
-even share to every zone that runs a vCPU, and without Memory Manager nobody but the guest decides.
+The kubelet's accounting and the pages that Linux gives differ. The Memory Manager accounts a group of zones from its
+lowest zone on (pkg/kubelet/cm/memorymanager/policy_static.go, Kubernetes 1.35 to 1.37). KubeVirt binds an even share to
+every zone that has a vCPU of the guest (pkg/virt-launcher/virtwrap/converter/vcpu/vcpu.go, numaMapping, v1.9.0).
+Without Memory Manager and without guest cells, nothing binds the pages.
 """
 
 from dataclasses import replace
@@ -10,7 +12,7 @@ from extender.kubelet.model import Machine
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted
 from extender.kubevirt.guest.boot import boot
-from extender.kubevirt.guest.cpu_request import made_for
+from extender.kubevirt.guest.cpu_request import size_at_creation
 from extender.kubevirt.guest.domain import Domain, GuestError, zone_pages
 from extender.kubevirt.guest.host_topology import HostTopology
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
@@ -26,7 +28,7 @@ def pages_held(
 ) -> Held:
     """Bytes of huge pages per zone and size that the pod takes from the machine.
 
-    `cells`: of a guest that moved into the pod, those that it brought along (0: not known).
+    `cells`: cells of a guest that came by live migration; 0: not known, or it booted here.
     """
     if guest is not None and guest.size.passthrough and guest.pages:
         exact = _by_cells(topology, placed, guest, cells)
@@ -49,10 +51,10 @@ def _by_cells(topology: HostTopology, placed: Admitted, guest: Guest, cells: int
     place = placed.containers.get(COMPUTE)
     if place is None or not place.cpus:
         return None
-    size = made_for(guest.size, len(place.cpus))
+    size = size_at_creation(guest.size, len(place.cpus))
     domain = boot(topology, place.cpus, size)
-    # libvirt lets no guest into more zones than it has cells: then part of it was plugged since, and memory does not
-    # follow. What moved in ended before the first vCPU in a zone too many.
+    # libvirt refuses a guest with more zones than cells. If there are more, sockets were plugged since the migration,
+    # and plugged vCPUs bring no memory: only sockets before the first vCPU in a surplus zone came with the guest.
     while isinstance(domain, Domain) and 0 < cells < len(domain.cells) and size.sockets > 1:
         beyond = sorted(cell.cpus[0] for cell in domain.cells)[cells]
         size = replace(size, sockets=min(max(beyond // size.socket_vcpus, 1), size.sockets - 1))
@@ -63,7 +65,7 @@ def _by_cells(topology: HostTopology, placed: Admitted, guest: Guest, cells: int
 
 
 def _cpu_zones(machine: Machine, cpus: frozenset[int]) -> tuple[int, ...]:
-    """Zones of the CPUs; all zones with memory when there are none: nothing binds the pages then."""
+    """Zones of the CPUs; without CPUs all zones with memory, since nothing binds the pages then."""
     touched = tuple(
         zone.id for zone in machine.zones if any(cpu in cpus for core in zone.cores for cpu in core.threads)
     )
@@ -71,7 +73,7 @@ def _cpu_zones(machine: Machine, cpus: frozenset[int]) -> tuple[int, ...]:
 
 
 def _spread(held: Held, zones: tuple[int, ...], resource: str, amount: int) -> None:
-    """An even share per zone, the remainder on the first: the best guess where nothing binds the pages."""
+    """An even share per zone, the remainder on the first: an estimate where nothing binds the pages."""
     if not zones:
         return
     share, rest = divmod(amount, len(zones))

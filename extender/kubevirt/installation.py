@@ -1,6 +1,7 @@
-"""What the KubeVirt object says of the installation: its feature gates, and how far CPU hotplug may go.
+"""What the KubeVirt object says of the installation: feature gates, limits of CPU hotplug, host devices.
 
-Without the object (no KubeVirt, or RBAC keeps it from us) KubeVirt's documented defaults hold, and `known` is False.
+Without the object (no KubeVirt, or RBAC forbids reading it) KubeVirt's documented defaults hold, and `known` is False.
+Rules: pkg/virt-config/virt-config.go and featuregate/feature-gates.go, v1.9.0.
 """
 
 from dataclasses import dataclass
@@ -9,13 +10,13 @@ from extender.api.objects import KubeVirt, PermittedDevice
 
 __all__ = ["Installation", "installation_of"]
 
-#: KubeVirt's default of maxHotplugRatio (pkg/virt-config, DefaultMaxHotplugRatio).
+#: KubeVirt's default of maxHotplugRatio (DefaultMaxHotplugRatio).
 _RATIO = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The configuration of KubeVirt, as far as it bears on NUMA."""
+    """The part of KubeVirt's configuration that matters for zones and migration."""
 
     #: gates named in featureGates and disabledFeatureGates
     enabled: frozenset[str] = frozenset()
@@ -32,18 +33,18 @@ class Installation:
     #: False: no KubeVirt object was seen, and everything here is a default
     known: bool = False
 
-    def gate(self, name: str, *, otherwise: bool) -> bool:
-        """Whether a gate is on (feature-gates.go): enabled by name, else disabled by name, else as its stage says.
+    def gate(self, name: str, *, default: bool) -> bool:
+        """Whether a gate is on (IsEnabled): enabled by name, else disabled by name, else `default`.
 
-        `otherwise`: on for Beta, off for Alpha. A gate that is GA has no switch and is not to be asked for.
+        `default` is on for Beta, off for Alpha. A GA gate cannot be switched and must not be asked for.
         """
         if name in self.enabled:
             return True
-        return name not in self.disabled and otherwise
+        return name not in self.disabled and default
 
 
 def installation_of(record: KubeVirt) -> Installation:
-    """Reads the object; a ratio or a maximum below 1 counts as not set, as KubeVirt's own zero does."""
+    """Reads the object. A ratio or a maximum below 1 counts as not set, as 0 does in KubeVirt."""
     configuration = record.spec.configuration
     developer, live = configuration.developer_configuration, configuration.live_update_configuration
     ratio = live.max_hotplug_ratio if live is not None else None

@@ -1,7 +1,7 @@
 """Recognises virt-launcher pods, and reads from a pod and its VMI what the VM needs of the node's zones.
 
-Sources: KubeVirt pkg/virt-controller/services/template.go (labels, annotations, container order) and
-renderresources.go (what `compute` asks for).
+Sources: pkg/virt-controller/services/template.go (labels, annotations, container order), renderresources.go (what
+`compute` asks for) and pkg/virt-handler/vm.go (LiveMigratable, volumes), v1.9.0.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ COMPUTE = "compute"
 
 
 class PodRole(StrEnum):
-    """What a pod is to us; the values are shown to people."""
+    """What a pod is; explain shows the values."""
 
     OTHER = "not a virtual machine"
     FIRST_BOOT = "virtual machine, first boot"
@@ -47,25 +47,25 @@ class Guest:
     size: GuestSize
     pages: str
     dedicated: bool
-    #: resources of GPUs and host devices, one for each device; of a claimed device (DRA) empty
+    #: resource of each GPU and host device; empty for a device by resource claim (DRA)
     gpus: tuple[str, ...] = ()
     host_devices: tuple[str, ...] = ()
-    #: it has an SR-IOV interface
+    #: whether it has an SR-IOV interface
     sriov: bool = False
-    #: what its spec has that never leaves the host: encrypted memory, a local disk; empty: nothing
+    #: what in its spec keeps it on its host: encrypted memory, a local disk; empty: nothing
     bound_to_host: str = ""
-    #: virt-handler's word on live migration: the reason against it, empty where it can; None: not said yet
-    movable: str | None = None
+    #: by the condition LiveMigratable: why it cannot migrate; empty: it can; None: there is no condition yet
+    not_migratable: str | None = None
 
 
 def is_launcher(pod: Pod) -> bool:
-    """Whether the pod runs, or stands for, a VM. Hotplug attachment pods carry another value of the label."""
+    """Whether the pod is a virt-launcher pod. Hotplug attachment pods have another value of the label."""
     labels = pod.metadata.labels
     return labels is not None and labels.get(names.LAUNCHER_LABEL) == names.LAUNCHER_VALUE
 
 
 def role_of(pod: Pod) -> PodRole:
-    """What the pod is. A bound pod with the migration label is an ordinary running VM: the label stays for ever."""
+    """What the pod is. A bound pod with the migration label is a running VM: the label stays on the pod."""
     if not is_launcher(pod):
         return PodRole.OTHER
     if pod.spec.node_name:
@@ -110,16 +110,16 @@ def _controller(pod: Pod) -> Owner | None:
 
 
 def wants_dedicated(pod: Pod, guest: Guest | None) -> bool:
-    """Whether the VM has dedicatedCpuPlacement: KubeVirt then selects nodes by the cpumanager label."""
+    """Whether the VM has dedicatedCpuPlacement. If the VMI is not known, the pod's node selector shows it."""
     if guest is not None:
         return guest.dedicated
     return (pod.spec.node_selector or {}).get(names.CPU_MANAGER_LABEL) == "true"
 
 
 def guest_of(vmi: Vmi) -> Guest:
-    """The VM's size. Raises BadObject on quantities that cannot be read.
+    """The VM as its VMI states it. Raises BadObject on quantities that cannot be read.
 
-    Zero factors of the topology are skipped, as in KubeVirt's GetNumberOfVCPUs.
+    Zero factors of the topology are skipped, as in GetNumberOfVCPUs (pkg/util/hardware/hw_utils.go).
     """
     domain = vmi.spec.domain
     cpu, memory = domain.cpu, domain.memory
@@ -153,20 +153,20 @@ def guest_of(vmi: Vmi) -> Guest:
         dedicated=cpu is not None and cpu.dedicated_cpu_placement,
         gpus=tuple(device.device_name for device in (devices.gpus if devices is not None else None) or ()),
         host_devices=tuple(d.device_name for d in (devices.host_devices if devices is not None else None) or ()),
-        sriov=any(one.sriov is not None for one in (devices.interfaces if devices is not None else None) or ()),
+        sriov=any(nic.sriov is not None for nic in (devices.interfaces if devices is not None else None) or ()),
         bound_to_host=_bound_to_host(vmi),
-        movable=_movable(vmi),
+        not_migratable=_not_migratable(vmi),
     )
 
 
 def _bound_to_host(vmi: Vmi) -> str:
-    """Launch security and disks that are not shared (checkVolumesForMigration), as far as the VMI shows them."""
+    """Launch security, and disks that are not shared (checkVolumesForMigration), as far as the VMI shows them."""
     security = vmi.spec.domain.launch_security
     if security is not None:
         if security.sev is not None or security.snp is not None:
             return "a VM with SEV cannot migrate"
         return "a VM with TDX cannot migrate" if security.tdx is not None else "Secure Execution cannot migrate"
-    claims = {one.name: one.persistent_volume_claim_info for one in vmi.status.volume_status or ()}
+    claims = {volume.name: volume.persistent_volume_claim_info for volume in vmi.status.volume_status or ()}
     for volume in vmi.spec.volumes or ():
         claim = claims.get(volume.name)
         if claim is not None:
@@ -177,9 +177,9 @@ def _bound_to_host(vmi: Vmi) -> str:
     return ""
 
 
-def _movable(vmi: Vmi) -> str | None:
+def _not_migratable(vmi: Vmi) -> str | None:
     for condition in vmi.status.conditions or ():
         if condition.type == "LiveMigratable":
-            # The reason, not the message: that names disks, and equal guests share one record.
+            # The reason, not the message: messages name disks, and equal guests share one record.
             return "" if condition.status == "True" else f"KubeVirt says {condition.reason or 'so'}"
     return None

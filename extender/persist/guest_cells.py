@@ -1,7 +1,7 @@
 """Writes the guest cells of VMs that have booted into an annotation of their VMIs, in the background.
 
-One patch per VM, one at a time, never while a call is answered: what is not written costs knowledge after a restart, and
-nothing else. Where RBAC forbids it that is said once, and tried again rarely, with one VM.
+One patch per VM, one at a time, never while a call is answered: what is not written costs knowledge after a restart,
+and nothing else. Where RBAC forbids it that is said once, and tried again rarely, with one VM.
 """
 
 import asyncio

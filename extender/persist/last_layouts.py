@@ -1,9 +1,9 @@
 """Keeps the last layouts of VMs in our ConfigMaps, in the background: read at the start, written as VMs begin to run.
 
-A VM that stands still has no VMI, and no annotation that could tell the next extender what it was like; these entries can,
-and replicas share them. One ConfigMap at a time is read, compared and patched: a merge patch of the keys that differ, so
-that replicas which know the same write once. Nothing waits for it, and it never runs while a call is answered. Where it
-is forbidden, or the ConfigMaps are not there, that is said once and tried again rarely.
+A VM that stands still has no VMI, and no annotation that could tell the next extender what it was like; these entries
+can, and replicas share them. One ConfigMap at a time is read, compared and patched: a merge patch of the keys that
+differ, so that replicas which know the same write once. Nothing waits for it, and it never runs while a call is
+answered. Where it is forbidden, or the ConfigMaps are not there, that is said once and tried again rarely.
 """
 
 import asyncio
@@ -20,10 +20,11 @@ import structlog
 from extender.cache.vms.last_layout import LastLayouts, outdated
 from extender.cache.vms.layout_entry import MOST, SHARDS, Stated, layout_text, stated_in
 from extender.errors import ClusterError
-from extender.kubeapi.backoff import Backoff, Pace
+from extender.kubeapi.backoff import Backoff
 from extender.kubeapi.errors import ApiFailure, Forbidden, Unreadable
 from extender.kubeapi.resource import Resource
 from extender.kubeapi.transport import Transport
+from extender.pace import Pace
 
 __all__ = ["CONFIG_MAPS", "LayoutKeeper"]
 
@@ -98,8 +99,8 @@ class LayoutKeeper:
         clock: Callable[[], float] = time.monotonic,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
-        """`count` is told of entries that were written, dropped or ignored, and of requests that were forbidden, absent,
-        refused or failed. `clock`: monotonic seconds.
+        """`count` is told of entries that were written, dropped or ignored, and of requests that were forbidden,
+        absent, refused or failed. `clock`: monotonic seconds.
         """
         self._transport = transport
         self._last_layouts = last_layout
@@ -168,7 +169,7 @@ class LayoutKeeper:
             new = await self._changes(shard, handed, today)
             if not new:
                 return False
-            gone = shard.surplus(new, self._last_layouts.seen, today)
+            gone = shard.surplus(new, self._last_layouts.was_seen, today)
             values = {uid: layout_text(today, one.split) for uid, one in new.items()}
             await self._transport.patch(
                 CONFIG_MAPS, shard.name, namespace, _encode({"data": {**values, **dict.fromkeys(gone)}})

@@ -1,84 +1,42 @@
-"""From a pod and the table to an answer: ask the kernel, check its winner with the kubelet model, charge it."""
+"""From a pod and the cache to an answer: ask the kernel, check its winner with the kubelet twin, assume it there."""
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from _fastfit import Fit
 from _fastfit.codes import Code
-from extender import names
-from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
 from extender.cache.pods.attempt import attempt_of
 from extender.cache.pods.pod import PodEntry, entry_of
 from extender.kubelet.results import Refused
-from extender.kubevirt.demand import Question, devices_of, question_for, question_of
-from extender.kubevirt.launcher_pod import Guest, PodRole, controlling_vmi, role_of
-from extender.kubevirt.migration.cells_annotation import cells_in
-from extender.kubevirt.migration.policy import Move, policy_of
+from extender.kubevirt.demand import question_for
+from extender.kubevirt.launcher_pod import PodRole
+from extender.placement.subject import Subject, move_of
 from extender.placement.winner import move_refusal
 from extender.reasons import verdict_of
 
-__all__ = ["Decider", "Subject", "move_of", "subject_of"]
+__all__ = ["Decider", "fit_of"]
 
-#: How often the kubelet model may overrule the kernel's winner in one call.
+#: Winners that the kubelet twin may exclude in one call.
 _EXCLUSIONS = 16
 
-#: What a refusal by the kubelet model means in our codes.
-_MODEL_CODES = {
+#: What a refusal by the kubelet twin means in our codes.
+_TWIN_CODES = {
     "TopologyAffinityError": Code.ZonesDisagree,
     "SMTAlignmentError": Code.SmtAlignment,
     "UnexpectedAdmissionError": Code.ZoneMemoryShort,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A pod under judgement: what it is, what it asks, and its guest, None while the VMI is not known."""
+def fit_of(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
+    """The kernel's answer for these nodes (a JSON array), as the cache is. Changes nothing.
 
-    pod: Pod
-    role: PodRole
-    guest: Guest | None
-    question: Question
-    #: of a live-migration target: what is known of the VM that moves
-    move: Move | None = None
-
-
-def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
-    """Reads the pod against the picture, which is brought up to date for it.
-
-    While the picture is not `complete` nothing is made of it, and every device may turn out to have zones.
+    Raises ScanError for bad names.
     """
-    if complete:
-        cluster.work()
-        zoned = cluster.zoned_devices
-    else:
-        zoned = devices_of(pod)
-    role = role_of(pod)
-    vmi = controlling_vmi(pod)
-    guest = cluster.vms.guest(vmi)
-    installation = cluster.vms.kubevirt
-    if role is not PodRole.MIGRATION_TARGET:
-        last_layout = cluster.vms.layouts.last_layout(vmi)
-        question = question_of(pod, role, guest, zoned, last_layout=last_layout, installation=installation)
-        return Subject(pod, role, guest, question)
-    move = move_of(cluster, vmi, pod.metadata.annotations or {})
-    return Subject(pod, role, guest, question_of(pod, role, guest, zoned, move, installation=installation), move)
-
-
-def move_of(cluster: Cluster, vmi: str, annotations: Mapping[str, str]) -> Move:
-    """What is known of a VM that moves. KubeVirt copies its annotations to the pod, so the call itself carries them."""
-    guest, layouts = cluster.vms.guest(vmi), cluster.vms.layouts
-    policy, problem = policy_of(annotations, cluster.migration)
-    carried, doubt = cells_in(annotations.get(names.CELLS_ANNOTATION), guest.size) if guest is not None else ((), "")
-    cells, origin = layouts.best_known(vmi, carried)
-    if doubt:
-        problem = "; ".join(filter(None, (problem, f"annotation {names.CELLS_ANNOTATION} is not believed: {doubt}")))
-    elif carried and carried != cells:
-        told = "+".join(str(count) for count, _ in carried)
-        known = f"annotation {names.CELLS_ANNOTATION} ({told} vCPUs) contradicts what is known otherwise"
-        problem = "; ".join(filter(None, (problem, known)))
-    return Move(cells, layouts.run_of(vmi).sockets, policy, problem, origin.value)
+    fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
+    for name, code in cluster.excluded_nodes(subject.question.demand, subject.move):
+        with contextlib.suppress(KeyError):  # not among the names of this call
+            fit.overrule(name, code)
+    return fit
 
 
 class Decider:
@@ -86,27 +44,16 @@ class Decider:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        cluster.judge = self.judge
 
-    def fit(self, subject: Subject, names: bytes) -> Fit:
-        """The kernel's answer for these nodes, with the pod's own charge lifted. Raises ScanError for bad names."""
-        self.cluster.forget(subject.pod.metadata.uid)
-        return self.peek(self.cluster, subject, names)
-
-    @staticmethod
-    def peek(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
-        """The kernel's answer as the picture stands, the pod's own charge included; nothing is changed."""
-        cluster.work()
-        fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
-        for name, code in cluster.failures.refusers(subject.question.demand, subject.move):
-            with contextlib.suppress(KeyError):  # not among the names of this call
-                fit.overrule(name, code)
-        return fit
+    def begin(self, uid: str, now: float) -> None:
+        """Brings the cache up to date for a call about this pod, whose own assumed placement is ended."""
+        self.cluster.forget(uid)
+        self.cluster.sync(now)
 
     def assume_best(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
-        """Charges the pod to the best node; a winner that the kubelet model refuses is struck and the next one taken.
+        """Assumes the pod on the best node; a winner that the kubelet twin refuses is excluded and the next one taken.
 
-        Returns the winner and its code, None where no node may be charged.
+        Returns the winner and its code, None where the pod can be assumed on no node.
         """
         for _ in range(_EXCLUSIONS):
             best = fit.best()
@@ -118,30 +65,31 @@ class Decider:
             fit.overrule(best[0], refusal)
         return fit.best()
 
-    def judge(self, pod: PodEntry) -> str:
-        """What we say of a pod on the node where somebody has bound it: fits, unknown, refused, or none.
+    def verdict_on_binding(self, pod: PodEntry) -> str:
+        """What we say of a pod on the node where somebody else has bound it: fits, unknown, refused, or none.
 
-        A live migration's target is judged as one while its VM runs elsewhere; `none` where that can no longer be told.
+        To be asked while the node's row is still that before the binding (PodBound). A live migration's target is judged
+        as one while its VM runs elsewhere; `none` where it is too late to tell.
         """
-        if not pod.launcher or self.cluster.node(pod.node) is None:
+        cluster = self.cluster
+        if not pod.launcher or cluster.node(pod.node) is None:
             return "none"
         role, move = PodRole.FIRST_BOOT, None
         if not pod.boots:
-            source = self.cluster.vms.layouts.run_of(pod.vmi).node
+            source = cluster.vms.run_of(pod.vmi).node
             if source in ("", pod.node):
-                # The VM runs nowhere (the pod may be no target at all), or in this pod already: what moved is history.
+                # The VM runs nowhere (the pod may be no target at all), or in this pod already.
                 return "none"
-            role, move = PodRole.MIGRATION_TARGET, move_of(self.cluster, pod.vmi, dict(pod.annotations))
-        self.cluster.freshen(pod.node)
-        guest = self.cluster.vms.guest(pod.vmi)
+            role, move = PodRole.MIGRATION_TARGET, move_of(cluster, pod.vmi, dict(pod.annotations))
+        guest = cluster.vms.guest(pod.vmi)
         dedicated = guest is not None and guest.dedicated
-        zoned, installation = self.cluster.zoned_devices, self.cluster.vms.kubevirt
+        zoned, installation = cluster.zoned_devices, cluster.vms.kubevirt
         ask = question_for(pod.demand, role, guest, zoned, dedicated, move, installation=installation).ask
-        return verdict_of(self.cluster.table.code_on(self.cluster.table.prepare(ask), pod.node))
+        return verdict_of(cluster.table.code_on(cluster.table.prepare(ask), pod.node))
 
     def _assume(self, subject: Subject, node: str, code: int) -> Code | None:
-        """Charges; returns why the node cannot take the pod, though counts say so: the kubelet model refuses it, or the
-        CPUs that it would get do not carry the moving guest.
+        """Assumes the pod; returns why the node cannot take it, though counts say so: the kubelet twin refuses it, or the
+        CPUs that it would get cannot take over the guest.
         """
         entry = entry_of(subject.pod, subject.question.demand)
         if entry is None:
@@ -150,7 +98,7 @@ class Decider:
         attempt = attempt_of(subject.pod)
         refused = self.cluster.assume(entry, node, attempt, verdict_of(code), nominated=nominated)
         if isinstance(refused, Refused):
-            return _MODEL_CODES.get(refused.reason, Code.ZonesDisagree)
+            return _TWIN_CODES.get(refused.reason, Code.ZonesDisagree)
         if refused is not None:
             return refused
         state = self.cluster.node(node)

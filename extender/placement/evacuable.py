@@ -20,7 +20,7 @@ from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.migration.policy import BootCells
 from extender.placement.answers import EvacuableAnswer
-from extender.placement.running import is_source_pod, target_of
+from extender.placement.subject import is_source_pod, target_of
 
 __all__ = ["BUCKETS", "Evacuability", "Evacuable"]
 
@@ -112,7 +112,7 @@ class Evacuability:
         """One round over all VMs; every step of the iteration is a small piece of work."""
         began = self._cluster.now
         classes: dict[_Key, _Class] = {}
-        for number, pod in enumerate(self._pods()):
+        for number, pod in enumerate(self._cluster.bound_pods()):
             if number % _VMS_AT_ONCE == 0:
                 yield
             if not pod.launcher or not pod.vmi or not is_source_pod(self._cluster, pod):
@@ -140,17 +140,9 @@ class Evacuability:
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    def _pods(self) -> Iterator[PodEntry]:
-        """Bound pods node by node: a list of them all would be one long step. Some may come or go meanwhile."""
-        for state in list(self._cluster.nodes.values()):
-            for uid in list(state.bound()):
-                pod = self._cluster.pods.get(uid)
-                if pod is not None:
-                    yield pod
-
     def _key(self, pod: PodEntry) -> _Key:
-        guest, run = self._cluster.vms.guest(pod.vmi), self._cluster.vms.layouts.run_of(pod.vmi)
-        cells = self._cluster.vms.layouts.cells(pod.vmi)
+        guest, run = self._cluster.vms.guest(pod.vmi), self._cluster.vms.run_of(pod.vmi)
+        cells = self._cluster.vms.cells_of(pod.vmi)
         policy = self._cluster.migration.value
         return id(pod.demand.containers), id(guest), id(cells), run.sockets, pod.annotations, policy
 
@@ -162,12 +154,12 @@ class Evacuability:
         if ask.cells is not None and ask.cells.boot:
             symmetric = replace(ask, cells=replace(ask.cells, symmetric_only=True))
         return _Class(
-            shared=(pod.demand.containers, guest, self._cluster.vms.layouts.cells(pod.vmi)),
+            shared=(pod.demand.containers, guest, self._cluster.vms.cells_of(pod.vmi)),
             possible=ask,
             symmetric=symmetric,
             doubtful=not fixed and ask.cells is not None and not ask.cells.boot,
             immovable=fixed,
-            excluded=tuple(name for name, _ in self._cluster.failures.refusers(subject.question.demand, subject.move)),
+            excluded=tuple(name for name, _ in self._cluster.excluded_nodes(subject.question.demand, subject.move)),
         )
 
     def _count(self, one: _Class) -> Iterator[None]:

@@ -14,6 +14,7 @@ from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
 from extender.cache.nodes.synthetic_machine import page_bytes
+from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.devices import immovable
@@ -23,8 +24,9 @@ from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
 from extender.kubevirt.migration.policy import MigrationPolicy, Move
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
-from extender.placement.decide import Decider, Subject, subject_of
+from extender.placement.decide import fit_of
 from extender.placement.outcomes import Mover, mover_of
+from extender.placement.subject import Subject, subject_of
 from extender.reasons import REASONS, verdict_of
 
 __all__ = ["amount_words", "explain", "explain_subject"]
@@ -33,30 +35,29 @@ __all__ = ["amount_words", "explain", "explain_subject"]
 _BEFORE_THE_KUBELET = frozenset(
     {Code.NotSchedulable, Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart}
 )
-_MODES = ("enforce", "score", "observe")
 _UNITS = ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
 
 
 def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
-    """The answer for one pod over every node of the picture. Charges nothing."""
+    """The answer for one pod over every node of the cache, which is to be up to date. Changes nothing."""
     return explain_subject(cluster, subject_of(cluster, pod))
 
 
 def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0) -> PodAnswer:
     """The same for a pod that was read already; `limit`: only so many nodes, the best first (0: all)."""
     meta = subject.pod.metadata
-    if subject.role is PodRole.OTHER or subject.question.ordinary:
+    if subject.passes:
         installation = cluster.vms.kubevirt
         notes = (_passes(subject), *_hotplug(subject, installation), *_fixed(subject, installation))
         nodes = tuple(_passed(cluster, name) for name in cluster.table.names()[: limit or None])
         return PodAnswer(meta.namespace, meta.name, subject.role.value, (), notes, nodes, cluster.generation)
     mover = mover_of(cluster, subject) if subject.move is not None else None
     source = mover.source if mover is not None else ""
-    fit = Decider.peek(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
+    fit = fit_of(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
     judged = [_node(cluster, subject, fit, entry, mover) for entry in fit.entries(limit)]
     if source in cluster.table:
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
-        alone = Decider.peek(cluster, subject, orjson.dumps([source]))
+        alone = fit_of(cluster, subject, orjson.dumps([source]))
         judged += [replace(_node(cluster, subject, alone, entry, mover), score=0) for entry in alone.entries()]
     return PodAnswer(
         namespace=meta.namespace,
@@ -95,7 +96,7 @@ def _passes(subject: Subject) -> str:
 def _passed(cluster: Cluster, name: str) -> NodeAnswer:
     state = cluster.node(name)
     pool = state.facts.pool if state is not None else cluster.pools.rest
-    return NodeAnswer(name, "fits", Code.Fits.name, "no zone rule applies", 0, _MODES[pool.mode], pool.name)
+    return NodeAnswer(name, "fits", Code.Fits.name, "no zone rule applies", 0, pool.mode.name.lower(), pool.name)
 
 
 def _demand(demand: PodDemand) -> tuple[str, ...]:
@@ -179,7 +180,7 @@ def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mov
         code=code.name,
         text=_text(code, state),
         score=entry.score,
-        mode=_MODES[state.facts.pool.mode],
+        mode=state.facts.pool.mode.name.lower(),
         pool=state.facts.pool.name,
         zones=tuple(positions[i] for i, count in enumerate(given) if count)
         or tuple(positions[i] for i in range(len(positions)) if code is Code.Fits and entry.mask >> i & 1),
@@ -234,23 +235,12 @@ def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ..
         place = answer.containers[container.name]
         parts = [f"zones {','.join(map(str, place.hint))}"] if place.hint is not None else ["no zone preference"]
         if place.cpus:
-            parts.append(f"CPUs {_ranges(place.cpus)}")
+            parts.append(f"CPUs {format_cpus(from_ids(place.cpus))}")
         parts += [
             f"{amount_words(b.resource, b.bytes)} {b.resource} on {','.join(map(str, b.zones))}" for b in place.memory
         ]
         lines.append(f"{container.name}: {'; '.join(parts)}")
     return tuple(lines), answer
-
-
-def _ranges(cpus: frozenset[int]) -> str:
-    ordered = sorted(cpus)
-    runs: list[list[int]] = []
-    for cpu in ordered:
-        if runs and cpu == runs[-1][-1] + 1:
-            runs[-1].append(cpu)
-        else:
-            runs.append([cpu])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _zones(

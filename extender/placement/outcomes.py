@@ -21,7 +21,7 @@ from extender.kubevirt.launcher_pod import COMPUTE, controlling_vmi
 from extender.kubevirt.migration.policy import running_domain
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 from extender.placement.answers import MigrationAnswer
-from extender.placement.decide import Subject
+from extender.placement.subject import Subject
 from extender.reasons import REASONS, verdict_of
 
 __all__ = ["Mover", "Outcome", "mover_of", "source_node"]
@@ -201,7 +201,7 @@ def source_node(cluster: Cluster, pod: Pod) -> str:
     """
     meta = pod.metadata
     annotations, labels = meta.annotations or {}, meta.labels or {}
-    job = cluster.vms.migrations.get((meta.namespace, annotations.get(names.MIGRATION_NAME_ANNOTATION, "")))
+    job = cluster.vms.migration(meta.namespace, annotations.get(names.MIGRATION_NAME_ANNOTATION, ""))
     if annotations.get(names.CREATE_TARGET_ANNOTATION) == "true" or (job is not None and job.spec.receive is not None):
         return ""
     vmi = controlling_vmi(pod)
@@ -210,4 +210,4 @@ def source_node(cluster: Cluster, pod: Pod) -> str:
         for entry in cluster.vms.pods_of(vmi):
             if entry.name == wanted:
                 return entry.node
-    return cluster.vms.layouts.run_of(vmi).node or labels.get(names.NODE_NAME_LABEL, "")
+    return cluster.vms.run_of(vmi).node or labels.get(names.NODE_NAME_LABEL, "")

@@ -1,6 +1,5 @@
-"""What filter and prioritize share: reading a call, and the record of what was decided."""
+"""What filter and prioritize share: a call that was read, what both remember, and the record of what was decided."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,13 +7,28 @@ from typing import Protocol
 from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.api.objects import Pod
+from extender.bounded import BoundedSet
+from extender.errors import BadRequest
 from extender.kubelet.pod import PodDemand
-from extender.kubevirt.launcher_pod import PodRole
-from extender.placement.decide import Decider, Subject, subject_of
+from extender.placement.decide import Decider
+from extender.placement.subject import Subject
 from extender.wire.args import Args, read_args
 from extender.wire.replies import names_left
 
-__all__ = ["Call", "Context", "Filtered", "Recorder", "Summary", "call_of", "demand_words", "read"]
+__all__ = ["Call", "Context", "Filtered", "Recorder", "Summary", "Unreadable", "demand_words", "read_call"]
+
+#: Pods that are remembered; far more than wait at any time.
+_REMEMBERED = 10_000
+
+#: A call that was read: the pod, and the node names as they came.
+Call = Args
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A call that cannot be answered; `text` is for the pod's event."""
+
+    text: str
 
 
 class Recorder(Protocol):
@@ -58,69 +72,55 @@ class Context:
     shortlist: int = 0
     #: the filter call that was judged last
     filtered: "Filtered | None" = None
-    #: a body that was read ahead of its call, and what it says
-    parsed: "tuple[bytes, Args] | None" = None
-    #: UIDs of pods for whose missing objects somebody has waited
-    waited: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
+    #: UIDs of pods for whose missing objects a call has waited
+    waited: BoundedSet[str] = field(default_factory=lambda: BoundedSet(_REMEMBERED))
     #: UIDs of pods that got a shortlist lately: asked again, they get every node
-    shortlisted: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A readable call: its arguments, and the pod against the picture."""
-
-    args: Args
-    subject: Subject
-
-    @property
-    def passes(self) -> bool:
-        """Nothing for us to judge: not a VM, or an ordinary one."""
-        return self.subject.role is PodRole.OTHER or self.subject.question.ordinary
+    shortlisted: BoundedSet[str] = field(default_factory=lambda: BoundedSet(_REMEMBERED))
 
 
 @dataclass(slots=True)
 class Filtered:
     """What filter found. kube-scheduler mostly asks prioritize about the same pod next, and about the survivors."""
 
-    args: Args
+    call: Call
     subject: Subject
     fit: Fit
     best: tuple[str, int] | None
     reply: bytes
     #: whether a shortlist left fitting nodes out
     cut: bool
-    #: Cluster.changes after the pod was charged
+    #: Cluster.changes after the pod was assumed
     changes: int
-    #: the survivors as the reply lists them, once somebody wants to know
+    #: the survivors as the reply lists them, once a call repeats them
     left: bytes = b""
 
     def names_in(self, body: bytes) -> bytes:
         """The names that this body may repeat: all that filter was asked about, or those that it left."""
-        if body.endswith(self.args.names, 0, -1):
-            return self.args.names
+        if body.endswith(self.call.names, 0, -1):
+            return self.call.names
         self.left = self.left or names_left(self.reply)
         return self.left
 
-    def answers(self, args: Args, changes: int) -> bool:
-        """Whether the same pod, the same nodes (all of them, or those left) and the same picture are asked about."""
-        if args.text is not self.args.text or changes != self.changes:
+    def answers(self, call: Call, changes: int) -> bool:
+        """Whether the same pod, the same nodes (all of them, or those left) and an unchanged cache are asked about."""
+        if call.text is not self.call.text or changes != self.changes:
             return False
-        return args.names is self.left or (args.names is self.args.names and not self.cut)
+        return call.names is self.left or (call.names is self.call.names and not self.cut)
 
 
-def read(context: Context, body: bytes, known: bytes = b"") -> Args:
-    """Reads a body, unless that was done ahead; `known` names are those of a call before. Raises BadRequest."""
-    parsed, context.parsed = context.parsed, None
-    if parsed is not None and parsed[0] is body:
-        return parsed[1]
-    last = context.filtered.args if context.filtered is not None else None
-    return read_args(body, context.max_names, context.max_depth, last, known)
-
-
-def call_of(context: Context, args: Args, *, complete: bool) -> Call:
-    """The pod against the picture; `complete`: the picture is."""
-    return Call(args, subject_of(context.decider.cluster, args.pod, complete=complete))
+def read_call(context: Context, body: bytes) -> Call | Unreadable:
+    """Reads a body. The pod and the names of the last filter call are known again without being decoded."""
+    last = context.filtered
+    try:
+        return read_args(
+            body,
+            context.max_names,
+            context.max_depth,
+            last.call if last is not None else None,
+            last.names_in(body) if last is not None else b"",
+        )
+    except BadRequest as error:
+        return Unreadable(str(error))
 
 
 def demand_words(demand: PodDemand) -> str:

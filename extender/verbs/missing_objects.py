@@ -1,7 +1,7 @@
-"""Objects that a call names and the picture has not seen yet: a pod may overtake its VMI and its migration.
+"""Objects that a call names and that the cache has not seen yet: a pod may overtake its VMI and its migration.
 
 Both are watched apart from each other, so the order in which they come is not that in which they were made. Whoever
-answers calls may wait a little for them before the table is read; nothing is waited for once it is.
+answers calls may wait a little for them before the call is decided; nothing is waited for once it is.
 """
 
 from collections.abc import Callable
@@ -28,19 +28,19 @@ class MissingObjects:
         self._missing = missing
         self._call: Callable[[], None] | None = None
 
-    def tell(self, call: Callable[[], None]) -> None:
+    def on_arrival(self, call: Callable[[], None]) -> None:
         """Call whenever one of the objects has come; at most one caller."""
         self._call = call
         for key in self._missing:
             self._cluster.vms.call_when_seen(key, call)
 
     @property
-    def filled(self) -> bool:
+    def complete(self) -> bool:
         """Whether everything is there now."""
         return not _missing(self._cluster, self._pod)
 
     def close(self) -> None:
-        """Nobody is told any more."""
+        """Nobody is called any more."""
         if self._call is not None:
             for key in self._missing:
                 self._cluster.vms.forget_call(key, self._call)
@@ -48,7 +48,7 @@ class MissingObjects:
 
 
 def missing_for(cluster: Cluster, pod: Pod) -> MissingObjects | None:
-    """What the picture lacks of a VM's pod; None: nothing, or nothing that a verdict could depend on."""
+    """What the cache lacks of a VM's pod; None: nothing, or nothing that a verdict could depend on."""
     missing = _missing(cluster, pod)
     if not missing or question_of(pod, role_of(pod), None, cluster.zoned_devices).ordinary:
         return None
@@ -62,15 +62,15 @@ def _missing(cluster: Cluster, pod: Pod) -> tuple[Awaited, ...]:
         return ()
     missing: list[Awaited] = []
     vmi = controlling_vmi(pod)
-    if vmi and Source.VMIS in cluster.served and vmi not in cluster.vms.layouts.runs:
-        if vmi in cluster.vms.ended:
+    if vmi and cluster.is_served(Source.VMIS) and not cluster.vms.is_seen(vmi):
+        if cluster.vms.is_gone(vmi):
             # Its pods follow it, and the migration is void: nothing will come.
             return ()
         missing.append(vmi)
-    if role is PodRole.MIGRATION_TARGET and Source.MIGRATIONS in cluster.served:
+    if role is PodRole.MIGRATION_TARGET and cluster.is_served(Source.MIGRATIONS):
         meta = pod.metadata
         name = (meta.annotations or {}).get(names.MIGRATION_NAME_ANNOTATION, "")
-        job = cluster.vms.migrations.get((meta.namespace, name))
+        job = cluster.vms.migration(meta.namespace, name)
         if name and (job is None or job.metadata.uid != (meta.labels or {}).get(names.MIGRATION_UID_LABEL)):
             missing.append((meta.namespace, name))
     return tuple(missing)

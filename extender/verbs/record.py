@@ -3,12 +3,10 @@
 from functools import partial
 
 from _fastfit import Fit
-from extender.placement.decide import Subject
+from extender.placement.subject import Subject
 from extender.verbs.call import Context, Summary, demand_words
 
 __all__ = ["record_later"]
-
-_MODES = ("enforce", "score", "observe")
 
 
 def record_later(
@@ -21,7 +19,7 @@ def record_later(
     outcome: str = "ok",
     left_only: bool = False,
 ) -> None:
-    """Hands over the record of a call that ends with this answer, and the making of the charged node's row.
+    """Hands over the record of a call that ends with this answer, and the making of the row of the node that takes the pod.
 
     `left_only`: the call was about those nodes of the fit that survive.
     """
@@ -43,11 +41,11 @@ def _record(
     counts = fit.counts(left_only)
     cluster = context.decider.cluster
     zones: tuple[int, ...] = ()
-    mode = _MODES[cluster.pools.rest.mode]
+    mode = cluster.pools.rest.mode.name.lower()
     if best is not None:
         state = cluster.node(best[0])
         if state is not None:
-            mode = _MODES[state.facts.pool.mode]
+            mode = state.facts.pool.mode.name.lower()
             zones = state.zones_of(subject.pod.metadata.uid)
     summary = Summary(
         verb=verb,
@@ -64,4 +62,4 @@ def _record(
     )
     context.recorder.decided(summary)
     if best is not None:
-        cluster.freshen(best[0])
+        cluster.make_row(best[0])

@@ -1,61 +1,52 @@
-"""Both verbs over one cluster, as the HTTP server calls them."""
+"""Both verbs over one cluster, as the HTTP server calls them: `read`, then `filter` or `prioritize`."""
 
-from _fastfit import ScanError
 from extender.cache.nodes.pools import pools_of
 from extender.config import Settings
-from extender.errors import BadRequest
 from extender.kubevirt.migration.policy import MigrationPolicy
-from extender.verbs.call import Context, read
+from extender.verbs.call import Call, Context, Unreadable, read_call
 from extender.verbs.filter import filter_nodes
 from extender.verbs.missing_objects import MissingObjects, missing_for
 from extender.verbs.prioritize import prioritize_nodes
 from extender.verbs.reply import Reply
+from extender.wire.replies import filter_error
 
 __all__ = ["Verbs"]
 
-#: Pods that are remembered as waited for; far more than wait at any time.
-_REMEMBERED = 10_000
-
 
 class Verbs:
-    """Synchronous on purpose: no await between reading the table and recording the promise."""
+    """Synchronous on purpose: no await between reading the table and assuming the pod."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
 
-    def filter(self, body: bytes, now: float) -> Reply:
-        """One filter call; `now` in seconds on the clock of the cluster's ticks."""
-        self.context.decider.cluster.now = now
-        return filter_nodes(self.context, body)
+    def read(self, body: bytes) -> Call | Unreadable:
+        """What a body says. A call that cannot be read is a value as well, and each verb has its answer to it."""
+        return read_call(self.context, body)
 
-    def prioritize(self, body: bytes, now: float) -> Reply:
-        """One prioritize call."""
-        self.context.decider.cluster.now = now
-        return prioritize_nodes(self.context, body)
+    def missing(self, call: Call | Unreadable) -> MissingObjects | None:
+        """What the cache has not seen yet of what this call names; None: nothing, or it was asked before.
 
-    def missing(self, body: bytes) -> MissingObjects | None:
-        """What the picture has not seen yet of what this call names; None: nothing, or it was asked before.
-
-        To be asked before the call is answered, and once per pod: whoever waits for ever is told the same.
+        To be asked before the call is answered, and once per pod: a pod that waits for ever would be held up each time.
         """
         context = self.context
-        if context.not_ready():
+        if isinstance(call, Unreadable) or call.pod.metadata.uid in context.waited or context.not_ready():
             return None
-        try:
-            found = context.filtered
-            args = read(context, body, found.names_in(body) if found is not None else b"")
-        except (BadRequest, ScanError):
-            return None
-        context.parsed = body, args
-        uid = args.pod.metadata.uid
-        if uid in context.waited:
-            return None
-        missing = missing_for(context.decider.cluster, args.pod)
+        missing = missing_for(context.decider.cluster, call.pod)
         if missing is not None:
-            context.waited[uid] = None
-            if len(context.waited) > _REMEMBERED:
-                context.waited.popitem(last=False)
+            context.waited.add(call.pod.metadata.uid)
         return missing
+
+    def filter(self, call: Call | Unreadable, now: float) -> Reply:
+        """Answers one filter call; `now` in seconds on the clock of the cluster's ticks."""
+        if isinstance(call, Unreadable):
+            return Reply(200, filter_error(call.text), "bad_request")
+        return filter_nodes(self.context, call, now)
+
+    def prioritize(self, call: Call | Unreadable, now: float) -> Reply:
+        """Answers one prioritize call."""
+        if isinstance(call, Unreadable):
+            return Reply(400, b"", "bad_request")
+        return prioritize_nodes(self.context, call, now)
 
     def configure(self, settings: Settings) -> None:
         """Takes over settings: pools, modes and doubts at once for every node."""

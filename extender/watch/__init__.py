@@ -1,1 +1,1 @@
-"""Reads the API server and keeps the cache current."""
+"""Watches the API server and keeps the cache current."""

@@ -1,6 +1,6 @@
-"""The two wrappers in which objects arrive: a watch event and a list page. What they wrap stays raw bytes.
+"""Decodes watch events and list pages. The objects in them stay raw bytes.
 
-An object is decoded on its own, so that one that cannot be read costs that object and not its page or stream.
+Each object is decoded separately, so that an unreadable one is skipped and its page or watch still works.
 """
 
 import msgspec
@@ -22,7 +22,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """Any object, of which only the metadata matters: a bookmark, or the name of what cannot be read."""
+    """The metadata of any object: of a bookmark, or of an object that cannot be read."""
 
     metadata: Meta = msgspec.field(default_factory=Meta)
 
@@ -53,7 +53,7 @@ _STATUS = msgspec.json.Decoder(Status)
 
 
 def read_event(line: bytes) -> Event:
-    """The envelope of a watch line; a line that is none is Unreadable."""
+    """The event of a watch line. Raises Unreadable."""
     try:
         return _EVENT.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -61,7 +61,7 @@ def read_event(line: bytes) -> Event:
 
 
 def read_page(body: bytes) -> Page:
-    """The envelope of a list page; a body that is none is Unreadable. Splitting costs about 0.8 ms per MB."""
+    """The page in a list's body; takes about 0.8 ms per MB. Raises Unreadable."""
     try:
         return _PAGE.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -69,7 +69,7 @@ def read_page(body: bytes) -> Page:
 
 
 def read_marker(raw: msgspec.Raw) -> Marker:
-    """The metadata of any object; of one without readable metadata, an empty one."""
+    """The metadata of any object; empty where they cannot be read."""
     try:
         return _MARKER.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -77,7 +77,7 @@ def read_marker(raw: msgspec.Raw) -> Marker:
 
 
 def read_status(raw: msgspec.Raw) -> Status:
-    """The Status in an ERROR event; one without a readable code counts as an internal error."""
+    """The Status in an ERROR event; without a readable code it counts as an internal error (500)."""
     try:
         status = _STATUS.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -1,12 +1,12 @@
-"""The kinds that we watch: where each is served, what is left out, and the record it becomes.
+"""The watched kinds: API group and version, field selector, and the record that an object is decoded into.
 
 One version per kind: `kubevirt.io/v1` is served by every KubeVirt since 0.38, and only
 `topology.node.k8s.io/v1alpha2` has the attributes that name a kubelet's policy.
 
-Pods are filtered by `status.phase!=Succeeded` alone. A pod that has succeeded holds nothing and tells nothing,
-and clusters that run jobs keep thousands of them. Failed pods must stay visible: their reason is how a kubelet's
-refusal (TopologyAffinityError, UnexpectedAdmissionError) is counted. A pod that leaves the filter arrives as
-DELETED in its last matching form; both phases are final, so it cannot come back.
+Pods are selected by `status.phase!=Succeeded`. A succeeded pod holds no resources, and clusters that run jobs keep
+thousands of them. Failed pods stay selected: their reason is how a kubelet's refusal (TopologyAffinityError,
+UnexpectedAdmissionError) is counted. A pod that leaves the selection arrives as DELETED in its last matching form. Both
+phases are final, so it cannot come back.
 """
 
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ __all__ = ["KINDS", "Kind", "Need"]
 
 
 class Need(StrEnum):
-    """What a kind is to us; the values are those of `sources` in the configuration."""
+    """Whether a kind is needed; the values are those of `sources` in the configuration."""
 
     #: not ready without it
     REQUIRED = "required"
-    #: used when served; a cluster without the kind is normal
+    #: watched where the API server serves it
     OPTIONAL = "optional"
     #: not watched, and treated as not served
     OFF = "off"
@@ -36,7 +36,7 @@ class Need(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A watched kind: its source, its resource, how to read one object, and the field selector (may be empty)."""
+    """A watched kind: its source, its resource, the decoder of its objects, and the field selector (may be empty)."""
 
     source: Source
     resource: Resource
@@ -51,7 +51,7 @@ class Kind:
     field_selector: str = ""
 
     def decode(self, raw: msgspec.Raw) -> Record:
-        """One object; raises MsgspecError or UnicodeDecodeError."""
+        """One object. Raises MsgspecError or UnicodeDecodeError."""
         return self.decoder.decode(raw)
 
 

@@ -1,10 +1,11 @@
-"""Keeps the picture of one kind equal to the API server's, through everything that can happen to a watch.
+"""Keeps the objects of one kind in the cache equal to the API server's, whatever happens to the watch.
 
-The shape is that of client-go's reflector (KEP-3157 for the list that arrives on the watch). `run` repeats
-attempts for ever; an attempt is one connection, and each kind of failure is answered in one place, `_react`.
+It works as client-go's reflector does (tools/cache/reflector.go; KEP-3157 for the list that is streamed on the watch).
+`run` repeats attempts until cancelled. An attempt is one connection. `_react` handles every kind of failure.
 
-Rules: resource versions are opaque and never ordered; while a list arrives only its end gives one; a list replaces the
-picture, it is not merged into it, and the old one is served, marked stale, until then.
+Rules: resource versions are opaque and never compared by order. A list has its resource version at its end only. A list
+replaces the cached objects and is not merged into them; until it is complete, the old objects are used and the source
+is STALE.
 """
 
 import asyncio
@@ -18,7 +19,8 @@ import structlog
 
 from extender.cache.events import Sink
 from extender.errors import ClusterError
-from extender.kubeapi.backoff import Backoff, Pace
+from extender.garbage_collector import collector_paused
+from extender.kubeapi.backoff import Backoff
 from extender.kubeapi.errors import (
     ApiFailure,
     Forbidden,
@@ -32,8 +34,8 @@ from extender.kubeapi.errors import (
     Unreachable,
 )
 from extender.kubeapi.transport import Transport
+from extender.pace import Pace
 from extender.watch.events import read_page
-from extender.watch.garbage_collector import collector_paused
 from extender.watch.kinds import Kind, Need
 from extender.watch.observer import NoObserver, WatchObserver
 from extender.watch.status import SourceStatus, State
@@ -55,22 +57,22 @@ class Tuning:
     inactivity_s: float = 120.0
     #: the server ends a watch after a random time between these
     watch_s: tuple[int, int] = (300, 600)
-    #: a watch that ends sooner than this has failed, however politely
+    #: a watch that ends sooner than this counts as failed, even if the server closed it properly
     short_watch_s: float = 10.0
     #: objects per page, at most
     page: int = 250
-    #: bytes of a page that are asked for; to join and to split 2 MB takes 2 ms, in which nothing else runs
+    #: bytes of a page that are asked for; joining and splitting 2 MB blocks the event loop for 2 ms
     page_bytes: int = 2_000_000
     #: how often to ask for a kind that is not served
     reprobe_s: float = 60.0
     #: how often to ask again where RBAC forbids it
     forbidden_s: float = 30.0
-    #: answers "not served" in a row that are believed while there is a picture; an API server that starts may err
+    #: "not served" answers in a row after which cached objects are dropped; an API server that starts may err
     absent_after: int = 3
 
 
 class Reflector:
-    """One kind; `run` is a task of its own, everything else is called on the same event loop."""
+    """One kind. `run` is a task; all other methods are called on the same event loop."""
 
     def __init__(
         self,
@@ -101,27 +103,27 @@ class Reflector:
         self._state = State.EMPTY
         #: why a list is needed
         self._cause = "start"
-        #: lists come as pages, because the server or an object does not allow the list on the watch
+        #: lists are read in pages, because the server cannot stream them or an object is too large for a watch line
         self._paged = False
         self._page = self._tuning.page
-        #: objects that the last page was asked for
+        #: the `limit` of the last page
         self._limit = 0
-        #: answers "not served" in a row
+        #: "not served" answers in a row
         self._misses = 0
-        self._swaps = 0
-        #: when the picture (or the absence of the kind) was last known to be true
+        self._lists = 0
+        #: when the cached objects, or the absence of the kind, were last confirmed by the API server
         self._confirmed: float | None = None
         self._last_error = ""
         self._settled = False
 
     def status(self) -> SourceStatus:
-        """What the source says about itself now."""
+        """The source's state now."""
         return SourceStatus(
             source=self._source,
             need=self._need,
             state=self._state,
             age_seconds=None if self._confirmed is None else max(0.0, self._clock() - self._confirmed),
-            resyncs=max(0, self._swaps - 1),
+            resyncs=max(0, self._lists - 1),
             objects=self._store.objects,
             skipped=self._store.skipped,
             last_error=self._last_error,
@@ -129,13 +131,13 @@ class Reflector:
         )
 
     async def run(self) -> None:
-        """Follow for ever; ends only by cancellation."""
+        """Follow the kind until cancelled."""
         while True:
             pause = await self._attempt()
             await asyncio.sleep(pause)
 
     async def _attempt(self) -> float:
-        """One connection from its opening to its end; the seconds to wait before the next."""
+        """One connection, from its opening to its end; returns the seconds to wait before the next one."""
         began = self._clock()
         incoming = None if self._store.version else self._store.incoming()
         try:
@@ -149,7 +151,7 @@ class Reflector:
                 await self._stream(query, incoming)
         except ClusterError as error:
             pause = self._react(error)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch for good
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not end the watch for good
             self._log.exception("watch fault", error=repr(error))
             pause = self._fail(error, resync="fault")
         else:
@@ -159,7 +161,7 @@ class Reflector:
         return pause
 
     def _closed(self, began: float) -> float:
-        """The server has ended a watch that was opened then."""
+        """The server has ended a watch that was opened at `began`; returns the seconds to wait."""
         if self._clock() - began < self._tuning.short_watch_s:
             return self._fail(Unreachable(f"watch {self._resource}: the server closed it at once"))
         return 0.0
@@ -167,7 +169,7 @@ class Reflector:
     # --- one connection ---------------------------------------------------------------------------------
 
     async def _stream(self, query: dict[str, str], incoming: IncomingList | None = None) -> None:
-        """Follow one watch to its end; with `incoming` its first part is the list."""
+        """Follow one watch to its end. With `incoming`, the watch begins with a streamed list."""
         limit = self._tuning.inactivity_s
         seconds = random.randint(*self._tuning.watch_s)  # noqa: S311 - spreads load, keeps no secret
         query |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)} | self._selector
@@ -177,24 +179,24 @@ class Reflector:
             async with (
                 asyncio.timeout(limit) as silence,
                 self._transport.watch_lines(self._resource, query) as lines,
-                AsyncExitStack() as while_gathering,
+                AsyncExitStack() as while_listing,
             ):
                 if incoming is not None:
-                    while_gathering.enter_context(collector_paused())
+                    while_listing.enter_context(collector_paused())
                 self._opened()
                 async for line in lines:
                     now = self._clock()
-                    # Moving a timer costs as much as a small event, so it is moved once a second.
+                    # Rescheduling costs as much as a small event, so it is done once a second.
                     if now - armed >= 1.0:
                         silence.reschedule(loop.time() + limit)
                         armed = now
                     if incoming is None:
                         self._store.apply(line)
                         self._confirmed = now
-                    elif version := self._store.gather(line, incoming):
+                    elif version := self._store.list_line(line, incoming):
                         await self._swap(incoming, version)
                         incoming = None
-                        await while_gathering.aclose()
+                        await while_listing.aclose()
                     if self._pace.due():
                         await self._pace.rest()
         except TimeoutError as error:
@@ -203,7 +205,7 @@ class Reflector:
             raise Unreachable(f"watch {self._resource}: the server closed it before the list was complete")
 
     async def _list(self, incoming: IncomingList) -> None:
-        """Take the list page by page; without a resource version, so it is current."""
+        """Read the list page by page. The request names no resource version, so the list is current."""
         with collector_paused():
             await self._swap(incoming, await self._pages(incoming))
 
@@ -214,14 +216,14 @@ class Reflector:
         while True:
             query["limit"] = str(self._limit)
             body = await self._transport.list_page(self._resource, query)
-            # It has just been joined.
+            # Joining the body has blocked the loop.
             await self._pace.rest()
             page = read_page(body)
-            # All pages show the moment of the first one.
+            # All pages have the resource version of the first one.
             version = version or page.metadata.resource_version
             self._opened()
             for raw in page.items or ():
-                self._store.collect(raw, incoming)
+                self._store.list_object(raw, incoming)
                 if self._pace.due():
                     await self._pace.rest()
             if not page.metadata.continues:
@@ -231,10 +233,10 @@ class Reflector:
             self._limit = min(self._page, max(1, fitting))
 
     async def _swap(self, incoming: IncomingList, version: str) -> None:
-        """The list is complete: it becomes the picture, in steps between which the loop runs."""
+        """The list is complete: it replaces the cached objects, in steps between which the event loop runs."""
         await self._pace.through(self._store.swap(incoming, version))
         self._confirmed = self._clock()
-        self._swaps += 1
+        self._lists += 1
         self._settled = True
         self._log.info("list taken", objects=self._store.objects, cause=self._cause, paged=self._paged)
         self._live()
@@ -244,7 +246,7 @@ class Reflector:
     def _opened(self) -> None:
         """The server has accepted the request."""
         self._misses = 0
-        if not self._store.exists:
+        if not self._store.listed:
             self._enter(State.SYNCING)
         elif self._store.version:
             self._live()
@@ -257,16 +259,15 @@ class Reflector:
         if state is not self._state:
             self._log.info("source state", state=str(state), before=str(self._state))
             self._state = state
-            self._observer.state(self._source, state)
 
     def _react(self, error: ClusterError) -> float:
-        """The answer to each kind of failure: what is still good, and how long to wait."""
+        """Handles each kind of failure: what has to be read again, and how long to wait (returned, in seconds)."""
         listing = not self._store.version
         match error:
             case Gone():
                 return self._fail(error, resync="gone")
             case LineTooLong():
-                # The same line would come again on every watch; a page may be larger.
+                # Every watch would bring the same line again. A page may be larger.
                 self._paged = True
                 return self._fail(error, resync="line_too_long")
             case NotFound():
@@ -290,14 +291,16 @@ class Reflector:
                 return self._fail(error)
 
     def _fail(self, error: Exception, resync: str = "", at_least: float = 0.0) -> float:
-        """Note a failure; with `resync` the picture cannot be continued and a new list is needed."""
+        """Notes a failure; with `resync` the watch cannot continue and a new list is needed. Returns the seconds to
+        wait.
+        """
         if resync:
             self._store.version = ""
             self._cause = resync
             self._observer.resync(self._source, resync)
         self._last_error = str(error) or type(error).__name__
         self._observer.failed(self._source, type(error).__name__)
-        if self._store.exists:
+        if self._store.listed:
             self._enter(State.STALE)
         elif self._state is State.SYNCING:
             self._enter(State.EMPTY)
@@ -306,9 +309,9 @@ class Reflector:
         return pause
 
     def _not_served(self, error: NotFound) -> float:
-        """The kind is gone, or was never there: said once, and asked again every minute."""
+        """The kind is gone, or was never there. This is logged once; the server is asked again every minute."""
         self._misses += 1
-        if self._store.exists and self._misses < self._tuning.absent_after:
+        if self._store.listed and self._misses < self._tuning.absent_after:
             return self._fail(error)
         self._confirmed = self._clock()
         if self._state is not State.ABSENT:

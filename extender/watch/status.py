@@ -1,4 +1,4 @@
-"""What a source says about itself: its state, and how old its picture is."""
+"""The state of a source, and how old its objects in the cache are."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,15 +10,15 @@ __all__ = ["SourceStatus", "State"]
 
 
 class State(StrEnum):
-    """Of one source. EMPTY -> SYNCING -> LIVE <-> STALE; ABSENT and OFF have no picture."""
+    """Of one source. EMPTY -> SYNCING -> LIVE <-> STALE; in ABSENT and OFF the cache has no objects of it."""
 
-    #: no picture, and no answer yet
+    #: no list yet, and no answer yet
     EMPTY = "empty"
-    #: no picture; the first list is arriving
+    #: the first list is arriving
     SYNCING = "syncing"
-    #: the picture follows a watch
+    #: the cache follows a watch
     LIVE = "live"
-    #: the picture is served, but events may be missing: the watch failed, or a new list is arriving
+    #: the cache is still used, but events may be missing: the watch failed, or a new list is arriving
     STALE = "stale"
     #: the API server does not serve this kind
     ABSENT = "absent"
@@ -33,12 +33,11 @@ class SourceStatus:
     source: Source
     need: Need
     state: State
-    #: seconds since the last line that kept the picture current (or the last time the kind was found not served);
-    #: None without either
+    #: seconds since the last line of the watch, or since the kind was last found not served; None before both
     age_seconds: float | None
     #: lists taken after the first
     resyncs: int
-    #: objects in the picture; pods that hold nothing are not in it (trimming.py)
+    #: objects in the cache; without pods that hold nothing (trimming.py)
     objects: int
     #: objects that could not be read, since the start
     skipped: int
@@ -50,7 +49,7 @@ class SourceStatus:
     def obstacle(self, stale_after_s: float) -> str:
         """Why this source keeps us from being ready; "" when it does not.
 
-        A picture counts until it is older than `stale_after_s`, even while its watch is down: a rolling restart
+        Cached objects count until they are older than `stale_after_s`, even while the watch is down: a rolling restart
         of the API servers must not make every replica unready at once. An optional source only delays the start.
         """
         if self.need is Need.OFF or (self.need is Need.OPTIONAL and self.settled):

@@ -1,7 +1,7 @@
-"""What we know of one kind, and how a watch line changes it. Pure: no network, no waiting, no state machine.
+"""Applies watch lines and lists of one kind to the sink (the cache). No network, no waiting, no state machine.
 
-The objects themselves are with the sink; here is only what is needed to keep them right: where the watch goes on,
-which objects the sink holds, and which have ended.
+The sink holds the objects. This module holds what is needed to keep them right: the resource version at which the watch
+continues, the UIDs of the objects that the sink holds, and the UIDs of objects that have ended.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import msgspec
 import structlog
 
+from extender.bounded import BoundedSet
 from extender.cache.collections import HashSet
 from extender.cache.events import Record, Relist, Sink
-from extender.kubeapi.backoff import Pace
 from extender.kubeapi.errors import NotStreamed, failure
+from extender.pace import Pace
 from extender.watch.events import Event, read_event, read_marker, read_status
 from extender.watch.kinds import Kind
 from extender.watch.observer import WatchObserver
@@ -22,15 +23,15 @@ __all__ = ["IncomingList", "KindStore"]
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Deleted objects that are remembered, so that a late event cannot bring one back.
+#: Deleted objects whose UIDs are kept, so that a late event cannot bring one back.
 ENDED = 1024
 
 
 class IncomingList:
-    """A list while it arrives, apart from the picture that is being served."""
+    """A list while it arrives. The sink keeps the old objects until `swap`."""
 
     def __init__(self, relist: Relist) -> None:
-        #: UIDs are never used twice: an object that was deleted and created anew is another one
+        #: UIDs of its objects; they are never used twice: an object that was deleted and created anew is another one
         self.known = HashSet()
         self._relist = relist
 
@@ -46,17 +47,17 @@ class IncomingList:
             self.known.discard(uid)
             self._relist.delete(record)
 
-    def swap(self) -> Iterator[None]:
-        """Make it the picture, step by step."""
+    def swap(self) -> Iterator[object]:
+        """Replace the sink's objects by the list, step by step."""
         return self._relist.swap()
 
     def discard(self) -> Iterator[None]:
-        """Let go of what is left of it, step by step."""
+        """Free what was not swapped in, step by step."""
         return self._relist.discard()
 
 
 class KindStore:
-    """The picture of one kind that the sink holds."""
+    """What the sink holds of one kind."""
 
     def __init__(self, kind: Kind, sink: Sink, observer: WatchObserver, pace: Pace) -> None:
         self._kind = kind
@@ -65,27 +66,30 @@ class KindStore:
         self._observer = observer
         self._pace = pace
         self._log = _log.bind(source=str(kind.source))
-        #: where the watch is to go on; "" when a list is needed
+        #: resource version at which the watch continues; "" when a list is needed
         self.version = ""
         #: objects that could not be read, since the start
         self.skipped = 0
-        #: UIDs of the objects that the sink holds; None while it has no picture
+        #: UIDs of the objects that the sink holds; None before the first list, and while the kind is not served
         self._known: HashSet | None = None
-        #: UIDs of deleted objects, oldest first
-        self._ended: dict[str, None] = {}
+        #: UIDs of deleted objects
+        self._ended: BoundedSet[str] = BoundedSet(ENDED)
 
     @property
-    def exists(self) -> bool:
-        """Whether the sink has a picture, however old."""
+    def listed(self) -> bool:
+        """Whether the sink has a list of the kind, however old."""
         return self._known is not None
 
     @property
     def objects(self) -> int:
-        """Objects in it, those that need not be kept left out."""
+        """Objects that the sink holds; what trimming.py leaves out is not counted."""
         return len(self._known) if self._known is not None else 0
 
     def apply(self, line: bytes) -> None:
-        """Change the picture by one watch line. Duplicates, and events of objects that have ended, change nothing."""
+        """Apply one watch line. Duplicates, and events of objects that have ended, change nothing.
+
+        Raises Unreadable, and for an ERROR event the ApiFailure that it states.
+        """
         began = self._pace.clock()
         event = read_event(line)
         match event.type:
@@ -104,12 +108,16 @@ class KindStore:
         self.version = version or self.version
         self._observer.event(self._source, event.type, self._pace.clock() - began)
 
-    def gather(self, line: bytes, incoming: IncomingList) -> str:
-        """Take one line of a list; the resource version with which the list is complete, else ""."""
+    def list_line(self, line: bytes, incoming: IncomingList) -> str:
+        """Add one line of a streamed list; returns the list's resource version with its last line, else "".
+
+        Raises NotStreamed where the server ends no list on its watches, Unreadable, and the ApiFailure of an ERROR
+        event.
+        """
         event = read_event(line)
         match event.type:
             case "ADDED" | "MODIFIED":
-                self.collect(event.object, incoming)
+                self.list_object(event.object, incoming)
             case "DELETED":
                 if (record := self._read(event.object)) is not None:
                     incoming.delete(record)
@@ -123,38 +131,32 @@ class KindStore:
         return ""
 
     def incoming(self) -> IncomingList:
-        """Begin a list; to be called before it is asked for."""
+        """Begin a list; to be called before the list is requested."""
         return IncomingList(self._sink.begin_relist(self._source))
 
-    def swap(self, incoming: IncomingList, version: str) -> Iterator[None]:
-        """Hand the complete list to the sink, in steps between which the loop may run. To be run to its end."""
+    def swap(self, incoming: IncomingList, version: str) -> Iterator[object]:
+        """Hand the complete list to the sink, in steps between which the event loop may run. To be run to its end."""
         self._ended.clear()
-        longest = 0.0
-        began = self._pace.clock()
-        for _ in incoming.swap():
-            longest = max(longest, self._pace.clock() - began)
-            yield
-            began = self._pace.clock()
+        yield from incoming.swap()
         self._known = incoming.known
         self.version = version
-        self._observer.swapped(self._source, len(self._known), longest)
 
     def drop(self) -> None:
-        """The kind is not served: the sink forgets it."""
+        """The kind is not served: the sink drops its objects."""
         self._known = None
         self._ended.clear()
         self.version = ""
         self._sink.absent(self._source)
 
-    def collect(self, raw: msgspec.Raw, incoming: IncomingList) -> None:
-        """Take one object of a list."""
+    def list_object(self, raw: msgspec.Raw, incoming: IncomingList) -> None:
+        """Add one object of a list."""
         record = self._read(raw)
         kept = None if record is None else trimmed(record)
         if kept is not None:
             incoming.put(kept)
 
     def _read(self, raw: msgspec.Raw) -> Record | None:
-        """The record, or None for an object that cannot be read, which is said and counted."""
+        """The record; None for an object that cannot be read, which is logged and counted."""
         try:
             record = self._kind.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -171,9 +173,7 @@ class KindStore:
             raise AssertionError("a watch follows a list")
         uid = record.metadata.uid
         if change == "DELETED":
-            self._ended[uid] = None
-            if len(self._ended) > ENDED:
-                del self._ended[next(iter(self._ended))]
+            self._ended.add(uid)
             if uid in self._known:
                 self._known.discard(uid)
                 self._sink.delete(self._source, record)
@@ -187,7 +187,7 @@ class KindStore:
                 self._sink.delete(self._source, record)
 
     def _other(self, event: Event) -> None:
-        """ERROR ends the watch; a type of the future is said and passed over."""
+        """ERROR ends the watch; an unknown type is logged and skipped."""
         if event.type == "ERROR":
             raise failure("watch", self._kind.resource, read_status(event.object))
         self._skip(f"unknown event type {event.type[:32]!r}", "", "")

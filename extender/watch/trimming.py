@@ -1,9 +1,10 @@
-"""What is handed on of an object that was read: enough for the state, and no more.
+"""Leaves out of records what the cache does not need.
 
-Pods that the kubelet's managers keep nothing for are left out: neither Guaranteed (no CPUs, no memory of their own;
-cpumanager/policy_static.go, memorymanager/policy_static.go) nor with a resource that a device plugin or huge pages
-may stand behind. Both are fixed for a pod's life. Failed pods stay, as do all of KubeVirt's launchers.
-Of the others labels and annotations of KubeVirt and of ours are kept, and of the conditions PodScheduled.
+Pods that hold nothing in the kubelet's resource managers are left out altogether: pods that are not Guaranteed (they
+get no exclusive CPUs and no pinned memory; pkg/kubelet/cm/cpumanager/policy_static.go, memorymanager/policy_static.go,
+Kubernetes 1.35 to 1.37) and ask for no device and no huge pages. Neither can change while the pod exists. Failed pods
+and all virt-launcher pods are kept. Of the labels and annotations of a pod, those of KubeVirt and of fastfit are kept;
+of its conditions, PodScheduled.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ _DOMAINS = ("kubevirt.io", PREFIX)
 
 
 def trimmed(record: Record) -> Record | None:
-    """The record as it is kept; None when it need not be kept at all."""
+    """The record with what the cache needs of it; None where the cache needs nothing."""
     match record:
         case Pod():
             return _pod(record)
@@ -49,7 +50,7 @@ def _pod(pod: Pod) -> Pod | None:
 
 
 def _has_devices(pod: Pod) -> bool:
-    """Whether a container asks for anything but CPU, memory and ephemeral storage, or the pod for a whole."""
+    """Whether a container asks for a device or huge pages, or the pod has pod-level resources."""
     spec = pod.spec
     return spec.resources is not None or any(
         map(_asks_device, (*(spec.containers or ()), *(spec.init_containers or ())))
@@ -64,5 +65,5 @@ def _asks_device(container: Container) -> bool:
 
 
 def _ours(texts: Mapping[str, str]) -> dict[str, str]:
-    """The entries whose key is in KubeVirt's domain or ours."""
+    """The entries whose key is in the domain of KubeVirt or of fastfit."""
     return {key: text for key, text in texts.items() if key.partition("/")[0].endswith(_DOMAINS)}

@@ -61,11 +61,12 @@ class Beside:
         """filter and prioritize: the outcome of the first, and the node to take ("": none)."""
 
         def both() -> tuple[str, str]:
-            asked = self._service.verbs.filter(body(pod, names), self._loop.time())
+            verbs = self._service.verbs
+            asked = verbs.filter(verbs.read(body(pod, names)), self._loop.time())
             kept = json.loads(asked.body)["NodeNames"]
             if not kept:
                 return asked.outcome, ""
-            scores = json.loads(self._service.verbs.prioritize(body(pod, kept), self._loop.time()).body)
+            scores = json.loads(verbs.prioritize(verbs.read(body(pod, kept)), self._loop.time()).body)
             return asked.outcome, next(each["Host"] for each in scores if each["Score"] == 10)
 
         return self.on_loop(both)
@@ -98,12 +99,12 @@ def beside(kubeconfig: Path) -> Iterator[Beside]:
     thread.start()
     service, hooks = Service(Settings()), Hooks()
     transport = KubeTransport(Kubeconfig(str(kubeconfig)))
-    watcher = Watcher(transport, service.cluster, {}, observer=hooks, lag_every_s=0.0)
+    watcher = Watcher(transport, service.sink, {}, observer=hooks)
     service.watched(watcher.not_ready, watcher.status)
     stop = asyncio.Event()
 
     async def main() -> None:
-        tasks = [asyncio.ensure_future(each) for each in (watcher.run(), service.keep_current())]
+        tasks = [asyncio.ensure_future(each) for each in (watcher.run(), *service.background())]
         try:
             await stop.wait()
             assert not any(task.done() for task in tasks)

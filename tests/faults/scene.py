@@ -11,7 +11,7 @@ from extender.cache.events import Source
 from extender.config import Settings
 from extender.kubeapi.credentials import Kubeconfig
 from extender.kubeapi.transport import KubeTransport
-from extender.runtime import service as service_module
+from extender.runtime import evacuable_rounds
 from extender.runtime.service import Service
 from extender.watch.kinds import KINDS, Need
 from extender.watch.reflector import Tuning
@@ -25,7 +25,7 @@ from tests.kit.watch import Hooks, kubeconfig
 
 __all__ = ["Scene", "scene"]
 
-#: In virtual time every wake-up costs a real millisecond, so the service looks for changes once a second.
+#: In virtual time every wake-up costs a real millisecond, so targets are counted in one slice a second.
 _EVERY_S = 1.0
 #: An object may be this long on a watch; the cluster's own are shorter.
 _LINE_BYTES = 16_000
@@ -59,11 +59,11 @@ class Scene:
         """filter and then prioritize, as kube-scheduler does: the outcome, and the node that it then takes ("": none)."""
         now = asyncio.get_running_loop().time()
         names = [obj["metadata"]["name"] for obj in self.api.store.fresh("nodes")]
-        asked = self.service.verbs.filter(body(pod, names), now)
+        asked = self.service.verbs.filter(self.service.verbs.read(body(pod, names)), now)
         kept = json.loads(asked.body)["NodeNames"]
         if not kept:
             return asked.outcome, ""
-        scores = json.loads(self.service.verbs.prioritize(body(pod, kept), now).body)
+        scores = json.loads(self.service.verbs.prioritize(self.service.verbs.read(body(pod, kept)), now).body)
         return asked.outcome, next((each["Host"] for each in scores if each["Score"] == 10), kept[0])
 
     def place_waiting(self) -> None:
@@ -115,20 +115,18 @@ async def scene(
     *, watch_list: bool = True, token: str = "", synced: bool = True
 ) -> AsyncIterator[tuple[Scene, Witness]]:
     """A service at work on `filled`, with two promises made; with `synced` false it has only been started."""
-    old, service_module._EVERY_S = service_module._EVERY_S, _EVERY_S
+    old, evacuable_rounds.EvacuableRounds.PAUSE_S = evacuable_rounds.EvacuableRounds.PAUSE_S, _EVERY_S  # type: ignore[misc]
     clock = asyncio.get_running_loop().time
     with tempfile.TemporaryDirectory() as name:
         async with filled(FakeApi(token=token, watch_list=watch_list)) as api:
             transport = KubeTransport(Kubeconfig(kubeconfig(Path(name), api.url, token)), line_bytes=_LINE_BYTES)
             service, hooks = Service(Settings(), clock=clock), Hooks()
             optional = dict.fromkeys((Source.NRTS, Source.VMIS, Source.MIGRATIONS, Source.KUBEVIRTS), Need.OPTIONAL)
-            watcher = Watcher(
-                transport, service.cluster, optional, tuning=_TUNING, clock=clock, observer=hooks, lag_every_s=0.0
-            )
+            watcher = Watcher(transport, service.sink, optional, tuning=_TUNING, clock=clock, observer=hooks)
             service.watched(watcher.not_ready, watcher.status)
             running = Scene(api, service, watcher, hooks, Path(name))
             witness = Witness(running.listed, running.statuses, service, clock)
-            tasks = [asyncio.create_task(each) for each in (watcher.run(), service.keep_current(), witness.run())]
+            tasks = [asyncio.create_task(each) for each in (watcher.run(), *service.background(), witness.run())]
             try:
                 if synced:
                     await running.recovered()
@@ -137,7 +135,7 @@ async def scene(
                 assert witness.lies == [], "\n".join(witness.lies)
                 assert not any(task.done() for task in tasks)
             finally:
-                service_module._EVERY_S = old
+                evacuable_rounds.EvacuableRounds.PAUSE_S = old  # type: ignore[misc]
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)

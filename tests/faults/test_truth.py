@@ -58,7 +58,7 @@ def charge_two_nodes(cluster: Cluster, _: Lists) -> None:
 
 
 def keep_a_promise_of_a_bound_pod(cluster: Cluster, _: Lists) -> None:
-    cluster.assumed["uid-a1"] = cluster.assumed["uid-w1"]
+    cluster.assumed._placements["uid-a1"] = cluster.assumed["uid-w1"]
 
 
 def give_a_cpu_twice(cluster: Cluster, _: Lists) -> None:

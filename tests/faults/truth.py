@@ -16,7 +16,8 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Record, Source
 from extender.cache.pods.pod import entry_of, is_over
 from extender.kubelet.results import Admitted, Refused
-from extender.placement.decide import Decider, subject_of
+from extender.placement.decide import fit_of
+from extender.placement.subject import subject_of
 from extender.watch.kinds import KINDS
 from extender.watch.trimming import trimmed
 from tests.kit.objects import pod
@@ -39,7 +40,7 @@ _FILLING = ((5, 4),) * 7
 
 def differences(cluster: Cluster, lists: Lists) -> list[str]:
     """Where the picture is not what a fresh list shows, a pod is lost, or a zone is charged twice. Changes nothing."""
-    cluster.work()
+    cluster.make_rows()
     listed = fresh(lists, cluster)
     ours, theirs = views(cluster), views(listed)
     found = [f"{source}: {_apart(ours[source], theirs[source])}" for source in Source if ours[source] != theirs[source]]
@@ -83,7 +84,7 @@ def fresh(lists: Lists, like: Cluster) -> Cluster:
             cluster.replace(source, _records(source, lists[source]))
         else:
             cluster.absent(source)
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 
@@ -96,7 +97,7 @@ def views(cluster: Cluster) -> Views:
             for uid, entry in cluster.pods.items()
         },
         Source.NRTS: {name: state.nrt for name, state in cluster.nodes.items() if state.nrt is not None},
-        Source.VMIS: {uid: (cluster.vms.guest(uid), cluster.vms.layouts.run_of(uid)) for uid in cluster.vms.seen()},
+        Source.VMIS: {uid: (cluster.vms.guest(uid), cluster.vms.run_of(uid)) for uid in cluster.vms.seen()},
         Source.MIGRATIONS: dict(cluster.vms.migrations),
         Source.KUBEVIRTS: dict(cluster.vms.installations),
     }
@@ -127,7 +128,7 @@ def _lost(cluster: Cluster, lists: Lists) -> Iterator[str]:
     for record in _holders(lists):
         uid, node = record.metadata.uid, record.spec.node_name
         state = cluster.nodes.get(node)
-        if state is None or not (state.ledger.holds(uid) or not state.known):
+        if state is None or not (uid in {entry.uid for entry in state.ledger.held_pods()} or not state.known):
             yield f"{record.metadata.name} is bound to {node}, and its ledger does not hold it"
 
 
@@ -161,14 +162,14 @@ def _rows(cluster: Cluster, listed: Cluster) -> Iterator[str]:
         for entry in [entry for entry in state.ledger.pods() if entry.uid in cluster.assumed]:
             if isinstance(listed.nodes[name].ledger.assume(entry), Refused):
                 yield f"{entry.name} is promised {name}, where it does not fit"
-            listed._mark_dirty(name)
-    listed.work()
+            listed._dirty.mark(name)
+    listed.make_rows()
     for name, state in cluster.nodes.items():
         expected = listed.nodes[name].row
         if state.row != expected:
             yield f"row of {name}: {state.row}, of the list: {expected}"
     for uid in listed.vms.seen():
-        ours, theirs = cluster.vms.layouts.cells(uid), listed.vms.layouts.cells(uid)
+        ours, theirs = cluster.vms.guest_cells.cells(uid), listed.vms.guest_cells.cells(uid)
         if theirs and ours != theirs:
             yield f"guest cells of {uid}: {ours}, of the list: {theirs}"
     if sorted(cluster.table.names()) != sorted(listed.table.names()):
@@ -181,7 +182,7 @@ def _answers(cluster: Cluster, listed: Cluster) -> Iterator[str]:
         record = pod("probe", cpus, pages)
         for name in listed.table.names():
             names = json.dumps([name]).encode()
-            fits = [Decider.peek(each, subject_of(each, record), names) for each in (cluster, listed)]
+            fits = [fit_of(each, subject_of(each, record), names) for each in (cluster, listed)]
             ours, theirs = ((fit.filter_reply(True), fit.score_reply(), fit.best()) for fit in fits)
             if ours != theirs:
                 yield f"{cpus} CPUs on {name}: {ours}, of the list: {theirs}"

@@ -6,10 +6,9 @@ from typing import Any
 from _fastfit import ScanError, _wire_py, scan
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
-from extender.verbs.service import Verbs
 from tests.fuzz.oracle import MAX_DEPTH, MAX_NAMES, Finding, Truth, truth
 from tests.kit.objects import KUBELET_A, machine, node
-from tests.kit.verbs import make_verbs
+from tests.kit.verbs import AskedVerbs, make_verbs
 
 __all__ = ["Campaign"]
 
@@ -22,7 +21,7 @@ _TWIN_EVERY = 64
 class Campaign:
     """One picture under fire. `counts` has bodies by how they were answered."""
 
-    def __init__(self, verbs: Verbs | None = None) -> None:
+    def __init__(self, verbs: AskedVerbs | None = None) -> None:
         self.cluster = Cluster()
         for name, kubelet in (("a", KUBELET_A), ("b", {**KUBELET_A, "topologyManagerPolicy": "restricted"})):
             self.cluster.put(Source.NODES, node(name, kubelet, machine()))

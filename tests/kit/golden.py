@@ -19,7 +19,8 @@ from extender.kubelet.admission import DeviceHints
 from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubelet.versions import version_of
-from extender.kubevirt.guest.size import GuestSize, IoThreadsPolicy, io_thread_count
+from extender.kubevirt.guest.size import GuestSize
+from tests.kit.io_threads import IoThreadsPolicy, io_thread_count
 
 __all__ = [
     "KUBELET",

@@ -56,7 +56,7 @@ def picture(row: Row, **targets: Host) -> Cluster:
     )
     for name, host in (targets or {"target": row.target}).items():
         put_host(cluster, name, host)
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from structlog.typing import EventDict
 
 from extender.cache.events import Record, Source
 from extender.kubeapi.credentials import Kubeconfig
@@ -111,10 +112,6 @@ class Hooks:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.states: dict[Source, list[State]] = defaultdict(list)
-
-    def state(self, source: Source, state: State) -> None:
-        self.states[source].append(state)
 
     def event(self, source: Source, change: str, seconds: float) -> None:
         assert seconds >= 0
@@ -123,17 +120,11 @@ class Hooks:
     def resync(self, source: Source, cause: str) -> None:
         self.counts[f"resync {cause}"] += 1
 
-    def swapped(self, source: Source, objects: int, seconds: float) -> None:
-        self.counts["swapped"] += 1
-
     def skipped(self, source: Source) -> None:
         self.counts["skipped"] += 1
 
     def failed(self, source: Source, cause: str) -> None:
         self.counts[f"failed {cause}"] += 1
-
-    def loop_lag(self, seconds: float) -> None:
-        self.counts["loop_lag"] += 1
 
 
 class Stage:
@@ -177,6 +168,12 @@ class Stage:
         await self.settled()
 
 
+def states_in(logs: list[EventDict], source: Source) -> list[State]:
+    """Every state that the source has entered, as it was logged."""
+    entered = [line for line in logs if (line["event"], line.get("source")) == ("source state", source)]
+    return [State(line["state"]) for line in entered]
+
+
 def kubeconfig(folder: Path, url: str, token: str = "") -> str:
     """A kubeconfig file (JSON is YAML) with the token in a file of its own."""
     (folder / "token").write_text(token)
@@ -203,7 +200,6 @@ async def watching(
     stale_after_s: float = 180.0,
     line_bytes: int = 1 << 20,
     page_bytes: int = 1 << 20,
-    lag_every_s: float = 0.0,
 ) -> AsyncIterator[Stage]:
     """Start the server and a watcher on it; by default only nodes and pods are watched."""
     with tempfile.TemporaryDirectory() as name:
@@ -220,7 +216,6 @@ async def watching(
                 tuning=tuning,
                 clock=asyncio.get_running_loop().time,
                 observer=hooks,
-                lag_every_s=lag_every_s,
             )
             task = asyncio.create_task(watcher.run())
             try:

@@ -108,7 +108,7 @@ def statement_of(node: Node) -> NodeStatement:
         labels=compact_labels(node.metadata.labels or {}),
         kubelet_json=intern_text(annotations.get(names.KUBELET_ANNOTATION, "")),
         machine_json=intern_text(annotations.get(names.MACHINE_ANNOTATION, "")),
-        page_sizes=_SIZES.one(frozenset(sizes)),
+        page_sizes=_SIZES.intern(frozenset(sizes)),
         kubelet_version=intern_text(node.status.node_info.kubelet_version),
         incarnation=(node.status.node_info.boot_id, _ready_since(node)),
     )

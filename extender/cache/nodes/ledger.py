@@ -71,10 +71,6 @@ class NodeLedger:
         """Pods bound to the node, in kubelet order."""
         return tuple(self._held.values())
 
-    def holds(self, uid: str) -> bool:
-        """Whether the pod is bound here."""
-        return uid in self._held
-
     def answer(self, uid: str) -> Answer | None:
         """What the kubelet model answered for the pod."""
         found = self._answers.get(uid)

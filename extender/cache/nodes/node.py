@@ -1,4 +1,4 @@
-"""One node in the picture: what was said of it, what is known of it, what its ledger holds, and its row."""
+"""One node in the cache: what was stated of it, what is known of it, what its ledger holds, and its row."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -89,12 +89,12 @@ class NodeState:
         return True
 
     def hold(self, pod: PodEntry) -> None:
-        """A pod is bound here, or a bound one was admitted. Played at the next refresh, or before the next promise."""
+        """A pod is bound here, or a bound one was admitted. Played at the next refresh, or before the next pod is assumed."""
         self._pending[pod.uid] = pod
         if pod.admitted and not self.refusals.admits_split_cores and splits_cores(pod.demand, self.threads_per_core):
             self.refusals.admits_split_cores = True
 
-    def settle(self, limit: int = 0) -> bool:
+    def play_pending(self, limit: int = 0) -> bool:
         """Plays the bound pods that wait, at most `limit` of them (0: all). Returns whether none is left."""
         for uid in list(islice(self._pending, limit or None)):
             self.ledger.hold(self._pending.pop(uid))
@@ -120,7 +120,7 @@ class NodeState:
 
     def end(self, pods: Sequence[PodEntry], now: float) -> None:
         """Pods ended: the ledger drops them, the report is credited with them for a while."""
-        self.settle()
+        self.play_pending()
         if any(pod.admitted for pod in pods):
             self.refusals.pod_left()
         before = self._free_by_zone()
@@ -153,7 +153,7 @@ class NodeState:
         if self.facts_changed:
             self.facts_changed = False
             self.reread(pools)
-        return self.settle(limit)
+        return self.play_pending(limit)
 
     def refresh(self, now: float, stale_after: float, guest_in: Callable[[PodEntry], PodGuest]) -> Row:
         """The row, made whole from its sources once everything is prepared."""

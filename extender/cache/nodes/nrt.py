@@ -16,10 +16,10 @@ from extender.cache.interning import intern_amounts, intern_text
 from extender.cache.nodes.fingerprint import ATTRIBUTE, METHOD_ATTRIBUTE
 from extender.errors import BadObject
 
-__all__ = ["Nrt", "NrtZone", "read_nrt"]
+__all__ = ["POLICIES", "Nrt", "NrtZone", "read_nrt"]
 
 _ZONE_NAME = re.compile(r"node-(\d{1,4})")
-_POLICIES = {
+POLICIES = {
     "none": Policy.NONE,
     "best-effort": Policy.BEST_EFFORT,
     "restricted": Policy.RESTRICTED,
@@ -27,7 +27,7 @@ _POLICIES = {
 }
 _SCOPES = {"container": Scope.CONTAINER, "pod": Scope.POD}
 #: topologyPolicies of v1alpha1 and early v1alpha2: policy and scope in one word.
-_OLD_POLICIES = {
+_OLDPOLICIES = {
     "None": ("none", "container"),
     "BestEffort": ("best-effort", "container"),
     "BestEffortContainerLevel": ("best-effort", "container"),
@@ -107,10 +107,10 @@ def _policy(record: NodeResourceTopology) -> tuple[str, str]:
     found = {attribute.name: attribute.value for attribute in record.attributes or ()}
     policy = found.get("topologyManagerPolicy", "")
     scope = found.get("topologyManagerScope", "")
-    if policy not in _POLICIES and record.topology_policies:
-        policy, old_scope = _OLD_POLICIES.get(record.topology_policies[0], ("", ""))
+    if policy not in POLICIES and record.topology_policies:
+        policy, old_scope = _OLDPOLICIES.get(record.topology_policies[0], ("", ""))
         scope = scope or old_scope
-    return (policy if policy in _POLICIES else "", scope if scope in _SCOPES else "")
+    return (policy if policy in POLICIES else "", scope if scope in _SCOPES else "")
 
 
 #: Reports repeat the same few amounts, and come again every minute.

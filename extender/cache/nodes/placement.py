@@ -49,7 +49,7 @@ class CompactPlacement:
     @classmethod
     def of(cls, answer: Admitted) -> "CompactPlacement":
         """The small form."""
-        return cls(tuple(_CONTAINERS.one(_small(name, place)) for name, place in answer.containers.items()))
+        return cls(tuple(_CONTAINERS.intern(_small(name, place)) for name, place in answer.containers.items()))
 
     @property
     def cpus(self) -> int:
@@ -103,7 +103,7 @@ def _pages(placed: CompactPlacement, facts: NodeFacts, demand: PodDemand, guest:
     if known is not None:
         return known[2]
     held = pages_held(facts.machine, facts.topology, demand, placed.admitted(), guest, cells)
-    pages = _SHARED_PAGES.one(
+    pages = _SHARED_PAGES.intern(
         tuple((zone, name, amount) for zone, sizes in held.items() for name, amount in sizes.items())
     )
     if len(_PAGES) >= _MAX_PAGES:

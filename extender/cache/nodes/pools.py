@@ -10,9 +10,6 @@ from extender.reasons import DOUBT_KINDS, REASONS
 
 __all__ = ["Pool", "Pools", "pools_of"]
 
-_MODES = {"enforce": Mode.ENFORCE, "score": Mode.SCORE, "observe": Mode.OBSERVE}
-_ACTIONS = {"keep": OnUnknown.KEEP, "refuse": OnUnknown.REFUSE, "error": OnUnknown.ERROR}
-
 
 def _keep_all() -> dict[str, OnUnknown]:
     return dict.fromkeys(DOUBT_KINDS, OnUnknown.KEEP)
@@ -76,8 +73,8 @@ def _pool(settings: Settings, pool: PoolSettings | None) -> Pool:
     return Pool(
         name=pool.name if pool is not None else "",
         labels=pool.selector.match_labels if pool is not None else {},
-        mode=_MODES[settings.mode_of(pool)],
-        on_unknown={doubt: _ACTIONS[settings.action_of(pool, doubt)] for doubt in doubts},
+        mode=Mode[settings.mode_of(pool).upper()],
+        on_unknown={doubt: OnUnknown[settings.action_of(pool, doubt).upper()] for doubt in doubts},
         kubelet=(pool.kubelet if pool is not None else None) or {},
         machine=(pool.machine if pool is not None else None) or {},
     )

@@ -1,10 +1,12 @@
-"""What a kubelet's refusals taught us about its node, until something changes there.
+"""What a node's kubelet has refused, and which migrations failed there, until something changes on the node.
 
-An SMTAlignmentError proves full-pcpus-only. Any refusal proves that an equal pod will be refused again while the node
-holds the same: kubelet admission depends on nothing else. A migration that failed on the node will fail again for an
-equal pod of a guest with equal cells, while exactly the same other pods are there.
+An SMTAlignmentError proves the CPU Manager option full-pcpus-only (kubelet, cm/cpumanager/policy_static.go). Any refusal
+proves that an equal pod will be refused again while the node holds the same: kubelet admission depends on nothing else.
+A migration that failed will fail again for an equal pod of a guest with equal cells, while exactly the same other pods
+are there.
 """
 
+from extender.bounded import BoundedDict, BoundedSet
 from extender.kubelet.pod import ContainerDemand, PodDemand
 from extender.kubevirt.migration.policy import BootCells
 
@@ -14,12 +16,12 @@ __all__ = ["RefusalHistory", "Shape"]
 Shape = tuple[bool, bool, tuple[ContainerDemand, ...]]
 
 _PROVES = {"SMTAlignmentError": {"full-pcpus-only": "true"}}
-#: Refused shapes that are kept per node; the oldest goes first.
+#: Refused shapes, and failed migrations, that are kept per node.
 _KEPT = 32
 
 
 class RefusalHistory:
-    """Lessons of one node. `options` are CPU Manager options that its refusals proved."""
+    """Refusals and failed migrations of one node. `options`: CPU Manager options that its refusals proved."""
 
     __slots__ = ("_failed", "_refused", "admits_split_cores", "options")
 
@@ -27,15 +29,13 @@ class RefusalHistory:
         self.options: dict[str, str] = {}
         #: the kubelet admitted a pod that full-pcpus-only would have refused
         self.admits_split_cores = False
-        self._refused: dict[Shape, None] = {}
-        #: UIDs of the other pods that were there, and of the target, by what failed to move here
-        self._failed: dict[tuple[Shape, BootCells], tuple[frozenset[str], str]] = {}
+        self._refused: BoundedSet[Shape] = BoundedSet(_KEPT)
+        #: UIDs of the other pods that were there, and of the target, by the shape and the guest cells that failed
+        self._failed: BoundedDict[tuple[Shape, BootCells], tuple[frozenset[str], str]] = BoundedDict(_KEPT)
 
     def refused(self, demand: PodDemand, reason: str) -> bool:
         """The kubelet refused a pod. Returns whether that proves a fact that was not known."""
-        self._refused[demand.shape] = None
-        if len(self._refused) > _KEPT:
-            del self._refused[next(iter(self._refused))]
+        self._refused.add(demand.shape)
         proved = _PROVES.get(reason, {})
         new = not proved.items() <= self.options.items()
         self.options.update(proved)
@@ -45,11 +45,9 @@ class RefusalHistory:
         """Whether an equal pod was refused and the node holds the same since."""
         return demand.shape in self._refused
 
-    def move_failed(self, shape: Shape, boot: BootCells, others: frozenset[str], uid: str) -> None:
+    def migration_failed(self, shape: Shape, boot: BootCells, others: frozenset[str], uid: str) -> None:
         """A migration failed here, with these other pods on the node; `uid` of its target's pod."""
         self._failed[shape, boot] = others, uid
-        if len(self._failed) > _KEPT:
-            del self._failed[next(iter(self._failed))]
 
     def failed_among(self, shape: Shape, boot: BootCells) -> tuple[frozenset[str], str] | None:
         """UIDs of the pods among which an equal migration failed here, and of its own pod; None: none did."""

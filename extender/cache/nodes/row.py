@@ -11,18 +11,12 @@ from _fastfit.codes import Code, Policy, Scope
 from _fastfit.model import Row, ZoneRow
 from extender.cache.nodes.facts import NodeFacts
 from extender.cache.nodes.ledger import NodeLedger
+from extender.cache.nodes.nrt import POLICIES
 from extender.cache.nodes.placement import PodGuest
 from extender.cache.nodes.zone_rows import zone_rows
 from extender.cache.pods.pod import PodEntry
 
 __all__ = ["Reconciliation", "make_row"]
-
-_POLICIES = {
-    "none": Policy.NONE,
-    "best-effort": Policy.BEST_EFFORT,
-    "restricted": Policy.RESTRICTED,
-    "single-numa-node": Policy.SINGLE_NUMA_NODE,
-}
 
 #: zone id -> resource -> amount
 Amounts = Mapping[int, Mapping[str, int]]
@@ -65,7 +59,7 @@ def make_row(
         name=facts.name,
         zones=tuple(_corrected(zone, reconciliation, pages) for zone in zone_rows(counts)),
         distances=tuple(zone.distances for zone in facts.machine.zones),
-        policy=_POLICIES.get(facts.config.topology_manager_policy, Policy.NONE),
+        policy=POLICIES.get(facts.config.topology_manager_policy, Policy.NONE),
         scope=Scope.POD if facts.config.topology_manager_scope == "pod" else Scope.CONTAINER,
         prefer_closest=facts.config.topology_manager_policy_options.get("prefer-closest-numa-nodes") == "true",
         cpu_static=static,

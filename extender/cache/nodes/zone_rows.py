@@ -1,4 +1,4 @@
-"""The kubelet model's counts as the kernel's zones."""
+"""The kubelet twin's counts as the kernel's zones."""
 
 from _fastfit.model import ZoneRow
 from extender.cache.interning import EMPTY, intern_amounts

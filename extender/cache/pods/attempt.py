@@ -1,11 +1,10 @@
-"""Scheduling attempts as the API shows them: what one starts from, whether it failed, what waits for its binding."""
+"""Scheduling attempts as the API shows them: what one starts from, and whether it failed."""
 
 from dataclasses import dataclass
 
 from extender.api.objects import Condition, Pod
-from extender.cache.pods.pod import PodEntry
 
-__all__ = ["AssumedPlacement", "Attempt", "Nomination", "attempt_failed", "attempt_of"]
+__all__ = ["Attempt", "attempt_failed", "attempt_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,25 +14,6 @@ class Attempt:
     reason: str = ""
     message: str = ""
     since: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AssumedPlacement:
-    """A placement that waits for its binding. `until` is None while the pod is nominated: no time limit."""
-
-    node: str
-    attempt: Attempt
-    until: float | None
-    verdict: str
-
-
-@dataclass(frozen=True, slots=True)
-class Nomination:
-    """A pod that status.nominatedNodeName sends to a node, and that nobody here has promised to it."""
-
-    node: str
-    pod: PodEntry
-    attempt: Attempt
 
 
 def scheduled_condition(record: Pod) -> Condition | None:

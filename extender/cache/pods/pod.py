@@ -107,7 +107,9 @@ def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:
         vmi=controlling_vmi(pod),
         launcher=is_launcher(pod),
         vm=vmi_name(pod),
-        annotations=_ANNOTATIONS.one(tuple((key, annotations[key]) for key in _KEPT_ANNOTATIONS if key in annotations))
+        annotations=_ANNOTATIONS.intern(
+            tuple((key, annotations[key]) for key in _KEPT_ANNOTATIONS if key in annotations)
+        )
         if annotations
         else (),
         boots=boots_guest(pod),

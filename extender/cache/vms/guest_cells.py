@@ -29,7 +29,17 @@ from extender.kubevirt.migration.cells_annotation import cells_in, cells_text
 from extender.kubevirt.migration.observed import first_vcpus_after_migration
 from extender.kubevirt.migration.policy import BootCells
 
-__all__ = ["BestKnownCells", "CellsRecord", "Identity", "Layouts", "Origin", "Seen", "VmRun", "boot_domain", "seen_in"]
+__all__ = [
+    "BestKnownCells",
+    "CellsRecord",
+    "GuestCells",
+    "Identity",
+    "Origin",
+    "SeenVmi",
+    "VmRun",
+    "boot_domain",
+    "seen_in",
+]
 
 
 class Origin(StrEnum):
@@ -50,8 +60,8 @@ class BestKnownCells(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VmRun:
-    """What a VMI says of its life: its node, the sockets that run (0: as the spec says), the first vCPU in each zone after
-    its last valid move, and the cells that its annotation states, where it is plausible.
+    """One run of a VM, as its VMI tells: its node, the sockets that run (0: as the spec says), the first vCPU in each zone
+    after its last valid migration, and the cells that its annotation states, where they are plausible.
     """
 
     node: str = ""
@@ -60,7 +70,7 @@ class VmRun:
     stated: BootCells = ()
 
     def allows(self, cells: BootCells) -> bool:
-        """Whether the last move can have gone well with these cells. What the guest has grown by since says nothing."""
+        """Whether the last migration can have succeeded with these cells. vCPUs that were plugged since say nothing."""
         booted = sum(count for count, _ in cells)
         return sum(first < booted for first in self.first_vcpus) <= len(cells)
 
@@ -74,12 +84,12 @@ class Identity:
     owner: str
 
 
-class Seen(NamedTuple):
-    """What is kept of a VMI. `who` is None for guests whose cells are nobody's business."""
+class SeenVmi(NamedTuple):
+    """What is kept of a VMI. `identity` is None for guests whose cells are not tracked (no guestMappingPassthrough)."""
 
     guest: Guest | None
     run: VmRun
-    who: Identity | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,50 +111,50 @@ _RUNS: Interner[VmRun] = Interner()
 _NO_RUN = VmRun()
 
 
-def seen_in(vmi: Vmi, guest: Guest | None) -> Seen:
+def seen_in(vmi: Vmi, guest: Guest | None) -> SeenVmi:
     """Reads a VMI's status, annotation and owner; its guest is None where its size cannot be read."""
     topology = vmi.status.current_cpu_topology
     sockets = topology.sockets if topology is not None else 0
     if guest is None or not guest.size.passthrough:
-        return Seen(guest, _RUNS.one(VmRun(vmi.status.node_name, sockets)))
+        return SeenVmi(guest, _RUNS.intern(VmRun(vmi.status.node_name, sockets)))
     meta = vmi.metadata
     stated, _ = cells_in((meta.annotations or {}).get(names.CELLS_ANNOTATION), guest.size)
     first_vcpus = first_vcpus_after_migration(vmi, guest, sockets)
     owner = next(
         (one.uid for one in meta.owner_references or () if one.kind == "VirtualMachine" and one.controller), ""
     )
-    run = _RUNS.one(VmRun(vmi.status.node_name, sockets, first_vcpus, _CELLS.one(stated)))
-    return Seen(guest, run, Identity(intern_text(meta.namespace), meta.name, owner))
+    run = _RUNS.intern(VmRun(vmi.status.node_name, sockets, first_vcpus, _CELLS.intern(stated)))
+    return SeenVmi(guest, run, Identity(intern_text(meta.namespace), meta.name, owner))
 
 
-class Layouts:
-    """Cells at boot and present life of each VM; `runs` has every VMI, by UID."""
+class GuestCells:
+    """Cells at boot and the present run of each VM; `runs` has every VMI, by UID."""
 
     def __init__(self) -> None:
         self._boots: PartitionedDict[str, BootCells] = PartitionedDict()
         #: VMs among them whose boot was not seen
         self._replayed = HashSet()
         self.runs: PartitionedDict[str, VmRun] = PartitionedDict()
-        self._who: PartitionedDict[str, Identity] = PartitionedDict()
+        self._identities: PartitionedDict[str, Identity] = PartitionedDict()
         #: layouts of the VMs' last runs
-        self.last = LastLayouts()
+        self.last_layouts = LastLayouts()
         #: VMIs whose annotation is to be written
         self._unwritten: dict[str, None] = {}
         #: VMIs whose pod has been seen running after its boot was learned
         self._ran = HashSet()
 
-    def see(self, uid: str, run: VmRun | None, who: Identity | None = None) -> None:
+    def update(self, uid: str, run: VmRun | None, identity: Identity | None = None) -> None:
         """A VMI was added or changed; None: it is gone."""
         if run is not None:
             self.runs[uid] = run
-            if who is not None:
-                self._who[uid] = who
+            if identity is not None:
+                self._identities[uid] = identity
                 if run.node:
                     self._remember(uid)
             return
         self._boots.pop(uid, None)
         self.runs.pop(uid, None)
-        self._who.pop(uid, None)
+        self._identities.pop(uid, None)
         self._unwritten.pop(uid, None)
         self._replayed.discard(uid)
         self._ran.discard(uid)
@@ -179,8 +189,12 @@ class Layouts:
 
         Only their vCPUs, their bytes are 0: a boot splits those by the number of cells. The VM may have another size now.
         """
-        who = self._who.get(uid)
-        return tuple((count, 0) for count in self.last.split(who.owner)) if who is not None and who.owner else ()
+        identity = self._identities.get(uid)
+        return (
+            tuple((count, 0) for count in self.last_layouts.split(identity.owner))
+            if identity is not None and identity.owner
+            else ()
+        )
 
     def infer(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
         """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
@@ -195,7 +209,7 @@ class Layouts:
                 domain = boot_domain(state, pod, guest, self.run_of(uid).sockets) if guest is not None else None
                 if domain is None:
                     continue
-                self._boots[uid] = _CELLS.one(tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells))
+                self._boots[uid] = _CELLS.intern(tuple((len(cell.cpus), cell.memory_bytes) for cell in domain.cells))
                 if not pod.boot_seen:
                     self._replayed.add(uid)
             if pod.running and uid not in self._ran:
@@ -208,9 +222,9 @@ class Layouts:
         """Hands out one record to be written, each once. What a VMI states already, or moves disprove, is left out."""
         while self._unwritten:
             uid, _ = self._unwritten.popitem()
-            who, (cells, origin) = self._who.get(uid), self.best_known(uid)
-            if who is not None and origin is Origin.PREDICTED and cells != self.run_of(uid).stated:
-                return CellsRecord(uid, who.namespace, who.name, names.CELLS_ANNOTATION, cells_text(cells))
+            identity, (cells, origin) = self._identities.get(uid), self.best_known(uid)
+            if identity is not None and origin is Origin.PREDICTED and cells != self.run_of(uid).stated:
+                return CellsRecord(uid, identity.namespace, identity.name, names.CELLS_ANNOTATION, cells_text(cells))
         return None
 
     def give_back(self, record: CellsRecord) -> None:
@@ -218,11 +232,11 @@ class Layouts:
         self._unwritten[record.uid] = None
 
     def _remember(self, uid: str, *, starts: bool = False) -> None:
-        who, (cells, origin) = self._who.get(uid), self.best_known(uid)
-        if who is None or not who.owner or not cells:
+        identity, (cells, origin) = self._identities.get(uid), self.best_known(uid)
+        if identity is None or not identity.owner or not cells:
             return
         trust = Trust.WORKED_OUT if origin is Origin.WORKED_OUT else Trust.KNOWN
-        self.last.see(who.owner, tuple(count for count, _ in cells), trust, starts=starts)
+        self.last_layouts.update(identity.owner, tuple(count for count, _ in cells), trust, starts=starts)
 
 
 def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:

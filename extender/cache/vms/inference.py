@@ -1,7 +1,7 @@
-"""Nodes with a new row, from which the cells of their VMs are still to be learned.
+"""Nodes with a new row, from which the guest cells of their VMs are still to be inferred.
 
 To play one VM's boot takes about 0.3 ms, and after the first list a node may have a hundred: so it is done apart from
-the row, some VMs at a time, and of the nodes whose rows are true.
+the row, some VMs at a time, and only while no node is dirty.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ AT_ONCE = 4
 
 
 class Inference:
-    """What is still to be learned, by node."""
+    """What is still to be inferred, by node."""
 
     def __init__(self, nodes: Mapping[str, NodeState], vms: Vms) -> None:
         self._nodes = nodes
@@ -34,7 +34,7 @@ class Inference:
         self._seen[node] = set()
 
     def step(self, *, whole: bool) -> None:
-        """Looks at some VMs of one node, or at all of them. Not while a row is older than its sources."""
+        """Looks at some VMs of one node, or at all of them. Not while a node is dirty."""
         name, seen = next(iter(self._seen.items()))
         before = len(seen)
         left_out = False
@@ -52,6 +52,6 @@ class Inference:
 
         state = self._nodes.get(name)
         if state is not None:
-            self._vms.layouts.infer(state, guest_of)
+            self._vms.guest_cells.infer(state, guest_of)
         if not left_out:
             del self._seen[name]

@@ -1,4 +1,4 @@
-"""The layout that each VM had when it ran last, by UID of the VM: a restart makes a new VMI, and shall meet it again.
+"""The layout that each VM had when it ran last, by UID of the VM: a restart makes a new VMI.
 
 What this process has seen comes first. Below it is what our ConfigMaps state (cache/vms/layout_entry.py), which outlive us
 and are shared by replicas; a task of its own carries both ways (persist/last_layouts.py). A layout moves the ranking of a first
@@ -51,11 +51,11 @@ class LastLayouts:
         kept = self._kept[shard_of(owner)].get(owner)
         return kept.split if kept is not None else ()
 
-    def see(self, owner: str, split: Split, trust: Trust, *, starts: bool = False) -> None:
+    def update(self, owner: str, split: Split, trust: Trust, *, starts: bool = False) -> None:
         """The layout of a VM that runs, as this process knows it; `starts`: it has just begun to run."""
         shard = shard_of(owner)
         known = self._kept[shard]
-        before, kept = known.get(owner), _KEPT.one(Kept(split, trust))
+        before, kept = known.get(owner), _KEPT.intern(Kept(split, trust))
         known[owner] = kept
         known.move_to_end(owner)
         if len(known) > MOST:
@@ -71,7 +71,7 @@ class LastLayouts:
         if kept is None and len(known) >= MOST:
             return
         if kept is None or kept.trust is Trust.READ:
-            known[owner] = _KEPT.one(Kept(split, Trust.READ))
+            known[owner] = _KEPT.intern(Kept(split, Trust.READ))
 
     def waits(self, shard: str) -> bool:
         """Whether something may have to be written to this ConfigMap."""
@@ -92,7 +92,7 @@ class LastLayouts:
         if shard:
             self._waiting[shard][owner] = None
 
-    def seen(self, owner: str) -> bool:
+    def was_seen(self, owner: str) -> bool:
         """Whether this process has seen the VM run."""
         kept = self._kept[shard_of(owner)].get(owner)
         return kept is not None and kept.trust is not Trust.READ

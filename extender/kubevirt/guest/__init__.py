@@ -1,1 +1,1 @@
-"""The guest that virt-launcher builds: pins, cells, memory binding."""
+"""The exact twin of the domain that virt-launcher builds (KubeVirt v1.9.0): pins, guest cells, memory binding."""

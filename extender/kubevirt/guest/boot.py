@@ -1,8 +1,8 @@
-"""The domain that virt-launcher builds at a first boot (converter/vcpu/vcpu.go of KubeVirt v1.9.0).
+"""The domain that virt-launcher builds at a boot (pkg/virt-launcher/virtwrap/converter/vcpu/vcpu.go, v1.9.0).
 
-Pins first (pinning.py); then, with guestMappingPassthrough, one guest cell for each host cell in which a vCPU is
-pinned, memory split evenly by pages, each cell bound to its host zone. CPUs of the emulator and of IO threads make
-no cell.
+vCPUs are pinned first (pinning.py). With guestMappingPassthrough there is then one guest cell for each host cell in
+which a vCPU is pinned; memory is split evenly by pages, and each cell is bound to its host zone. CPUs of the emulator
+and of IO threads make no cell.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ class NumaMapping:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What KubeVirt derives from a cpuset; `numa` is None without passthrough."""
+    """What KubeVirt derives from a cpuset. `numa` is None without guestMappingPassthrough."""
 
     pins: tuple[int, ...]
     emulator: tuple[int, ...]
@@ -36,9 +36,9 @@ class Placement:
 
 
 def boot(host: Machine | HostTopology, cpuset: Iterable[int], size: GuestSize) -> Domain | GuestError:
-    """The domain of a first boot with the compute container's cpuset on this host, or KubeVirt's error.
+    """The domain of a boot with the compute container's cpuset on this host, or KubeVirt's error.
 
-    A Machine is read anew in each call: pass its HostTopology to ask often about one host.
+    For many calls about one host pass its HostTopology: a Machine is converted in each call.
     """
     topology = topology_of(host)
     placement = place(topology, sorted(cpuset), size, sockets=size.enabled_sockets, io_threads=size.io_threads)
@@ -60,7 +60,7 @@ def boot(host: Machine | HostTopology, cpuset: Iterable[int], size: GuestSize) -
 
 
 def topology_of(host: Machine | HostTopology) -> HostTopology:
-    """The topology itself, or the one KubeVirt sees on the machine."""
+    """The topology itself, or the one that KubeVirt sees on the machine."""
     return host if isinstance(host, HostTopology) else host_topology(host)
 
 
@@ -69,7 +69,7 @@ def place(
 ) -> Placement | GuestError:
     """Pins and cells for `sockets` enabled sockets (AdjustDomainForTopologyAndCPUSet).
 
-    The order is part of the result: each step takes CPUs that the next cannot have, and the first error counts.
+    The order of the steps matters: each takes CPUs from the next, and the first error is returned.
     """
     pool = CpuPool(topology, cpuset, sockets * size.cores, size.threads, strict=size.passthrough)
     pins = pool.fit_cores()
@@ -96,7 +96,9 @@ def place(
 
 
 def map_numa(topology: HostTopology, pins: Sequence[int], size: GuestSize) -> NumaMapping | GuestError:
-    """Guest cells from the pins (numaMapping): numbered from 0 in the host's order, whatever the zone ids are."""
+    """Guest cells from the pins (numaMapping), numbered from 0 in the order of the host cells, whatever their
+    zone ids.
+    """
     vcpus = involved_cells(topology, pins)
     memory = cell_memory(size, len(vcpus))
     if isinstance(memory, GuestError):
@@ -117,9 +119,9 @@ def involved_cells(topology: HostTopology, pins: Sequence[int]) -> Mapping[int, 
 
 
 def cell_memory(size: GuestSize, cells: int) -> Sequence[int] | GuestError:
-    """Bytes of each cell: the same pages for all, one more for the first cells where pages are left over.
+    """Bytes of each cell: equal pages for all, one page more for the first cells where pages remain (numaMapping).
 
-    How many vCPUs a cell has plays no role.
+    The number of vCPUs of a cell does not matter.
     """
     page = size.page_bytes
     if page is None:
@@ -144,7 +146,7 @@ def cell_memory(size: GuestSize, cells: int) -> Sequence[int] | GuestError:
 
 
 def memfd_cells(size: GuestSize) -> tuple[Cell, ...]:
-    """Without passthrough a guest on huge pages or shared memory has one cell of everything: memfd needs a cell."""
+    """Without passthrough, a guest on huge pages or shared memory has one cell with everything: memfd needs a cell."""
     if size.page_bytes is None and not size.shared_memory:
         return ()
     return (Cell(0, tuple(range(size.max_vcpus)), size.memory_bytes // 1024 * 1024),)

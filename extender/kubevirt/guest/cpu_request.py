@@ -1,19 +1,20 @@
-"""CPUs of a dedicated VM's `compute` container: what KubeVirt asks for, and what virt-launcher then pins.
+"""CPUs of a dedicated VM's `compute` container: what KubeVirt requests, and what virt-launcher then pins (v1.9.0).
 
-The two are computed apart and can differ: with the even-parity annotation the request counts a supplemental IO thread
-pool twice (renderresources.go, WithCPUPinning), the launcher once
-(converter/vcpu/vcpu.go, FormatEmulatorThreadPin). An odd pool then gives an odd VM one CPU too few, and it never starts.
+KubeVirt computes the two separately, and they can differ. With the even-parity annotation, the request counts a
+supplemental IO thread pool twice (pkg/virt-controller/services/renderresources.go, WithCPUPinning), the launcher counts
+it once (pkg/virt-launcher/virtwrap/converter/vcpu/vcpu.go, FormatEmulatorThreadPin). With an odd number of pool
+threads, a VM with an odd number of vCPUs then gets one CPU too few and never starts.
 """
 
 from dataclasses import replace
 
 from extender.kubevirt.guest.size import GuestSize
 
-__all__ = ["lacks_cpus", "made_for", "pinned_cpus", "requested_cpus"]
+__all__ = ["lacks_cpus", "pinned_cpus", "requested_cpus", "size_at_creation"]
 
 
 def requested_cpus(size: GuestSize) -> int:
-    """Exclusive CPUs that KubeVirt puts into the pod."""
+    """Exclusive CPUs that KubeVirt requests for `compute`."""
     cpus = size.vcpus + size.supplemental_pool
     if not size.isolate_emulator:
         return cpus
@@ -27,19 +28,19 @@ def pinned_cpus(size: GuestSize) -> int:
 
 
 def lacks_cpus(size: GuestSize, cpus: int) -> bool:
-    """Whether the VM can start on no cpuset of this many CPUs.
+    """Whether the VM cannot start on any cpuset of this many CPUs.
 
-    Relaxed, a shortage below one guest core is no error where nothing but vCPUs is pinned (pinning.py). Not for hosts
-    with a thread of a core offline, where KubeVirt hands out a CPU twice.
+    Without passthrough, a shortage below one guest core is no error if only vCPUs are pinned (pinning.py). Does not
+    hold on hosts where one thread of a core is offline: there KubeVirt assigns a CPU twice.
     """
     missing = pinned_cpus(size) - cpus
     return missing >= (1 if size.passthrough or _own_threads(size) else size.threads)
 
 
-def made_for(size: GuestSize, cpus: int) -> GuestSize:
-    """The size for which a pod with this many exclusive CPUs was made: CPU hotplug raises the spec while the pod stays.
+def size_at_creation(size: GuestSize, cpus: int) -> GuestSize:
+    """The VM's size when its pod with this many exclusive CPUs was created: CPU hotplug raises the spec, not the pod.
 
-    The size itself where no smaller one explains the pod. Two sizes can ask for the same (even parity); then the larger.
+    `size` itself if no smaller size requests that many CPUs; the larger one if two sizes do (even parity).
     """
     sockets = size.sockets
     while sockets > 1 and requested_cpus(replace(size, sockets=sockets)) > cpus:
@@ -49,7 +50,7 @@ def made_for(size: GuestSize, cpus: int) -> GuestSize:
 
 
 def _own_threads(size: GuestSize) -> int:
-    """Threads beside the vCPUs that get a CPU of their own."""
+    """Threads other than vCPUs that get a CPU of their own."""
     if not size.isolate_emulator:
         return size.supplemental_pool
     even = size.even_parity and (size.vcpus + size.supplemental_pool) % 2 == 0

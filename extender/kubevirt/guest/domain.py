@@ -1,4 +1,4 @@
-"""The part of a libvirt domain that NUMA decides, and the errors raised instead of one.
+"""The part of a libvirt domain that depends on NUMA, and KubeVirt's errors (v1.9.0, converter/vcpu/vcpu.go).
 
 All CPU and zone numbers are the host's, all cell and vCPU numbers the guest's; memory is in bytes.
 """
@@ -12,7 +12,7 @@ __all__ = ["Cell", "Domain", "GuestError", "GuestFault", "is_symmetric", "local_
 
 
 class GuestFault(Enum):
-    """Why KubeVirt gives up on a cpuset."""
+    """Why KubeVirt builds no domain from a cpuset."""
 
     TOO_FEW_CPUS = "TooFewCpus"
     CORE_WOULD_CROSS_ZONES = "CoreWouldCrossZones"
@@ -27,7 +27,7 @@ class GuestFault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GuestError:
-    """An error of virt-launcher, with its text."""
+    """An error of virt-launcher with its text. Returned, never raised."""
 
     fault: GuestFault
     text: str
@@ -46,9 +46,9 @@ class Cell:
 class Domain:
     """Pins, cells and memory binding of one running or starting guest."""
 
-    #: vCPUs that are enabled; it can exceed the pins by less than one core (see pinning.py)
+    #: enabled vCPUs; can exceed the pins by less than one core (see pinning.py)
     vcpus: int
-    #: vCPUs, those included that hotplug may add
+    #: vCPUs including those that hotplug may add
     max_vcpus: int
     #: host CPU of vCPU 0, 1, ...
     pins: tuple[int, ...]
@@ -59,19 +59,19 @@ class Domain:
     #: host CPUs of IO thread 1, 2, ...
     io_threads: tuple[tuple[int, ...], ...] = ()
     cells: tuple[Cell, ...] = ()
-    #: numatune: host zones that hold the guest's memory, strictly; empty: memory is not bound
+    #: numatune, mode strict: host zones of the guest's memory; empty: memory is not bound
     nodeset: tuple[int, ...] = ()
-    #: host zone that must hold guest cell 0, 1, ...
+    #: host zone of the memory of guest cell 0, 1, ...
     memnodes: tuple[int, ...] = ()
-    #: page size of the huge pages of each cell; None: cells have no huge pages of their own
+    #: size of the huge pages that each cell names; None: cells name none
     cell_page_bytes: int | None = None
 
 
 def zone_pages(domain: Domain) -> Mapping[int, int]:
-    """Bytes of huge pages that each host zone must hold for certain, by zone id.
+    """Bytes of huge pages that each host zone must hold, by zone id.
 
-    All of the memory is allocated at the start, so a zone with less stops QEMU. Zones not named must hold nothing
-    for certain; see `unbound_bytes` for memory with a choice.
+    QEMU allocates all of the memory at its start and fails if a zone has less. Only memory that is bound to a single
+    zone is counted; see `unbound_bytes` for the rest.
     """
     pages = dict.fromkeys(domain.nodeset, 0)
     for cell in domain.cells:
@@ -89,8 +89,8 @@ def unbound_bytes(domain: Domain) -> int:
 def local_share(domain: Domain) -> Fraction:
     """Share of the pinned vCPUs that run in the zone that holds their guest cell's memory.
 
-    A cell whose memory has a choice of n zones counts as spread over them evenly, 1/n each. Without cells or
-    binding nothing is known of the memory: 0.
+    Memory that may lie in n zones counts as spread over them evenly. Without cells or binding nothing is known of the
+    memory: 0.
     """
     local = Fraction(0)
     for cell in domain.cells:
@@ -106,5 +106,5 @@ def is_symmetric(domain: Domain) -> bool:
 
 
 def _memory_zones(domain: Domain, cell: Cell) -> tuple[int, ...]:
-    """A cell without a memnode (fewer zones than cells, after a migration) falls back to the whole nodeset."""
+    """The cell's memnode; without one (fewer zones than cells, after a migration) the whole nodeset."""
     return domain.memnodes[cell.id : cell.id + 1] or domain.nodeset

@@ -1,8 +1,8 @@
-"""The host as virt-handler sees it: libvirt's capabilities, read by KubeVirt (virt-handler/options.go).
+"""The host as virt-handler reads it from libvirt's capabilities (pkg/virt-handler/options.go, v1.9.0).
 
-libvirt lists the zones by id, in each zone the CPUs by id, and for each CPU the text of its sibling set
-("0,32", "0-1"). KubeVirt splits that text at the commas and keeps what is a plain number: a range is dropped.
-So siblings with adjacent ids are not seen as a core, and "0,2-3" is read as CPU 0 alone.
+libvirt lists the zones by id, in each zone the CPUs by id, and for each CPU its sibling set as text ("0,32", "0-1").
+KubeVirt splits that text at commas and keeps plain numbers; ranges are dropped (convertListOfIntStringToSlice). So
+siblings with adjacent ids are not seen as a core, and "0,2-3" is read as CPU 0 alone.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ __all__ = ["HostCell", "HostCpu", "HostTopology", "host_topology", "siblings_as_
 
 @dataclass(frozen=True, slots=True)
 class HostCpu:
-    """A logical CPU and the sibling set that KubeVirt read for it (empty: nothing readable)."""
+    """A logical CPU and its siblings as KubeVirt read them; empty if it read none."""
 
     id: int
     siblings: tuple[int, ...]
@@ -31,7 +31,7 @@ class HostCell:
 
 @dataclass(frozen=True, slots=True)
 class HostTopology:
-    """The zones in capability order, that is by id."""
+    """The zones in the order of libvirt's capabilities, which is by id."""
 
     cells: tuple[HostCell, ...]
     #: logical CPU -> id of its zone
@@ -53,6 +53,6 @@ def host_topology(machine: Machine) -> HostTopology:
 
 
 def siblings_as_read(threads: Iterable[int]) -> tuple[int, ...]:
-    """The CPUs of a sibling set that survive its text: libvirt writes two or more consecutive ids as a range."""
+    """The siblings that KubeVirt reads of a set: libvirt writes consecutive ids as a range, and ranges are dropped."""
     present = frozenset(threads)
     return tuple(cpu for cpu in sorted(present) if present.isdisjoint((cpu - 1, cpu + 1)))

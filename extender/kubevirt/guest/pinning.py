@@ -1,11 +1,13 @@
-"""Which host CPU each vCPU, IO thread and emulator thread gets: KubeVirt's CPU pool (converter/vcpu/vcpu.go, v1.9.0).
+"""Which host CPU each vCPU, IO thread and emulator thread gets: KubeVirt's CPU pool.
 
-The pool walks the host's cells in capability order and hands out threads greedily, without balancing: low vCPU
-numbers land in the first cell. A guest core takes `threads` host threads:
+Source: pkg/virt-launcher/virtwrap/converter/vcpu/vcpu.go, v1.9.0. Names in brackets are its functions.
 
-1. of one host core (its leftovers become fragments of the cell once no other guest core fits into them),
+The pool goes through the host's cells in the order of libvirt's capabilities and assigns threads greedily, without
+balancing: low vCPU numbers get CPUs of the first cell. A guest core takes `threads` host threads:
+
+1. of one host core; its other threads become fragments of the cell once no further guest core fits into them,
 2. else of the fragments of one cell,
-3. else, only relaxed, of the fragments of any cells.
+3. else, only if relaxed, of the fragments of any cells.
 
 strict = guestMappingPassthrough, relaxed = dedicated CPUs without it.
 """
@@ -22,7 +24,9 @@ _NO_THREAD = "no remaining unassigned threads"
 
 
 class CellThreads:
-    """What is still free in one host cell: whole cores (room for a guest core) and single threads."""
+    """What is free in one host cell: full cores (with enough threads for a guest core) and fragments (single
+    threads).
+    """
 
     def __init__(self, cores: Iterable[tuple[int, ...]], threads_per_core: int) -> None:
         self._threads_per_core = threads_per_core
@@ -35,21 +39,21 @@ class CellThreads:
                 self._fragments.extend(core)
 
     def take_from_full_core(self) -> Sequence[int]:
-        """A guest core out of the first full host core, or nothing (GetNotFragmentedThreads)."""
+        """A guest core of the first full host core, or nothing (GetNotFragmentedThreads)."""
         return self._split_first_core(self._threads_per_core) if self._full else ()
 
     def take_from_fragments(self) -> Sequence[int]:
-        """A guest core out of the fragments, or nothing (GetFragmentedThreads)."""
+        """A guest core of the fragments, or nothing (GetFragmentedThreads)."""
         if self._threads_per_core > len(self._fragments):
             return ()
         return self.take_fragments_up_to(self._threads_per_core)
 
     def take_fragments_up_to(self, wanted: int) -> Sequence[int]:
-        """As many fragments as there are, at most `wanted` (GetFragmentedThreadsUpTo)."""
+        """Up to `wanted` fragments (GetFragmentedThreadsUpTo)."""
         return [self._fragments.popleft() for _ in range(min(wanted, len(self._fragments)))]
 
     def take_thread(self) -> Sequence[int]:
-        """One thread, rather a fragment than one of a full core, or nothing (GetThread)."""
+        """One thread, a fragment if there is one, else of a full core; or nothing (GetThread)."""
         if self._fragments:
             return self.take_fragments_up_to(1)
         return self._split_first_core(1) if self._full else ()
@@ -66,7 +70,7 @@ class CellThreads:
 
 
 class CpuPool:
-    """The CPUs of a cpuset, handed out once each: first the vCPUs, then IO threads, then the emulator."""
+    """The CPUs of a cpuset, to be assigned in KubeVirt's order: vCPUs, then IO threads, then the emulator."""
 
     def __init__(
         self, topology: HostTopology, cpuset: Sequence[int], cores: int, threads: int, *, strict: bool
@@ -80,7 +84,7 @@ class CpuPool:
     def fit_cores(self) -> tuple[int, ...] | GuestError:
         """The host CPU of each vCPU.
 
-        Relaxed, a shortage below one core is no error: the last vCPUs stay without a pin.
+        If relaxed, a shortage below one core is no error: the last vCPUs stay unpinned.
         """
         pins, missing = self._fit_chunks(self._cores, CellThreads.take_from_full_core)
         if missing:
@@ -101,14 +105,14 @@ class CpuPool:
         )
 
     def fit_thread(self) -> int | None:
-        """One more thread, of the first cell that has any."""
+        """One thread of the first cell that has any; None: no cell has."""
         for cell in self._cells:
             if taken := cell.take_thread():
                 return taken[0]
         return None
 
     def _fit_chunks(self, wanted: int, take: Callable[[CellThreads], Sequence[int]]) -> tuple[list[int], int]:
-        """Guest cores by one way of taking them, cell by cell; the second value is how many are still missing."""
+        """Guest cores taken by `take`, cell by cell; and the number of cores that are still missing."""
         pins: list[int] = []
         for cell in self._cells:
             while wanted and (chunk := take(cell)):
@@ -117,7 +121,7 @@ class CpuPool:
         return pins, wanted
 
     def _fit_unbound(self, wanted: int) -> tuple[list[int], int]:
-        """Guest cores out of single threads of any cells; a started core counts as fitted."""
+        """Guest cores of single threads of any cells. A core with at least one thread counts as fitted."""
         pins: list[int] = []
         threads = wanted * self._threads
         for cell in self._cells:
@@ -128,8 +132,8 @@ class CpuPool:
 def _cores_by_cell(topology: HostTopology, cpuset: Iterable[int]) -> list[list[tuple[int, ...]]]:
     """Per host cell its cores, each as the threads that the cpuset has of it (cpuChunksToCells).
 
-    A CPU is skipped only when an earlier sibling set named it. A sibling set that was read incompletely may name
-    the same CPU for several others: that CPU is handed out several times.
+    A CPU is skipped only if an earlier sibling set contained it. Sibling sets that were read incompletely can contain
+    one CPU several times; that CPU is then assigned several times.
     """
     allowed = frozenset(cpuset)
     visited: set[int] = set()
@@ -157,9 +161,9 @@ def supplemental_io_threads(pool: CpuPool, count: int) -> tuple[tuple[int, ...],
 
 
 def emulator_threads(pool: CpuPool, *, even_parity: bool, pinned: int) -> tuple[int, ...] | GuestError:
-    """The CPU of the emulator, two of them where that makes the sum even (FormatEmulatorThreadPin).
+    """The CPU of the emulator, or two CPUs if even parity needs them (FormatEmulatorThreadPin).
 
-    `pinned` = vCPUs of the spec and IO threads of the pool; in a hotplug migration these are the new vCPUs.
+    `pinned`: vCPUs of the spec plus IO threads of the pool; in a hotplug migration the vCPUs of the new spec.
     """
     first = pool.fit_thread()
     if first is None:
@@ -177,11 +181,11 @@ def emulator_threads(pool: CpuPool, *, even_parity: bool, pinned: int) -> tuple[
 def shared_io_threads(
     count: int, emulator: tuple[int, ...], vcpus: int, cpuset: Sequence[int]
 ) -> tuple[tuple[int, ...], ...] | GuestError:
-    """The CPUs of IO threads that own none (FormatDomainIOThreadPin).
+    """The CPUs of IO threads that have no CPU of their own (FormatDomainIOThreadPin).
 
-    With an isolated emulator the first one goes there and the rest stay unpinned. Otherwise they share the first
-    `vcpus` CPUs of the cpuset: one CPU each where threads are many, even stretches where they are few. A cpuset with
-    less than `vcpus` CPUs, which no pod gets, cuts them at its end.
+    With an isolated emulator the first thread runs there and the others stay unpinned. Otherwise they share the first
+    `vcpus` CPUs of the cpuset: one CPU each if there are at least as many threads, else consecutive ranges of equal
+    size. A cpuset of fewer than `vcpus` CPUs, which no pod gets, shortens the last ranges.
     """
     if count == 0:
         return GuestError(GuestFault.NO_IO_THREADS, "domain is missing IOThreads")

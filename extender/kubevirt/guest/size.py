@@ -1,22 +1,13 @@
-"""What KubeVirt reads from a VirtualMachineInstance before it pins vCPUs: the size of the guest."""
+"""The size of a guest: what KubeVirt v1.9.0 reads from a VirtualMachineInstance before it pins vCPUs."""
 
 from dataclasses import dataclass
-from enum import Enum
 
-__all__ = ["GuestSize", "IoThreadsPolicy", "io_thread_count"]
-
-
-class IoThreadsPolicy(Enum):
-    """The values of spec.domain.ioThreadsPolicy."""
-
-    SHARED = "shared"
-    AUTO = "auto"
-    SUPPLEMENTAL_POOL = "supplementalPool"
+__all__ = ["GuestSize"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestSize:
-    """A VM with dedicated CPUs, as its spec says it now (in a hotplug migration: the new size).
+    """The size in the VM's spec now; in a hotplug migration this is the new size.
 
     Counts are at least 1 where a spec may say 0: KubeVirt reads a missing factor as 1.
     """
@@ -24,7 +15,7 @@ class GuestSize:
     sockets: int
     cores: int = 1
     threads: int = 1
-    #: guest memory, whole bytes (a fraction of a byte is dropped)
+    #: guest memory in whole bytes
     memory_bytes: int
     #: size of the huge pages that back the guest; None: no huge pages
     page_bytes: int | None = None
@@ -34,13 +25,13 @@ class GuestSize:
     passthrough: bool = False
     #: annotation alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity
     even_parity: bool = False
-    #: sockets that hotplug may reach; None: no hotplug. Never a demand for CPUs.
+    #: sockets up to which hotplug may go; None: no hotplug. Never a demand for CPUs.
     max_sockets: int | None = None
     #: IO threads of a supplemental pool, one CPU each
     supplemental_pool: int = 0
     #: IO threads of the other policies, which get no CPU of their own; None: the VM has none
     io_threads: int | None = None
-    #: virtiofs or a passt network: the guest's memory is shared with another process
+    #: the guest's memory is shared with another process (virtiofs, a passt network)
     shared_memory: bool = False
 
     @property
@@ -50,46 +41,17 @@ class GuestSize:
 
     @property
     def vcpus(self) -> int:
-        """vCPUs that run now (GetNumberOfVCPUs)."""
+        """vCPUs of the spec (GetNumberOfVCPUs, pkg/util/hardware/hw_utils.go)."""
         return self.sockets * self.socket_vcpus
 
     @property
     def max_vcpus(self) -> int:
-        """vCPUs of the domain, those included that hotplug may add (CalculateRequestedVCPUs)."""
+        """vCPUs of the domain, including those that hotplug may add (CalculateRequestedVCPUs,
+        converter/vcpu/vcpu.go).
+        """
         return (self.max_sockets or self.sockets) * self.socket_vcpus
 
     @property
     def enabled_sockets(self) -> int:
-        """Sockets that a first boot pins."""
+        """Sockets that a boot pins."""
         return min(self.sockets, self.max_sockets or self.sockets)
-
-
-def io_thread_count(
-    policy: IoThreadsPolicy | None,
-    *,
-    plain_disks: int,
-    dedicated_disks: int,
-    isolate_emulator: bool,
-    requested_cpus: int | None = None,
-) -> int | None:
-    """IO threads of a VM without a supplemental pool (iothreads.go); None: it has none.
-
-    `dedicated_disks` ask for a thread of their own (dedicatedIOThread), `plain_disks` share. `requested_cpus` is
-    spec.domain.resources' CPU request, else its limit, where one is set.
-    """
-    if policy is None and dedicated_disks == 0:
-        return None
-    limit = _thread_pool_limit(policy, isolate_emulator, requested_cpus)
-    shared = plain_disks
-    if plain_disks + dedicated_disks > limit:
-        shared = max(limit - dedicated_disks, 1)
-    return shared + dedicated_disks
-
-
-def _thread_pool_limit(policy: IoThreadsPolicy | None, isolate_emulator: bool, requested_cpus: int | None) -> int:
-    """`auto` allows two threads a requested CPU, unless all of them share the emulator's CPU anyway."""
-    if policy is IoThreadsPolicy.SUPPLEMENTAL_POOL:
-        return 0
-    if policy is not IoThreadsPolicy.AUTO or isolate_emulator:
-        return 1
-    return 2 * (1 if requested_cpus is None else requested_cpus)

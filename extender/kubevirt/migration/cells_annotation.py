@@ -2,9 +2,9 @@
 
     {"v":1,"cells":[[8,17179869184],[8,17179869184]]}
 
-One pair per cell, in order: vCPUs at boot, bytes. Whoever may edit the VMI may write it, so it is read with
-suspicion: small, exactly of this form, and such that a boot of this guest could have given it. What it says then can at
-worst misplace the VM of the one who wrote it.
+One pair per cell, in order: vCPUs at boot, bytes. Everybody who may edit the VMI may write it. So it is only accepted
+if it is short, has exactly this form, and a boot of this guest could have given these cells. A wrong value can at worst
+misplace the VM of the user who wrote it.
 """
 
 from typing import Annotated, Final, Literal
@@ -40,7 +40,9 @@ def cells_text(cells: BootCells) -> str:
 
 
 def cells_in(text: str | None, size: GuestSize) -> tuple[BootCells, str]:
-    """The cells that a value states for a guest of this size, and why it states none; both empty without a value."""
+    """The cells that a value states for a guest of this size, and why it was not accepted; both empty without a
+    value.
+    """
     if text is None:
         return (), ""
     if len(text) > _LONGEST:
@@ -54,7 +56,7 @@ def cells_in(text: str | None, size: GuestSize) -> tuple[BootCells, str]:
 
 
 def _implausible(cells: BootCells, size: GuestSize) -> str:
-    """Why no boot of this guest gave these cells; empty: one could have."""
+    """Why no boot of this guest can have given these cells; empty: one can."""
     if not size.passthrough:
         return "the guest does not see the host's NUMA"
     vcpus = sum(count for count, _ in cells)

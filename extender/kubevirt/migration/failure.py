@@ -1,9 +1,10 @@
-"""A live migration that failed because of its target, as its VirtualMachineInstanceMigration tells.
+"""A live migration that failed because of its target, read from its VirtualMachineInstanceMigration.
 
-KubeVirt copies the VMI's migration state into the object once it is Failed (watch/migration/migration.go). The reason is
-libvirt's text from the source, or "Target pod is down" where the target's launcher gave up, as it does when the target
-cannot be prepared. Only reasons are taken that lie in the target's zones, pages or CPUs: what an abort, a timeout, the
-network or a disk ended may well succeed on the same node a minute later.
+KubeVirt copies the VMI's migration state into the object once it is Failed
+(pkg/virt-controller/watch/migration/migration.go, v1.9.0). The reason is libvirt's text from the source, or "Target pod
+is down" if the target's virt-launcher exited, as it does when the target cannot be prepared. Only reasons that lie in
+the target's zones, pages or CPUs count: a migration that ended by an abort, a timeout, the network or a disk may
+succeed on the same node a minute later.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from extender.api.objects import Migration
 __all__ = ["FailedMove", "failed_on_target"]
 
 #: Parts of reasons, in lower case.
-_OF_THE_TARGET = (
+_TARGET_REASONS = (
     # libvirt: memnodes, cells, ABI check; "cannot bind memory to host NUMA nodes" (kubevirt#17248)
     "cellid",
     "numa",
@@ -28,7 +29,7 @@ _OF_THE_TARGET = (
 
 @dataclass(frozen=True, slots=True)
 class FailedMove:
-    """Where it failed: the target's node and pod."""
+    """A failed migration's target: its node and pod."""
 
     namespace: str
     pod: str
@@ -36,7 +37,7 @@ class FailedMove:
 
 
 def failed_on_target(job: Migration) -> FailedMove | None:
-    """The target that the failure is blamed on; None: not failed, not (yet) told why, or not the target's doing."""
+    """The target that caused the failure; None: not failed, no reason stated yet, or another cause."""
     state = job.status.migration_state
     if job.status.phase != "Failed" or state is None or not state.failed:
         return None
@@ -45,6 +46,6 @@ def failed_on_target(job: Migration) -> FailedMove | None:
     if state.abort_requested or state.abort_status:
         return None
     reason = state.failure_reason.lower()
-    if not any(part in reason for part in _OF_THE_TARGET):
+    if not any(part in reason for part in _TARGET_REASONS):
         return None
     return FailedMove(job.metadata.namespace, state.target_pod, state.target_node)

@@ -1,8 +1,8 @@
-"""What a VMI's status tells of a migration that is over: which vCPUs shared a zone at its target.
+"""What a VMI's status shows of its last migration: which vCPUs shared a zone at the target.
 
-`targetCPUSet` and `targetNodeTopology` describe the node where the VM runs only if that migration completed and ended
-there (types.go, VirtualMachineInstanceMigrationState); in all other cases they are history. The text is protobuf as
-JSON, where a zero id is left out.
+`targetCPUSet` and `targetNodeTopology` (kubevirt.io/api/core/v1/types.go, VirtualMachineInstanceMigrationState, v1.9.0)
+describe the node where the VM runs only if that migration completed and its target is the VM's node. The topology is
+protobuf as JSON, in which an id of zero is omitted.
 """
 
 import msgspec
@@ -34,10 +34,10 @@ _decode = msgspec.json.Decoder(_Topology).decode
 
 
 def first_vcpus_after_migration(vmi: Vmi, guest: Guest, sockets: int) -> tuple[int, ...]:
-    """The first vCPU in each zone of the VM's present node that has one, ascending; empty: not stated, or not of this node.
+    """The first vCPU of each zone of the VM's node that has one, ascending; empty: not stated, or not for this node.
 
-    The guest has at least as many cells as its vCPUs of then had zones: with fewer, that migration would have failed. It
-    may have more. Where the migration made it grow, `sockets` are already those of the grown guest.
+    The guest has at least as many cells as its vCPUs had zones at that migration, since libvirt would have refused
+    fewer. It may have more cells. `sockets`: those that run now; if the migration plugged sockets, these are included.
     """
     state = vmi.status.migration_state
     if state is None or not state.completed or state.failed or not state.target_cpu_set:

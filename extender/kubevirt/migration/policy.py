@@ -1,7 +1,8 @@
-"""What is known of a VM that moves by live migration: the cells it booted with, what runs of it, and what is allowed.
+"""What is known of a live migration before its target is placed: the guest's cells, the sockets that run, the policy.
 
-Cells are fixed at boot (cpudedicated and libvirt's ABI check, see target_domain.py). The policy comes from the VM's
-annotation fastfit.dev/migration, which KubeVirt copies to its pods, else from the configuration.
+Cells are fixed at boot (pkg/virt-launcher/virtwrap/cpudedicated/cpudedicated.go, v1.9.0, and libvirt's ABI check; see
+target_domain.py). The policy comes from the VM's annotation fastfit.dev/migration, which KubeVirt copies to its pods,
+else from the configuration.
 """
 
 from collections.abc import Mapping
@@ -19,19 +20,19 @@ BootCells = tuple[tuple[int, int], ...]
 
 
 class MigrationPolicy(StrEnum):
-    """What the guest's cells may do to a target."""
+    """How the guest's cells decide on targets."""
 
-    #: only targets that repeat the boot's layout pass
+    #: only targets with the layout of the boot pass
     STRICT = "strict"
-    #: only certain failures are refused; the rest is ranked
+    #: targets where the migration certainly fails are refused; the others are ranked
     PREFER = "prefer"
-    #: the cells are ignored, the kubelet's rules still hold
+    #: the cells are ignored; the kubelet's rules still hold
     OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A migration about to be placed."""
+    """A migration whose target is to be placed."""
 
     boot: BootCells = ()
     #: sockets that run now; 0: as many as the spec says
@@ -39,12 +40,14 @@ class Move:
     policy: MigrationPolicy = MigrationPolicy.PREFER
     #: what is wrong with the VM's annotation; empty: nothing
     problem: str = ""
-    #: how the cells are known, in words
+    #: how the cells are known, as text
     origin: str = ""
 
 
 def policy_of(annotations: Mapping[str, str] | None, otherwise: MigrationPolicy) -> tuple[MigrationPolicy, str]:
-    """The policy of a VM, and what is wrong with its annotation: one that cannot be read counts as `prefer`."""
+    """The policy of a VM, `otherwise` without annotation; and what is wrong with the annotation, which then counts as
+    `prefer`.
+    """
     value = (annotations or {}).get(MIGRATION_ANNOTATION)
     if value is None:
         return otherwise, ""
@@ -56,9 +59,9 @@ def policy_of(annotations: Mapping[str, str] | None, otherwise: MigrationPolicy)
 
 
 def running_domain(cells: BootCells, size: GuestSize, sockets: int) -> Domain:
-    """A running domain from its recorded cells, vCPUs in order; its pins are of no matter to a target.
+    """A running domain from its recorded cells, vCPUs in order. It has no pins: a target does not depend on them.
 
-    `sockets`: those that run, 0 as many as the spec says; vCPUs plugged since the boot are in cell 0.
+    `sockets`: those that run; 0: as many as the spec says. vCPUs plugged since the boot are in cell 0.
     """
     made, first = [], 0
     for number, (vcpus, amount) in enumerate(cells):

@@ -1,9 +1,10 @@
-"""The domain of a live migration's target: the guest's cells stay those of its boot, the host's side is new.
+"""The domain of a live migration's target: guest cells as at the boot, pins and memory binding of the target's host.
 
-On the target KubeVirt first converts the whole VM as if it booted there (an error ends the migration), then its hook
-rewrites the running domain: pins, emulator, IO threads, numatune and memnodes are those of the target's cpuset, for
-the vCPUs that are enabled now; cells and their huge pages are not touched (premigration-hook-server/cpuhook,
-cpudedicated, v1.9.0). libvirt parses the result before anything moves.
+On the target, KubeVirt first converts the whole VM as if it booted there; an error ends the migration. Then a hook
+rewrites the running domain: pins, emulator, IO threads, numatune and memnodes follow the target's cpuset, for the vCPUs
+that are enabled now. Cells and their huge pages stay. libvirt parses the result before the migration starts. Sources
+(v1.9.0): pkg/virt-launcher/premigration-hook-server/cpuhook/cpu_hook.go,
+pkg/virt-launcher/virtwrap/cpudedicated/cpudedicated.go.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from extender.kubevirt.guest.size import GuestSize
 
 __all__ = ["MEMNODE_REFUSAL", "libvirt_refusal", "migrate", "with_unassigned_vcpus"]
 
-#: libvirt 9.0.0 on a memnode whose guest cell does not exist
+#: what libvirt 9.0.0 says of a memnode whose guest cell does not exist
 MEMNODE_REFUSAL = "XML error: Argument 'cellid' in memnode element must correspond to existing guest's NUMA cell"
 
 
@@ -31,9 +32,9 @@ def migrate(
 ) -> Domain | GuestError:
     """The domain that the target's hook hands to libvirt, or the error of the preparation on the target.
 
-    `size` is the VM's spec now, which in a hotplug migration is the new size: all of it must fit, though only what
-    runs is pinned. `enabled_sockets`: sockets enabled in the running domain where hotplug has changed them since
-    `running` was built. Ask `libvirt_refusal` about the answer.
+    `size` is the VM's spec now, in a hotplug migration the new size: all of it must fit, although only enabled vCPUs
+    are pinned. `enabled_sockets`: sockets enabled in the running domain, if hotplug has changed them since `running`
+    was built. `libvirt_refusal` says whether libvirt accepts the domain.
     """
     topology = topology_of(host)
     cpus = sorted(cpuset)
@@ -62,14 +63,14 @@ def migrate(
 
 
 def pinned_sockets(size: GuestSize, *, disabled_vcpus: int) -> int:
-    """Sockets that the hook pins: with hotplug, the maximum less what is disabled in the running domain."""
+    """Sockets that the hook pins: with hotplug the maximum, without those disabled in the running domain."""
     if size.max_sockets is None:
         return size.sockets
     return size.max_sockets - disabled_vcpus // size.socket_vcpus
 
 
 def with_unassigned_vcpus(cells: tuple[Cell, ...], vcpus: int) -> tuple[Cell, ...]:
-    """The cells of a running domain: libvirt puts vCPUs that no cell names (room for hotplug) into cell 0."""
+    """The cells of a running domain. libvirt puts vCPUs that no cell names (reserved for hotplug) into cell 0."""
     if not cells:
         return cells
     others = {cpu for cell in cells[1:] for cpu in cell.cpus}
@@ -78,9 +79,9 @@ def with_unassigned_vcpus(cells: tuple[Cell, ...], vcpus: int) -> tuple[Cell, ..
 
 
 def libvirt_refusal(domain: Domain) -> str | None:
-    """libvirt's message for a domain it will not parse; None: accepted.
+    """libvirt's message for a domain that it does not accept; None: accepted.
 
-    A guest on S cells refuses every target on which its vCPUs touch more than S zones.
+    A guest of S cells is refused on every target where its vCPUs are pinned in more than S zones.
     """
     cells = {cell.id for cell in domain.cells}
     return None if cells.issuperset(range(len(domain.memnodes))) else MEMNODE_REFUSAL

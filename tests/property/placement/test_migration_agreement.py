@@ -70,7 +70,7 @@ def _case(seed: int) -> tuple[Vm, PodAnswer]:
     cluster.put(Source.PODS, running("vm", "source", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar))
     for number in range(6):
         _fill(cluster, f"n{number}", _host(draw))
-    cluster.work()
+    cluster.make_rows()
     return vm, explain(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar))
 
 

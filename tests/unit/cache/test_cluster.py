@@ -8,40 +8,28 @@ import msgspec
 from _fastfit.codes import Code
 from extender.api.objects import Attribute, Condition, Pod
 from extender.cache.cluster import Cluster
+from extender.cache.effects import PodBound, PodRefused
 from extender.cache.events import Source
 from extender.cache.nodes.fingerprint import fingerprint
-from extender.cache.pods.pod import PodEntry
-from extender.placement.decide import Decider, subject_of
+from extender.placement.decide import Decider
+from extender.placement.subject import subject_of
 from tests.kit.objects import GI, KUBELET_A, machine, node, nrt, pod, vmi
+from tests.kit.verbs import fresh_fit
 
 NAMES = b'["a","b"]'
-
-
-class Seen:
-    """Records what the cluster tells."""
-
-    def __init__(self) -> None:
-        self.refused: list[tuple[str, str, str]] = []
-        self.admitted: list[tuple[str, str]] = []
-
-    def kubelet_refused(self, reason: str, our_verdict: str, entry: PodEntry, _message: str) -> None:
-        self.refused.append((reason, our_verdict, entry.name))
-
-    def kubelet_admitted(self, our_verdict: str, entry: PodEntry) -> None:
-        self.admitted.append((our_verdict, entry.name))
 
 
 def _cluster(*names: str, **kubelet: Any) -> tuple[Cluster, Decider]:
     cluster = Cluster()
     for name in names or ("a", "b"):
         cluster.put(Source.NODES, node(name, {**KUBELET_A, **kubelet}, machine()))
-    cluster.work()
+    cluster.make_rows()
     return cluster, Decider(cluster)
 
 
 def _place(cluster: Cluster, decider: Decider, record: Pod, names: bytes = NAMES) -> tuple[str, int] | None:
     subject = subject_of(cluster, record)
-    return decider.assume_best(subject, decider.fit(subject, names))
+    return decider.assume_best(subject, fresh_fit(cluster, subject, names))
 
 
 def test_a_burst_is_charged_before_any_binding() -> None:
@@ -51,7 +39,7 @@ def test_a_burst_is_charged_before_any_binding() -> None:
         best = _place(cluster, decider, pod(f"vm{number}", 12, 4))
         assert best is not None and best[1] == Code.Fits
     subject = subject_of(cluster, pod("vm4", 12, 4))
-    fit = decider.fit(subject, NAMES)
+    fit = fresh_fit(cluster, subject, NAMES)
     assert fit.counts() == {Code.NodeCpuShort: 2}
     assert cluster.tracked_pods() == 4
 
@@ -84,7 +72,7 @@ def test_a_binding_elsewhere_moves_the_charge() -> None:
     assert best is not None
     other = "b" if best[0] == "a" else "a"
     cluster.put(Source.PODS, pod("vm", 12, 4, node_name=other))
-    cluster.work()
+    cluster.make_rows()
     assert not list(cluster.nodes[best[0]].ledger.pods())
     assert [entry.name for entry in cluster.nodes[other].ledger.pods()] == ["vm"]
 
@@ -130,7 +118,7 @@ def test_nominations_from_before_our_time_are_charged() -> None:
     cluster = Cluster()
     waiting = [pod(f"vm{number}", 12, 4, nominatedNodeName="a") for number in range(3)]
     cluster.replace(Source.PODS, waiting)
-    cluster.work()
+    cluster.make_rows()
     assert not cluster.assumed
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
     decider = Decider(cluster)
@@ -152,7 +140,7 @@ def test_a_nomination_is_forgotten_with_its_pod() -> None:
     cluster.delete(Source.PODS, pod("gone", 12, 4, nominatedNodeName="a"))
     cluster.put(Source.PODS, pod("free", 12, 4))
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
-    cluster.work()
+    cluster.make_rows()
     assert not cluster.assumed
 
 
@@ -174,30 +162,34 @@ def test_other_schedulers_pods_count() -> None:
         foreign = pod(f"foreign{number}", 14, 0, node_name="a", start="2026-01-01T00:00:00Z")
         cluster.put(Source.PODS, foreign)
     subject = subject_of(cluster, pod("vm", 9, 4))
-    assert decider.fit(subject, b'["a"]').counts() == {Code.NodeCpuShort: 1}
+    assert fresh_fit(cluster, subject, b'["a"]').counts() == {Code.NodeCpuShort: 1}
 
 
 def test_kubelet_refusals_are_told_once_with_our_verdict() -> None:
     """The metric behind observe mode: what the kubelet did to what we had said."""
     cluster, decider = _cluster()
-    seen = cluster.observer = Seen()
     best = _place(cluster, decider, pod("vm", 12, 4))
     assert best is not None
-    cluster.put(Source.PODS, pod("vm", 12, 4, node_name=best[0]))
-    for _ in range(2):
-        failed = pod("vm", 12, 4, node_name=best[0], phase="Failed", reason="TopologyAffinityError")
-        cluster.put(Source.PODS, failed)
-    assert seen.refused == [("TopologyAffinityError", "fits", "vm")]
+    assert cluster.put(Source.PODS, pod("vm", 12, 4, node_name=best[0])) == []
+    failed = pod("vm", 12, 4, node_name=best[0], phase="Failed", reason="TopologyAffinityError")
+    (refused,) = cluster.put(Source.PODS, failed)
+    assert isinstance(refused, PodRefused)
+    assert (refused.reason, refused.pod.our_verdict, refused.pod.name) == ("TopologyAffinityError", "fits", "vm")
+    assert not cluster.put(Source.PODS, failed)
     assert cluster.tracked_pods() == 0
 
 
 def test_a_pod_bound_by_others_is_judged_at_its_binding() -> None:
     """A pod that we did not place gets our verdict too: that is what observe mode reports."""
-    cluster, _ = _cluster("a")
-    seen = cluster.observer = Seen()
-    cluster.put(Source.PODS, pod("vm", 17, 4, node_name="a"))
-    cluster.put(Source.PODS, pod("vm", 17, 4, node_name="a", phase="Failed", reason="TopologyAffinityError"))
-    assert seen.refused == [("TopologyAffinityError", "refused", "vm")]
+    cluster, decider = _cluster("a")
+    (bound,) = cluster.put(Source.PODS, pod("vm", 17, 4, node_name="a"))
+    assert isinstance(bound, PodBound)
+    cluster.record_verdict(bound.pod, decider.verdict_on_binding(bound.pod))
+    (refused,) = cluster.put(
+        Source.PODS, pod("vm", 17, 4, node_name="a", phase="Failed", reason="TopologyAffinityError")
+    )
+    assert isinstance(refused, PodRefused)
+    assert (refused.reason, refused.pod.our_verdict) == ("TopologyAffinityError", "refused")
 
 
 def test_the_order_of_sources_does_not_matter() -> None:
@@ -216,7 +208,7 @@ def test_the_order_of_sources_does_not_matter() -> None:
                     {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
                 ]
                 cluster.replace(Source.NRTS, [nrt("a", free)])
-        cluster.work()
+        cluster.make_rows()
         pictures.append(cluster.nodes["a"].row)
     assert pictures[0] == pictures[1] == pictures[2]
     assert pictures[0] is not None
@@ -230,7 +222,7 @@ def test_a_relist_equals_a_fresh_list() -> None:
         cluster.put(Source.PODS, pod(f"vm{number}", 9, 4, node_name="a"))
     _place(cluster, decider, pod("pending", 9, 4))
     cluster.replace(Source.PODS, [pod("vm1", 9, 4, node_name="a")])
-    cluster.work()
+    cluster.make_rows()
     assert set(cluster.pods) == {"uid-vm1"}
     assert not cluster.assumed
     assert cluster.nodes["a"].row is not None
@@ -241,17 +233,16 @@ def test_a_report_created_late_is_seen_without_a_restart() -> None:
     """The node is unknown until its report comes, and again when it goes."""
     cluster = Cluster()
     cluster.put(Source.NODES, node("a"))
-    decider = Decider(cluster)
     subject = subject_of(cluster, pod("vm", 9, 4))
-    assert decider.fit(subject, b'["a"]').counts() == {Code.ZonesNotReported: 1}
+    assert fresh_fit(cluster, subject, b'["a"]').counts() == {Code.ZonesNotReported: 1}
     free = [
         {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
         {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
     ]
     cluster.put(Source.NRTS, nrt("a", free))
-    assert decider.fit(subject, b'["a"]').counts() == {Code.Fits: 1}
+    assert fresh_fit(cluster, subject, b'["a"]').counts() == {Code.Fits: 1}
     cluster.delete(Source.NRTS, nrt("a", free))
-    assert decider.fit(subject, b'["a"]').counts() == {Code.ZonesNotReported: 1}
+    assert fresh_fit(cluster, subject, b'["a"]').counts() == {Code.ZonesNotReported: 1}
 
 
 def test_a_lagging_report_frees_nothing() -> None:
@@ -263,7 +254,7 @@ def test_a_lagging_report_frees_nothing() -> None:
     cluster, _ = _cluster("a")
     cluster.put(Source.NRTS, nrt("a", free))
     cluster.put(Source.PODS, pod("vm", 9, 16, node_name="a", start="2026-01-01T00:00:00Z"))
-    cluster.work()
+    cluster.make_rows()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [5, 16]
 
@@ -272,7 +263,7 @@ def test_a_lower_report_corrects_downward() -> None:
     """Something unseen holds CPUs: the report's word counts."""
     cluster, _ = _cluster("a")
     cluster.put(Source.NRTS, nrt("a", [{"cpu": 10}, {"cpu": 16}]))
-    cluster.work()
+    cluster.make_rows()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [10, 16]
 
@@ -282,7 +273,7 @@ def test_a_report_whose_sums_match_settles_the_zones() -> None:
     cluster, _ = _cluster("a")
     cluster.put(Source.PODS, pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z"))
     cluster.put(Source.NRTS, nrt("a", [{"cpu": 14}, {"cpu": 7}]))
-    cluster.work()
+    cluster.make_rows()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [14, 7]
 
@@ -293,9 +284,9 @@ def test_an_ended_pod_is_free_before_the_report_follows() -> None:
     running = pod("vm", 9, 0, node_name="a", start="2026-01-01T00:00:00Z")
     cluster.put(Source.PODS, running)
     cluster.put(Source.NRTS, nrt("a", [{"cpu": 5}, {"cpu": 16}]))
-    cluster.work()
+    cluster.make_rows()
     cluster.delete(Source.PODS, running)
-    cluster.work()
+    cluster.make_rows()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [14, 16]
 
@@ -307,7 +298,7 @@ def test_guest_pages_are_held_evenly_without_memory_manager() -> None:
     cluster.put(Source.NODES, node("a", facts, machine()))
     cluster.put(Source.VMIS, vmi("wide", 20, 40))
     cluster.put(Source.PODS, pod("wide", 21, 40, node_name="a", start="2026-01-01T00:00:00Z"))
-    cluster.work()
+    cluster.make_rows()
     row = cluster.nodes["a"].row
     assert row is not None
     assert [zone.pages_free for zone in row.zones] == [{"hugepages-1Gi": 12 * GI}] * 2
@@ -318,7 +309,7 @@ def test_node_heartbeats_change_nothing() -> None:
     cluster, _ = _cluster("a")
     before = cluster.generation
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
-    cluster.work()
+    cluster.make_rows()
     assert cluster.generation == before
 
 
@@ -330,7 +321,7 @@ def test_hostile_annotations_leave_a_node_unknown() -> None:
         record.metadata.annotations["fastfit.dev/kubelet"] = text
         cluster = Cluster()
         cluster.put(Source.NODES, record)
-        cluster.work()
+        cluster.make_rows()
         assert cluster.nodes["a"].row is not None
 
 
@@ -342,7 +333,7 @@ def test_a_fingerprint_settles_what_sums_cannot() -> None:
     assert record.attributes is not None
     record.attributes.append(Attribute(name="nodeTopologyPodsFingerprint", value=fingerprint([("vms", "vm")])))
     cluster.put(Source.NRTS, record)
-    cluster.work()
+    cluster.make_rows()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [14, 5]
 
@@ -356,7 +347,7 @@ def test_a_fingerprint_of_other_pods_moves_nothing() -> None:
     record.attributes.append(Attribute(name="nodeTopologyPodsFingerprint", value=fingerprint([("vms", "old")])))
     record.attributes.append(Attribute(name="nodeTopologyPodsFingerprintMethod", value="with-exclusive-resources"))
     cluster.put(Source.NRTS, record)
-    cluster.work()
+    cluster.make_rows()
     assert cluster.nodes["a"].row is not None
     assert [zone.cpu_free for zone in cluster.nodes["a"].row.zones] == [5, 7]
 
@@ -368,7 +359,7 @@ def test_pages_that_a_zone_lacks_come_from_the_next() -> None:
     cluster.put(Source.NODES, node("a", facts, machine()))
     for name, pages in (("first", 30), ("second", 8)):
         cluster.put(Source.PODS, pod(name, 4, pages, node_name="a", start="2026-01-01T00:00:00Z"))
-    cluster.work()
+    cluster.make_rows()
     row = cluster.nodes["a"].row
     assert row is not None
     assert [zone.pages_free for zone in row.zones] == [{"hugepages-1Gi": 0}, {"hugepages-1Gi": 26 * GI}]
@@ -384,7 +375,7 @@ def test_an_smt_refusal_proves_full_pcpus_only() -> None:
     cluster, decider = _cluster("a")
     _refuse(cluster, "vm", "SMTAlignmentError")
     subject = subject_of(cluster, pod("odd", 11, 0))
-    assert decider.fit(subject, b'["a"]').counts() == {Code.SmtAlignment: 1}
+    assert fresh_fit(cluster, subject, b'["a"]').counts() == {Code.SmtAlignment: 1}
     fact = next(fact for fact in cluster.nodes["a"].facts.facts if fact.name == "cpuManagerPolicyOptions")
     assert fact.source == "proved by a refusal of the kubelet"
     again = node("a", KUBELET_A, machine())
@@ -392,7 +383,7 @@ def test_an_smt_refusal_proves_full_pcpus_only() -> None:
     cluster.put(
         Source.NODES, msgspec.structs.replace(again, status=msgspec.structs.replace(again.status, conditions=ready))
     )
-    assert decider.fit(subject, b'["a"]').counts() == {Code.Fits: 1}
+    assert fresh_fit(cluster, subject, b'["a"]').counts() == {Code.Fits: 1}
 
 
 def test_a_refused_shape_is_not_tried_again_until_a_pod_leaves() -> None:
@@ -402,11 +393,11 @@ def test_a_refused_shape_is_not_tried_again_until_a_pod_leaves() -> None:
     cluster.put(Source.PODS, running)
     _refuse(cluster, "vm", "TopologyAffinityError")
     equal, other = (subject_of(cluster, pod(name, cpus, 0)) for name, cpus in (("equal", 9), ("other", 8)))
-    assert decider.fit(equal, b'["a"]').counts() == {Code.RefusedBefore: 1}
-    assert decider.fit(other, b'["a"]').counts() == {Code.Fits: 1}
-    assert decider.fit(equal, b'["b"]').counts() == {Code.NodeNotSeen: 1}
+    assert fresh_fit(cluster, equal, b'["a"]').counts() == {Code.RefusedBefore: 1}
+    assert fresh_fit(cluster, other, b'["a"]').counts() == {Code.Fits: 1}
+    assert fresh_fit(cluster, equal, b'["b"]').counts() == {Code.NodeNotSeen: 1}
     cluster.delete(Source.PODS, running)
-    assert decider.fit(equal, b'["a"]').counts() == {Code.Fits: 1}
+    assert fresh_fit(cluster, equal, b'["a"]').counts() == {Code.Fits: 1}
 
 
 def test_pods_on_their_way_to_one_node_must_not_depend_on_their_order() -> None:

@@ -64,7 +64,7 @@ def moving() -> Cluster:
         cluster.put(Source.NODES, node(name, KUBELET_A, machine(pages=64, memory_gi=128)))
     cluster.put(Source.VMIS, at("vm"))
     cluster.put(Source.PODS, running("vm", "a"))
-    cluster.work()
+    cluster.make_rows()
     cluster.put(Source.PODS, bound())
     return cluster
 
@@ -182,7 +182,7 @@ def test_only_for_equal_migrations() -> None:
     assert left(cluster, again(policy="off")) == NODES
     cluster.put(Source.VMIS, at("equal"))
     cluster.put(Source.PODS, running("equal", "a"))
-    cluster.work()
+    cluster.make_rows()
     assert left(cluster, again("equal")) == ["c"]
 
 
@@ -196,7 +196,7 @@ def test_a_listed_target(known: bool) -> None:
         cluster.put(Source.VMIS, at("vm"))
     cluster.replace(Source.PODS, [running("vm", "a"), bound()])
     cluster.put(Source.VMIS, at("vm"))
-    cluster.work()
+    cluster.make_rows()
     cluster.put(Source.MIGRATIONS, over())
     cluster.delete(Source.PODS, bound())
     assert left(cluster, again()) == (["c"] if known else NODES)

@@ -20,8 +20,8 @@ from extender.kubevirt.migration.cells_annotation import cells_text
 from extender.kubevirt.migration.observed import first_vcpus_after_migration
 from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, policy_of
 from extender.names import CELLS_ANNOTATION
-from extender.placement.decide import subject_of
 from extender.placement.explain import explain
+from extender.placement.subject import subject_of
 from tests.kit.bodies import args
 from tests.kit.migrations import moved, running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
@@ -40,28 +40,28 @@ def _cluster(*names: str, **kubelet: Any) -> Cluster:
 def _boot(cluster: Cluster, name: str = "vm", node: str = "a") -> None:
     cluster.put(Source.VMIS, vmi(name))
     cluster.put(Source.PODS, running(name, node))
-    cluster.work()
+    cluster.make_rows()
 
 
 def test_cells_are_recorded_at_the_first_boot() -> None:
     """One zone holds the VM: one cell of 8 vCPUs and 16Gi; on a nearly full node two, 5 and 3 as KubeVirt splits."""
     cluster = _cluster()
     _boot(cluster)
-    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ((8, 16 * GI),)
     cluster.put(Source.PODS, running("other", "b", 9, 0))
     _boot(cluster, "split", "b")
-    assert cluster.vms.layouts.cells("vmi-split") == ((5, 8 * GI), (3, 8 * GI))
+    assert cluster.vms.guest_cells.cells("vmi-split") == ((5, 8 * GI), (3, 8 * GI))
 
 
 def test_the_order_of_events_does_not_matter() -> None:
     """A VMI that is seen after its pod gives the same record."""
     cluster = _cluster()
     cluster.put(Source.PODS, running("vm", "a"))
-    cluster.work()
-    assert cluster.vms.layouts.cells("vmi-vm") == ()
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ()
     cluster.put(Source.VMIS, vmi("vm"))
-    cluster.work()
-    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ((8, 16 * GI),)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_no_record_without_a_boot(record: Any) -> None:
     cluster = _cluster()
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.put(Source.PODS, record)
-    cluster.work()
-    assert cluster.vms.layouts.cells("vmi-vm") == ()
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ()
 
 
 def test_a_doubtful_node_teaches_nothing() -> None:
@@ -86,7 +86,7 @@ def test_a_doubtful_node_teaches_nothing() -> None:
     cluster = _cluster("a", topologyManagerPolicy="single-numa-node")
     cluster.put(Source.PODS, running("big", "a", 20, 0))
     _boot(cluster)
-    assert cluster.vms.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ()
 
 
 def test_the_record_outlives_the_pod_and_ends_with_the_vm() -> None:
@@ -94,12 +94,12 @@ def test_the_record_outlives_the_pod_and_ends_with_the_vm() -> None:
     cluster = _cluster()
     _boot(cluster)
     cluster.delete(Source.PODS, running("vm", "a"))
-    cluster.work()
-    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ((8, 16 * GI),)
     cluster.replace(Source.VMIS, [vmi("vm")])
-    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ((8, 16 * GI),)
     cluster.replace(Source.VMIS, [])
-    assert cluster.vms.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ()
 
 
 def test_hotplug_does_not_change_the_record() -> None:
@@ -108,8 +108,8 @@ def test_hotplug_does_not_change_the_record() -> None:
     grown = moved("vm", "", machine(), [], sockets=8, vcpus=12)
     cluster.put(Source.VMIS, grown)
     cluster.put(Source.PODS, running("vm", "a"))
-    cluster.work()
-    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ((8, 16 * GI),)
     ask = subject_of(cluster, target("vm", 13)).question.ask
     assert ask.cells is not None
     assert (ask.cells.cores, ask.cells.moving, ask.cells.boot) == (12, 8, ((8, 16 * GI),))
@@ -147,7 +147,7 @@ def test_a_guest_that_grew_while_it_moved_keeps_its_cells(cpus: list[int], known
     _boot(cluster)
     grown = moved("vm", "b", machine(), [*cpus, 8, 9, 10, 11, 12, 13, 14, 15, 24][:13], sockets=12, vcpus=12)
     cluster.put(Source.VMIS, grown)
-    assert bool(cluster.vms.layouts.cells("vmi-vm")) is known
+    assert bool(cluster.vms.guest_cells.cells("vmi-vm")) is known
 
 
 def test_a_record_that_a_move_disproves_is_not_used() -> None:
@@ -155,9 +155,9 @@ def test_a_record_that_a_move_disproves_is_not_used() -> None:
     cluster = _cluster()
     _boot(cluster)
     cluster.put(Source.VMIS, moved("vm", "b", machine(), SPREAD))
-    assert cluster.vms.layouts.cells("vmi-vm") == ()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ()
     cluster.put(Source.VMIS, moved("vm", "b", machine(), SPREAD[4:] + [13, 14, 15, 24]))
-    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ((8, 16 * GI),)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_an_annotation_is_believed_where_no_boot_was_seen() -> None:
     """A VM that moved before we started: its cells are those that its VMI states."""
     cluster = _cluster()
     cluster.put(Source.VMIS, _stating("vm", TWO))
-    assert cluster.vms.layouts.best_known("vmi-vm") == (TWO, Origin.STATED)
+    assert cluster.vms.guest_cells.best_known("vmi-vm") == (TWO, Origin.STATED)
 
 
 def test_a_boot_that_was_seen_is_believed_before_an_annotation() -> None:
@@ -216,8 +216,8 @@ def test_a_boot_that_was_seen_is_believed_before_an_annotation() -> None:
     cluster = _cluster()
     cluster.put(Source.VMIS, _stating("vm", TWO))
     cluster.put(Source.PODS, running("vm", "a"))
-    cluster.work()
-    assert cluster.vms.layouts.best_known("vmi-vm") == (((8, 16 * GI),), Origin.PREDICTED)
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.best_known("vmi-vm") == (((8, 16 * GI),), Origin.PREDICTED)
 
 
 def test_an_annotation_is_believed_before_what_pods_of_now_would_give() -> None:
@@ -225,10 +225,10 @@ def test_an_annotation_is_believed_before_what_pods_of_now_would_give() -> None:
     cluster = _cluster()
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.replace(Source.PODS, [running("vm", "a")])
-    cluster.work()
-    assert cluster.vms.layouts.best_known("vmi-vm") == (((8, 16 * GI),), Origin.WORKED_OUT)
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.best_known("vmi-vm") == (((8, 16 * GI),), Origin.WORKED_OUT)
     cluster.put(Source.VMIS, _stating("vm", TWO))
-    assert cluster.vms.layouts.best_known("vmi-vm") == (TWO, Origin.STATED)
+    assert cluster.vms.guest_cells.best_known("vmi-vm") == (TWO, Origin.STATED)
 
 
 def test_a_pod_that_we_promised_was_seen_although_a_list_brings_it() -> None:
@@ -239,8 +239,8 @@ def test_a_pod_that_we_promised_was_seen_although_a_list_brings_it() -> None:
     waiting = json.loads(msgspec.json.encode(pod("vm")))
     verbs.filter(args(["a"], waiting), 1.0)
     cluster.replace(Source.PODS, [running("vm", "a")])
-    cluster.work()
-    assert cluster.vms.layouts.best_known("vmi-vm").origin is Origin.PREDICTED
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.best_known("vmi-vm").origin is Origin.PREDICTED
 
 
 def test_a_move_overrules_both() -> None:
@@ -249,9 +249,9 @@ def test_a_move_overrules_both() -> None:
     _boot(cluster)
     after = moved("vm", "b", machine(), SPREAD)
     cluster.put(Source.VMIS, _stating("vm", ((8, 16 * GI),), record=after))
-    assert cluster.vms.layouts.best_known("vmi-vm") == ((), Origin.NOT_KNOWN)
+    assert cluster.vms.guest_cells.best_known("vmi-vm") == ((), Origin.NOT_KNOWN)
     cluster.put(Source.VMIS, _stating("vm", TWO, record=after))
-    assert cluster.vms.layouts.best_known("vmi-vm") == (TWO, Origin.STATED)
+    assert cluster.vms.guest_cells.best_known("vmi-vm") == (TWO, Origin.STATED)
 
 
 @pytest.mark.parametrize(
@@ -280,12 +280,12 @@ def test_a_false_annotation_refuses_nothing_that_a_boot_allows() -> None:
     cluster = _cluster()
     cluster.put(Source.PODS, running("other", "a", 9, 0))
     _boot(cluster)
-    assert cluster.vms.layouts.cells("vmi-vm") == TWO
+    assert cluster.vms.guest_cells.cells("vmi-vm") == TWO
     record = target("vm")
     annotations = {CELLS_ANNOTATION: cells_text(((8, 16 * GI),))}
     record = replace(record, metadata=replace(record.metadata, annotations=annotations))
     cluster.put(Source.PODS, running("third", "b", 9, 0))
-    cluster.work()
+    cluster.make_rows()
     answer = explain(cluster, record)
     assert next(node for node in answer.nodes if node.node == "b").verdict == "fits"
     assert any("contradicts what is known otherwise" in note for note in answer.notes)
@@ -298,12 +298,12 @@ def test_the_last_layout_is_kept_for_the_next_start() -> None:
     cluster.put(Source.PODS, running("other", "a", 9, 0))
     cluster.put(Source.VMIS, _stating("vm", owner="owner"))
     cluster.put(Source.PODS, running("vm", "a"))
-    cluster.work()
+    cluster.make_rows()
     cluster.delete(Source.VMIS, vmi("vm"))
     cluster.delete(Source.PODS, running("vm", "a"))
     for name, owner in (("again", "owner"), ("stranger", "another"), ("alone", "")):
         cluster.put(Source.VMIS, _stating(name, owner=owner))
-    layouts = cluster.vms.layouts
+    layouts = cluster.vms.guest_cells
     was = ((5, 0), (3, 0))
     assert [layouts.last_layout(f"vmi-{name}") for name in ("again", "stranger", "alone", "unseen")] == [
         was,
@@ -320,7 +320,7 @@ def test_annotations_bring_the_last_layout_back_after_our_restart() -> None:
     runs = replace(vmi("vm"), status=replace(vmi("vm").status, node_name="a"))
     cluster.replace(Source.VMIS, [_stating("vm", TWO, owner="owner", record=runs)])
     cluster.replace(Source.VMIS, [_stating("again", ((8, 16 * GI),), owner="owner")])
-    assert cluster.vms.layouts.last_layout("vmi-again") == ((5, 0), (3, 0))
+    assert cluster.vms.last_layout("vmi-again") == ((5, 0), (3, 0))
 
 
 # --- what is to be written -----------------------------------------------------------------------------------
@@ -332,12 +332,12 @@ def test_a_record_is_handed_out_once_the_pod_runs() -> None:
     cluster.put(Source.VMIS, vmi("vm"))
     admitted = running("vm", "a")
     cluster.put(Source.PODS, replace(admitted, status=replace(admitted.status, phase="Pending")))
-    cluster.work()
-    layouts = cluster.vms.layouts
+    cluster.make_rows()
+    layouts = cluster.vms.guest_cells
     assert layouts.cells("vmi-vm") == ((8, 16 * GI),)
     assert layouts.unwritten() is None
     cluster.put(Source.PODS, admitted)
-    cluster.work()
+    cluster.make_rows()
     record = layouts.unwritten()
     assert record is not None
     assert (record.uid, record.namespace, record.name, record.key) == ("vmi-vm", "vms", "vm", CELLS_ANNOTATION)
@@ -346,7 +346,7 @@ def test_a_record_is_handed_out_once_the_pod_runs() -> None:
     layouts.give_back(record)
     assert layouts.unwritten() == record
     cluster.put(Source.PODS, running("third", "a", 1, 0))
-    cluster.work()
+    cluster.make_rows()
     assert layouts.unwritten() is None
     cluster.delete(Source.VMIS, vmi("vm"))
     layouts.give_back(record)
@@ -358,19 +358,19 @@ def test_nothing_is_written_that_is_known_or_was_not_seen() -> None:
     cluster = _cluster()
     cluster.put(Source.VMIS, _stating("vm", ((8, 16 * GI),)))
     cluster.put(Source.PODS, running("vm", "a"))
-    cluster.work()
-    assert cluster.vms.layouts.unwritten() is None
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.unwritten() is None
 
     cluster = _cluster()
     cluster.put(Source.VMIS, vmi("vm"))
     cluster.replace(Source.PODS, [running("vm", "a")])
-    cluster.work()
-    assert cluster.vms.layouts.unwritten() is None
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.unwritten() is None
 
     cluster = _cluster()
     _boot(cluster)
     cluster.put(Source.VMIS, moved("vm", "b", machine(), SPREAD))
-    assert cluster.vms.layouts.unwritten() is None
+    assert cluster.vms.guest_cells.unwritten() is None
 
 
 def test_a_false_annotation_is_put_right() -> None:
@@ -378,13 +378,13 @@ def test_a_false_annotation_is_put_right() -> None:
     cluster = _cluster()
     cluster.put(Source.VMIS, _stating("vm", TWO))
     cluster.put(Source.PODS, running("vm", "a"))
-    cluster.work()
-    record = cluster.vms.layouts.unwritten()
+    cluster.make_rows()
+    record = cluster.vms.guest_cells.unwritten()
     assert record is not None
     assert record.value == cells_text(((8, 16 * GI),))
     cluster.put(Source.VMIS, _stating("vm", TWO))
-    cluster.work()
-    assert cluster.vms.layouts.unwritten() is None
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.unwritten() is None
 
 
 # --- what is to be written of the VM itself --------------------------------------------------------------------
@@ -393,7 +393,7 @@ OWNER = "6f9c0ed1-1d5c-4c43-9f0e-1b0f6a0c7a55"
 
 
 def _handed_out(cluster: Cluster) -> tuple[str, Kept] | None:
-    return cluster.vms.layouts.last.unwritten("fastfit-layouts-6")
+    return cluster.vms.guest_cells.last_layouts.unwritten("fastfit-layouts-6")
 
 
 def test_the_last_layout_is_handed_out_once_the_pod_runs() -> None:
@@ -403,13 +403,13 @@ def test_the_last_layout_is_handed_out_once_the_pod_runs() -> None:
         cluster.put(Source.VMIS, _stating(name, owner=OWNER))
         admitted = running(name, "a")
         cluster.put(Source.PODS, replace(admitted, status=replace(admitted.status, phase="Pending")))
-        cluster.work()
+        cluster.make_rows()
         assert _handed_out(cluster) is None
         for _ in range(2):
             cluster.put(Source.PODS, admitted)
             cluster.put(Source.VMIS, _stating(name, owner=OWNER))
             cluster.put(Source.PODS, running(f"other-{name}", "a", 1, 0))
-            cluster.work()
+            cluster.make_rows()
         assert _handed_out(cluster) == (OWNER, Kept((8,), Trust.KNOWN))
         assert _handed_out(cluster) is None
         cluster.delete(Source.PODS, admitted)
@@ -421,7 +421,7 @@ def test_the_last_layout_says_how_it_is_known() -> None:
     cluster = _cluster()
     cluster.put(Source.VMIS, _stating("vm", owner=OWNER))
     cluster.replace(Source.PODS, [running("vm", "a")])
-    cluster.work()
+    cluster.make_rows()
     assert _handed_out(cluster) == (OWNER, Kept((8,), Trust.WORKED_OUT))
     runs = replace(vmi("vm"), status=replace(vmi("vm").status, node_name="a"))
     cluster.put(Source.VMIS, _stating("vm", TWO, owner=OWNER, record=runs))

@@ -27,7 +27,7 @@ def _cluster() -> Cluster:
 
 def _free(cluster: Cluster) -> list[int]:
     """1Gi pages of each zone."""
-    cluster.work()
+    cluster.make_rows()
     row = cluster.nodes["a"].row
     assert row is not None
     return [(zone.pages_free or {})["hugepages-1Gi"] // GI for zone in row.zones]

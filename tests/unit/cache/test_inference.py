@@ -46,7 +46,7 @@ def test_a_step_plays_few_boots_and_none_twice(monkeypatch: pytest.MonkeyPatch) 
     played = _boots(monkeypatch)
     steps = []
     before = 0
-    while cluster.work(1):
+    while cluster.make_rows(1):
         steps.append(played.total() - before)
         before = played.total()
         assert not before or "a" in cluster.table
@@ -54,28 +54,30 @@ def test_a_step_plays_few_boots_and_none_twice(monkeypatch: pytest.MonkeyPatch) 
     assert max(steps) == AT_ONCE
     assert set(played.values()) == {1}
     assert len(played) == _VMS
-    assert all(cluster.vms.layouts.cells(f"vmi-vm{number}") for number in range(_VMS))
+    assert all(cluster.vms.guest_cells.cells(f"vmi-vm{number}") for number in range(_VMS))
 
 
 def test_all_at_once_learns_the_same() -> None:
     """A call that makes every row learns every cell."""
     stepped, whole = _listed(range(_VMS)), _listed(range(_VMS))
-    while stepped.work(1):
+    while stepped.make_rows(1):
         pass
-    assert whole.work() == 0
+    assert whole.make_rows() == 0
     uids = [f"vmi-vm{number}" for number in range(_VMS)]
-    assert [stepped.vms.layouts.best_known(uid) for uid in uids] == [whole.vms.layouts.best_known(uid) for uid in uids]
+    assert [stepped.vms.guest_cells.best_known(uid) for uid in uids] == [
+        whole.vms.guest_cells.best_known(uid) for uid in uids
+    ]
 
 
 def test_vms_that_cannot_be_learned_do_not_keep_others_from_it() -> None:
     """Those whose VMI is not known are passed over, however many, and the work ends."""
     cluster = _listed(range(8, _VMS))
     for _ in range(50):
-        if not cluster.work(1):
+        if not cluster.make_rows(1):
             break
     else:
         pytest.fail("the work does not end")
-    known = [bool(cluster.vms.layouts.cells(f"vmi-vm{number}")) for number in range(_VMS)]
+    known = [bool(cluster.vms.guest_cells.cells(f"vmi-vm{number}")) for number in range(_VMS)]
     assert known == [False] * 8 + [True] * 2
 
 
@@ -88,7 +90,7 @@ def test_a_boot_that_cannot_be_told_is_played_once(monkeypatch: pytest.MonkeyPat
         played[entry.vmi] += 1
 
     monkeypatch.setattr(layouts, "boot_domain", untold)
-    while cluster.work(1):
+    while cluster.make_rows(1):
         pass
     assert len(played) == _VMS
     assert set(played.values()) == {1}
@@ -98,7 +100,7 @@ def test_a_node_that_is_gone_teaches_nothing() -> None:
     """And is no work that is left."""
     cluster = _listed(range(_VMS))
     while "a" not in cluster.table:
-        cluster.work(1)
+        cluster.make_rows(1)
     cluster.replace(Source.PODS, [])
     cluster.replace(Source.NODES, [])
-    assert cluster.work() == 0
+    assert cluster.make_rows() == 0

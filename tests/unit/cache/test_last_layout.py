@@ -28,11 +28,11 @@ def test_what_we_saw_is_believed_before_what_is_stated(seen: Trust) -> None:
     kept.read(uid(1), (8,))
     kept.read(uid(1), (6, 2))
     assert kept.split(uid(1)) == (6, 2)
-    assert not kept.seen(uid(1))
-    kept.see(uid(1), (4, 4), seen)
+    assert not kept.was_seen(uid(1))
+    kept.update(uid(1), (4, 4), seen)
     kept.read(uid(1), (8,))
     assert kept.split(uid(1)) == (4, 4)
-    assert kept.seen(uid(1))
+    assert kept.was_seen(uid(1))
     assert kept.split(uid(2)) == ()
 
 
@@ -47,16 +47,16 @@ def test_what_is_only_read_is_not_written() -> None:
 def test_each_change_is_handed_out_once() -> None:
     """A new VM, another layout, a better reason, a new start; the same again is nothing. Given back, it comes again."""
     kept = LastLayouts()
-    kept.see(uid(1), (8,), Trust.WORKED_OUT)
+    kept.update(uid(1), (8,), Trust.WORKED_OUT)
     assert [kept.waits(shard) for shard in SHARDS] == [True, *[False] * 15]
     assert written(kept) == {uid(1): Kept((8,), Trust.WORKED_OUT)}
-    kept.see(uid(1), (8,), Trust.WORKED_OUT)
+    kept.update(uid(1), (8,), Trust.WORKED_OUT)
     assert written(kept) == {}
-    kept.see(uid(1), (8,), Trust.KNOWN)
+    kept.update(uid(1), (8,), Trust.KNOWN)
     assert written(kept) == {uid(1): Kept((8,), Trust.KNOWN)}
-    kept.see(uid(1), (4, 4), Trust.KNOWN)
+    kept.update(uid(1), (4, 4), Trust.KNOWN)
     assert written(kept) == {uid(1): Kept((4, 4), Trust.KNOWN)}
-    kept.see(uid(1), (4, 4), Trust.KNOWN, starts=True)
+    kept.update(uid(1), (4, 4), Trust.KNOWN, starts=True)
     assert written(kept) == {uid(1): Kept((4, 4), Trust.KNOWN)}
     kept.give_back(uid(1))
     assert written(kept) == {uid(1): Kept((4, 4), Trust.KNOWN)}
@@ -65,7 +65,7 @@ def test_each_change_is_handed_out_once() -> None:
 def test_strange_uids_are_remembered_and_nowhere_written() -> None:
     """What has no ConfigMap stays in memory."""
     kept = LastLayouts()
-    kept.see("a VM", (8,), Trust.KNOWN)
+    kept.update("a VM", (8,), Trust.KNOWN)
     assert kept.split("a VM") == (8,)
     assert not any(map(kept.waits, SHARDS))
 
@@ -76,14 +76,14 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(last_layout, "MOST", 3)
     kept = LastLayouts()
-    kept.see(uid(1), (8,), Trust.KNOWN)
-    kept.see(uid(2), (8,), Trust.KNOWN)
-    kept.see(uid(6, 9), (8,), Trust.KNOWN)
+    kept.update(uid(1), (8,), Trust.KNOWN)
+    kept.update(uid(2), (8,), Trust.KNOWN)
+    kept.update(uid(6, 9), (8,), Trust.KNOWN)
     for number in (3, 4):
         kept.read(uid(number), (8,))
     assert [bool(kept.split(vm)) for vm in (uid(1), uid(2), uid(3), uid(4))] == [True, True, True, False]
-    kept.see(uid(1), (8,), Trust.KNOWN)
-    kept.see(uid(5), (8,), Trust.KNOWN)
+    kept.update(uid(1), (8,), Trust.KNOWN)
+    kept.update(uid(5), (8,), Trust.KNOWN)
     assert [bool(kept.split(vm)) for vm in (uid(1), uid(2), uid(3), uid(5))] == [True, False, True, True]
     assert written(kept).keys() == {uid(1), uid(5)}
     assert written(kept, 9).keys() == {uid(6, 9)}

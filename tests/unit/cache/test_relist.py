@@ -6,12 +6,17 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
+from _fastfit.codes import Code
 from extender.api.objects import KubeVirt, Migration, Pod
 from extender.cache.cluster import Cluster
+from extender.cache.effects import PodRefused
 from extender.cache.events import Record, Source
 from extender.cache.pods.pod import entry_of
-from extender.placement.decide import Decider, subject_of
+from extender.kubelet.pod import pod_demand
+from extender.placement.decide import Decider
+from extender.placement.subject import subject_of
 from tests.kit.objects import KUBELET_A, machine, node, nrt, pod, vmi
+from tests.kit.verbs import fresh_fit
 
 NODES = ("a", "b", "c")
 START = "2026-01-01T00:00:00Z"
@@ -23,7 +28,7 @@ def cluster_with(pods: Iterable[Pod] = ()) -> Cluster:
         cluster.put(Source.NODES, node(name, KUBELET_A, machine()))
     for record in pods:
         cluster.put(Source.PODS, record)
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 
@@ -44,7 +49,7 @@ def installation(gates: list[str]) -> KubeVirt:
 
 
 def rows(cluster: Cluster) -> dict[str, object]:
-    cluster.work()
+    cluster.make_rows()
     return {name: cluster.nodes[name].row for name in NODES}
 
 
@@ -85,10 +90,10 @@ def test_every_step_shows_each_node_old_or_new(seed: int) -> None:
         relist.put(record)
     for _ in relist.swap():
         if chance.random() < 0.7:
-            cluster.work()
+            cluster.make_rows()
             for name in NODES:
                 assert held(cluster, name) in (old[name], new[name])
-    cluster.work()
+    cluster.make_rows()
     assert {name: held(cluster, name) for name in NODES} == new
     assert set(cluster.pods) == set().union(*new.values())
 
@@ -100,7 +105,7 @@ def test_a_list_that_tells_nothing_new_changes_nothing() -> None:
     entries = dict(cluster.pods)
     cluster.replace(Source.PODS, fleet(range(9)))
     cluster.replace(Source.NODES, [node(name, KUBELET_A, machine()) for name in NODES])
-    assert cluster.work() == 0
+    assert cluster.make_rows() == 0
     assert cluster.generation == generation
     assert all(cluster.pods[uid] is entry for uid, entry in entries.items())
 
@@ -117,8 +122,8 @@ def test_pods_of_a_list_are_played_in_the_order_of_their_kubelet() -> None:
         for record in order:
             relist.put(record)
         for _ in relist.swap():
-            cluster.work(1)
-        while cluster.work(1):
+            cluster.make_rows(1)
+        while cluster.make_rows(1):
             pass
         played.append([(entry.uid, cluster.nodes["a"].zones_of(entry.uid)) for entry in cluster.pods.values()])
     assert sorted(played[0]) == sorted(played[1]) == sorted(played[2])
@@ -132,10 +137,10 @@ def test_small_steps_make_the_rows_that_one_large_step_makes() -> None:
     for cluster in (at_once, stepped):
         cluster.replace(Source.PODS, fleet(range(0, 60, 3)))
     generation = stepped.generation
-    assert stepped.work(1) > 0
+    assert stepped.make_rows(1) > 0
     assert stepped.generation == generation
     steps = 1
-    while stepped.work(1):
+    while stepped.make_rows(1):
         steps += 1
     assert steps > 1
     assert rows(stepped) == rows(at_once)
@@ -145,13 +150,13 @@ def test_one_node_can_be_made_current_alone() -> None:
     """Its row is made, the others wait."""
     cluster = cluster_with()
     cluster.replace(Source.PODS, fleet(range(9)))
-    cluster.freshen("b")
+    cluster.make_row("b")
     assert held(cluster, "b") == {"uid-vm01", "uid-vm04", "uid-vm07"}
     generation = cluster.generation
-    cluster.freshen("b")
-    cluster.freshen("nowhere")
+    cluster.make_row("b")
+    cluster.make_row("nowhere")
     assert cluster.generation == generation
-    assert cluster.work(1) > 0
+    assert cluster.make_rows(1) > 0
 
 
 def test_promises_are_compared_with_lists_that_were_begun_after_them() -> None:
@@ -161,7 +166,7 @@ def test_promises_are_compared_with_lists_that_were_begun_after_them() -> None:
 
     def assume(name: str) -> None:
         subject = subject_of(cluster, pod(name, 2, 1))
-        assert decider.assume_best(subject, decider.fit(subject, b'["a"]')) is not None
+        assert decider.assume_best(subject, fresh_fit(cluster, subject, b'["a"]')) is not None
 
     assume("gone")
     assume("waiting")
@@ -182,7 +187,7 @@ def test_a_bound_pod_that_holds_nothing_ends_its_promise() -> None:
     cluster = cluster_with()
     decider = Decider(cluster)
     subject = subject_of(cluster, pod("vm", 2, 1))
-    decider.assume_best(subject, decider.fit(subject, b'["a"]'))
+    decider.assume_best(subject, fresh_fit(cluster, subject, b'["a"]'))
     empty = pod("vm", 2, 0, node_name="a", qosClass="Burstable")
     assert entry_of(empty) is None
     cluster.replace(Source.PODS, [empty])
@@ -207,22 +212,15 @@ def test_what_ends_or_moves_on_while_the_list_arrives() -> None:
 def test_a_refusal_in_a_list_is_told_of_a_pod_that_was_held() -> None:
     """The kubelet refused a pod while we were not looking: counted once, its charge gone, the lesson learned."""
     cluster = cluster_with(fleet(range(3)))
-    told: list[str] = []
-
-    class Seen:
-        def kubelet_refused(self, reason: str, our_verdict: str, entry: object, message: str) -> None:
-            told.append(reason)
-
-        def kubelet_admitted(self, our_verdict: str, entry: object) -> None:
-            raise AssertionError
-
-    cluster.observer = Seen()
     failed = pod("vm00", 1, 1, node_name="a", phase="Failed", start=START, reason="TopologyAffinityError")
-    for _ in range(2):
-        cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
-    assert told == ["TopologyAffinityError"]
+    (refused,) = cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
+    assert isinstance(refused, PodRefused)
+    assert (refused.pod.name, refused.reason) == ("vm00", "TopologyAffinityError")
+    assert not cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
     assert set(cluster.pods) == {"uid-vm01", "uid-vm02"}
-    assert "a" in cluster.failures.with_history
+    cluster.make_rows()
+    demand = pod_demand(pod("vm00", 1, 1))
+    assert cluster.excluded_nodes(demand, None) == [("a", Code.RefusedBefore)]
 
 
 def test_a_pod_of_a_list_that_sits_elsewhere_is_held_once() -> None:
@@ -230,7 +228,7 @@ def test_a_pod_of_a_list_that_sits_elsewhere_is_held_once() -> None:
     for here, there in (("a", "b"), ("b", "a")):
         cluster = cluster_with([pod("vm", 3, 1, node_name=here, start=START)])
         cluster.replace(Source.PODS, [pod("vm", 3, 1, node_name=there, start=START)])
-        cluster.work()
+        cluster.make_rows()
         assert cluster.pods["uid-vm"].node == there
         assert [len(cluster.nodes[name].ledger.held_pods()) for name in (here, there)] == [0, 1]
 
@@ -276,7 +274,7 @@ def test_the_last_word_of_a_list_stands(source: Source, record: Record, other: R
     for _ in relist.swap():
         pass
     for cluster in (wanted, seen):
-        cluster.work()
+        cluster.make_rows()
     assert {name: (state.statement, state.nrt) for name, state in seen.nodes.items()} == {
         name: (state.statement, state.nrt) for name, state in wanted.nodes.items()
     }
@@ -312,10 +310,10 @@ def test_a_list_tells_that_a_report_is_still_so() -> None:
     cluster.tick(50.0)
     cluster.replace(Source.NRTS, [record])
     cluster.tick(100.0)
-    cluster.work()
+    cluster.make_rows()
     assert not cluster.nodes["a"].stale
     cluster.tick(200.0)
-    cluster.work()
+    cluster.make_rows()
     assert cluster.nodes["a"].stale
 
 
@@ -345,9 +343,9 @@ def test_an_empty_list_leaves_nothing(source: Source, record: Record) -> None:
     """Whatever the kind: what is not in the list is gone."""
     cluster = Cluster()
     cluster.put(source, record)
-    cluster.work()
+    cluster.make_rows()
     cluster.replace(source, [])
-    cluster.work()
+    cluster.make_rows()
     assert not cluster.nodes
     assert not cluster.vms.guests
     assert not cluster.pods

@@ -165,7 +165,7 @@ async def test_serve_watches_a_cluster_and_follows_its_configuration(tmp_path: P
                 event = json.loads(line)
                 if event["event"] == "serving":
                     scheduler, operations = event["scheduler"], event["operations"]
-                if event["event"] == "picture complete":
+                if event["event"] == "cache complete":
                     break
             drain = asyncio.create_task(process.stderr.read())
             assert await _answer(session, operations + "/readyz") == (

@@ -1,14 +1,27 @@
 """What a right configuration means: defaults, look-ups, what waits for a restart, and its documentation."""
 
+from typing import get_args
+
 import msgspec
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from _fastfit import codes
 from _fastfit.codes import Code
 from extender import config
-from extender.config import DOUBTS, Settings, describe, load, mistakes, needs_restart, parse
+from extender.cache.nodes.pools import pools_of
+from extender.config import (
+    DOUBTS,
+    Mode,
+    Settings,
+    describe,
+    load,
+    mistakes,
+    needs_restart,
+    parse,
+)
 from extender.names import API_VERSION, CONFIG_KIND
 from extender.reasons import DOUBT_KINDS, verdict_of
 
@@ -91,11 +104,18 @@ def test_json_is_read_too():
 
 def test_the_first_matching_pool_wins():
     """All labels have to match; no pool is an answer too."""
-    settings = parse(FULL, "f")
-    assert settings.pool_of({"example.com/size": "big", "zone": "", "more": "x"}).name == "big"
-    assert settings.pool_of({"example.com/size": "big"}).name == "rest"
-    assert settings.pool_of({}).name == "rest"
-    assert Settings().pool_of({"a": "b"}) is None
+    pools = pools_of(parse(FULL, "f"))
+    assert pools.of({"example.com/size": "big", "zone": "", "more": "x"}).name == "big"
+    assert pools.of({"example.com/size": "big"}).name == "rest"
+    assert pools.of({}).name == "rest"
+    none = pools_of(Settings())
+    assert none.of({"a": "b"}) is none.rest
+
+
+def test_modes_are_the_codes():
+    """Every mode of the file is a code of the kernel, and the other way round."""
+    assert [name.upper() for name in get_args(Mode)] == [code.name for code in codes.Mode]
+    assert len(get_args(Mode)) == len(codes.Mode)
 
 
 def test_a_pool_inherits_what_it_does_not_say():

@@ -28,18 +28,18 @@ class FakeReply:
     outcome: str = "ok"
 
 
-class FakeLack:
+class FakeMissing:
     """Something that `come` brings."""
 
     def __init__(self) -> None:
-        self.filled = False
+        self.complete = False
         self.calls: list[Callable[[], None]] = []
 
-    def tell(self, call: Callable[[], None]) -> None:
+    def on_arrival(self, call: Callable[[], None]) -> None:
         self.calls.append(call)
 
     def come(self, *, whole: bool = True) -> None:
-        self.filled = whole
+        self.complete = whole
         for call in self.calls:
             call()
 
@@ -54,8 +54,11 @@ class FakeVerbs:
     reply: FakeReply = FakeReply()
     fault: Exception | None = None
     asked: list[tuple[str, bytes, float]] = field(default_factory=list)
-    #: what calls lack, by body
-    lacks: dict[bytes, "FakeLack"] = field(default_factory=dict)
+    #: what is missing for a call, by body
+    absent: dict[bytes, "FakeMissing"] = field(default_factory=dict)
+
+    def read(self, body: bytes) -> bytes:
+        return body
 
     def filter(self, body: bytes, now: float) -> FakeReply:
         return self._answer("filter", body, now)
@@ -63,8 +66,8 @@ class FakeVerbs:
     def prioritize(self, body: bytes, now: float) -> FakeReply:
         return self._answer("prioritize", body, now)
 
-    def missing(self, body: bytes) -> "FakeLack | None":
-        return self.lacks.pop(body, None)
+    def missing(self, body: bytes) -> "FakeMissing | None":
+        return self.absent.pop(body, None)
 
     def _answer(self, verb: str, body: bytes, now: float) -> FakeReply:
         self.asked.append((verb, body, now))

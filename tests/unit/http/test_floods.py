@@ -38,7 +38,7 @@ async def serving() -> AsyncIterator[Server]:
     cluster = Cluster()
     for name in NODES:
         cluster.put(Source.NODES, node(name, KUBELET_A, machine()))
-    cluster.work()
+    cluster.make_rows()
     metrics = Metrics("0", "python")
     server = Server(
         settings(limits={"body_bytes": 65536}, server={"drain_seconds": 0}),

@@ -18,7 +18,7 @@ from tests.kit.bodies import args
 from tests.kit.migrations import target
 from tests.kit.objects import KUBELET_A, machine, node, vmi
 from tests.kit.verbs import make_verbs
-from tests.unit.http.support import FakeLack, raw, running, settings
+from tests.unit.http.support import FakeMissing, raw, running, settings
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,7 +31,7 @@ async def _until(condition) -> None:
 async def test_a_call_is_answered_when_the_object_comes():
     """The verb is not asked before, and is asked at once then; another object of the same pod is waited for, too."""
     async with running(settings(wait_for_vm_milliseconds=20_000)) as it, raw(it.port) as peer:
-        missing = it.verbs.lacks[b"a"] = FakeLack()
+        missing = it.verbs.absent[b"a"] = FakeMissing()
         call = asyncio.create_task(peer.post("/filter", b"a"))
         await _until(lambda: missing.calls)
         missing.come(whole=False)
@@ -47,7 +47,7 @@ async def test_a_call_is_answered_when_the_object_comes():
 async def test_other_calls_are_answered_meanwhile():
     """While one call waits, one on another connection has its reply."""
     async with running(settings(wait_for_vm_milliseconds=20_000)) as it, raw(it.port) as peer, raw(it.port) as other:
-        missing = it.verbs.lacks[b"a"] = FakeLack()
+        missing = it.verbs.absent[b"a"] = FakeMissing()
         call = asyncio.create_task(peer.post("/filter", b"a"))
         await _until(lambda: missing.calls)
         assert (await other.post("/filter", b"b"))[0] == 200
@@ -59,7 +59,7 @@ async def test_other_calls_are_answered_meanwhile():
 async def test_the_wait_is_bounded_and_comes_to_an_end():
     """What does not come is gone without: the verb answers, nobody is told any more, and it is counted as late."""
     async with running() as it, raw(it.port) as peer:
-        missing = it.verbs.lacks[b"a"] = FakeLack()
+        missing = it.verbs.absent[b"a"] = FakeMissing()
         assert (await peer.post("/filter", b"a"))[0] == 200
         assert len(it.verbs.asked) == 1
         assert missing.calls == []
@@ -69,20 +69,25 @@ async def test_the_wait_is_bounded_and_comes_to_an_end():
 async def test_zero_never_waits():
     """Switched off, nothing is asked for and nothing is waited for."""
     async with running(settings(wait_for_vm_milliseconds=0)) as it, raw(it.port) as peer:
-        it.verbs.lacks[b"a"] = FakeLack()
+        it.verbs.absent[b"a"] = FakeMissing()
         assert (await peer.post("/filter", b"a"))[0] == 200
-        assert it.verbs.lacks
+        assert it.verbs.absent
         assert it.count("fastfit_vm_waits_total", outcome="late") == 0
 
 
-async def test_a_fault_while_asking_what_to_wait_for_stops_no_call(monkeypatch):
-    """The call is answered as if nothing had been missing."""
+@pytest.mark.parametrize("step", ["read", "missing"])
+async def test_a_fault_while_asking_what_to_wait_for_stops_one_call(monkeypatch, step):
+    """That call ends as with any fault of ours; the next one is answered."""
     async with running() as it, raw(it.port) as peer:
 
-        def fail(body: bytes) -> None:
-            raise RuntimeError(body)
+        def fail(call: bytes) -> None:
+            raise RuntimeError(call)
 
-        monkeypatch.setattr(it.verbs, "missing", fail)
+        with monkeypatch.context() as faulty:
+            faulty.setattr(it.verbs, step, fail)
+            status, _, body = await peer.post("/filter", b"a")
+            assert (status, b"internal error" in body) == (200, True)
+            assert (await peer.post("/prioritize", b"a"))[0] == 500
         assert (await peer.post("/prioritize", b"a"))[0] == 200
         assert len(it.verbs.asked) == 1
 

@@ -74,17 +74,17 @@ def test_token_rotation_is_followed_without_a_failure(tmp_path: Path) -> None:
     """401: the token file is read again and the request repeated once; the watch never leaves LIVE for it."""
 
     async def main() -> None:
-        async with watching(FakeApi(token="first")) as begin_relist:
-            begin_relist.api.put("pods", pod("a"))
-            await begin_relist.settled()
-            begin_relist.api.token = "second"
-            (begin_relist.folder / "token").write_text("second")
-            begin_relist.api.reset_connections()
-            begin_relist.api.put("pods", pod("b"))
-            await begin_relist.settled()
-            assert begin_relist.hooks.counts["failed Unauthorized"] == 0
-            assert 401 in [request.code for request in begin_relist.api.requests]
-            await begin_relist.still_true()
+        async with watching(FakeApi(token="first")) as stage:
+            stage.api.put("pods", pod("a"))
+            await stage.settled()
+            stage.api.token = "second"
+            (stage.folder / "token").write_text("second")
+            stage.api.reset_connections()
+            stage.api.put("pods", pod("b"))
+            await stage.settled()
+            assert stage.hooks.counts["failed Unauthorized"] == 0
+            assert 401 in [request.code for request in stage.api.requests]
+            await stage.still_true()
 
     run(main())
 
@@ -93,16 +93,16 @@ def test_token_that_stays_refused_is_said_and_kept_out_of_texts() -> None:
     """A token that is no longer accepted: stale with the reason, and neither status nor log shows the token."""
 
     async def main() -> None:
-        async with watching(FakeApi(token="s3cr3t-old")) as begin_relist:
-            begin_relist.api.put("pods", pod("a"))
-            await begin_relist.settled()
-            begin_relist.api.token = "s3cr3t-new"
-            begin_relist.api.reset_connections()
-            await begin_relist.until(lambda: "401" in begin_relist.status().last_error)
-            (begin_relist.folder / "token").write_text("s3cr3t-new")
-            begin_relist.api.put("pods", pod("b"))
-            texts.append(begin_relist.status().last_error)
-            await begin_relist.settled()
+        async with watching(FakeApi(token="s3cr3t-old")) as stage:
+            stage.api.put("pods", pod("a"))
+            await stage.settled()
+            stage.api.token = "s3cr3t-new"
+            stage.api.reset_connections()
+            await stage.until(lambda: "401" in stage.status().last_error)
+            (stage.folder / "token").write_text("s3cr3t-new")
+            stage.api.put("pods", pod("b"))
+            texts.append(stage.status().last_error)
+            await stage.settled()
 
     texts: list[str] = []
     with structlog.testing.capture_logs() as logs:
@@ -133,16 +133,16 @@ def test_forbidden_names_verb_and_resource_and_is_retried_slowly() -> None:
     async def main() -> None:
         api = FakeApi()
         api.forbidden = {("watch", "pods")}
-        async with watching(api) as begin_relist:
+        async with watching(api) as stage:
             await asyncio.sleep(300)
             assert 5 <= len(api.seen("watch", "pods")) <= 11
-            (text,) = begin_relist.watcher.not_ready()
+            (text,) = stage.watcher.not_ready()
             assert "pods: not synced yet" in text
             assert "grant the verb watch on pods" in text
             api.forbidden = set()
-            await begin_relist.settled()
-            assert begin_relist.watcher.ready
-            await begin_relist.still_true()
+            await stage.settled()
+            assert stage.watcher.ready
+            await stage.still_true()
 
     run(main())
 
@@ -309,8 +309,8 @@ def test_rights_used_are_list_and_watch() -> None:
 
     async def main(*, watch_list: bool) -> set[tuple[str, str, str]]:
         api = FakeApi(watch_list=watch_list)
-        async with watching(api, needs={}) as begin_relist:
-            await begin_relist.until(lambda: begin_relist.watcher.ready)
+        async with watching(api, needs={}) as stage:
+            await stage.until(lambda: stage.watcher.ready)
             return api.rights_used()
 
     kinds = {(kind.resource.group, kind.resource.plural) for kind in KINDS.values()}

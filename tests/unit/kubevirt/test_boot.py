@@ -8,8 +8,9 @@ from extender.kubelet.model import Core, Machine, Zone
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Cell, Domain, GuestError, GuestFault, unbound_bytes, zone_pages
 from extender.kubevirt.guest.host_topology import host_topology, siblings_as_read
-from extender.kubevirt.guest.size import GuestSize, IoThreadsPolicy, io_thread_count
+from extender.kubevirt.guest.size import GuestSize
 from tests.kit.golden import cpus_of
+from tests.kit.io_threads import IoThreadsPolicy, io_thread_count
 
 GI = 1 << 30
 

@@ -12,7 +12,7 @@ from extender.api.objects import Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.kubelet.facts_json import machine_from_json
-from extender.kubevirt.guest.cpu_request import lacks_cpus, made_for, pinned_cpus, requested_cpus
+from extender.kubevirt.guest.cpu_request import lacks_cpus, pinned_cpus, requested_cpus, size_at_creation
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.migration.policy import MigrationPolicy
@@ -106,7 +106,7 @@ def test_relaxed_one_thread_short_starts() -> None:
 )
 def test_the_size_of_a_pod(spec: int, cpus: int, sockets: int) -> None:
     """A pod from before a hotplug is of the old size; CPUs that no size explains are of the spec's."""
-    assert made_for(size(spec, 0, parity=False), cpus).sockets == sockets
+    assert size_at_creation(size(spec, 0, parity=False), cpus).sockets == sockets
 
 
 def test_pages_during_a_hotplug() -> None:
@@ -125,7 +125,7 @@ def test_pages_during_a_hotplug() -> None:
     cluster.put(Source.PODS, running("vm", "a"))
     for spec in (vmi("vm"), vmi("vm", 12)):
         cluster.put(Source.VMIS, spec)
-        cluster.work()
+        cluster.make_rows()
         state = cluster.node("a")
         assert state is not None and state.row is not None
         free = [(zone.pages_free or {}).get("hugepages-1Gi", 0) // GI for zone in state.row.zones]
@@ -146,7 +146,7 @@ def cluster_with(record: Vmi) -> Cluster:
     cluster = Cluster()
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
     cluster.put(Source.VMIS, record)
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 

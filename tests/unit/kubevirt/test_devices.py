@@ -12,11 +12,10 @@ from extender.cache.events import Source
 from extender.kubevirt.devices import immovable, strict_devices
 from extender.kubevirt.installation import Installation, installation_of
 from extender.kubevirt.launcher_pod import Guest, guest_of
-from extender.placement.explain import explain
 from tests.kit.bodies import args
 from tests.kit.migrations import target
 from tests.kit.objects import KUBELET_A, machine, node, nrt, pod, vmi
-from tests.kit.verbs import make_verbs
+from tests.kit.verbs import explained, make_verbs
 from tests.unit.kubevirt.test_installation import record
 
 GPU, VGPU, DISK, VF = "nvidia.com/GA102", "nvidia.com/A10-8Q", "kubevirt.io/storage", "openshift.io/mlx_vf"
@@ -163,10 +162,10 @@ def cluster(policy: str, gpus: tuple[int, int], *, gate: bool) -> Cluster:
 def test_the_picture_refuses_what_would_not_start(policy: str, gpus: tuple[int, int], code: str) -> None:
     """Under the gate; policy none takes zone 0 and any device, restricted the device's zone. Without it all fit."""
     waiting = with_devices(pod("vm"), gpu=1)
-    told = explain(cluster(policy, gpus, gate=True), waiting)
+    told = explained(cluster(policy, gpus, gate=True), waiting)
     assert told.nodes[0].code == code
     assert f"KubeVirt's gate PCINUMAAwareTopology: it boots only with {GPU} in zones with a vCPU" in told.notes
-    assert explain(cluster(policy, gpus, gate=False), waiting).nodes[0].code == "Fits"
+    assert explained(cluster(policy, gpus, gate=False), waiting).nodes[0].code == "Fits"
 
 
 def test_kube_scheduler_hears_the_reason() -> None:
@@ -180,7 +179,7 @@ def test_a_device_that_no_report_names() -> None:
     """Its zone is not known: the verdict is unknown, which ranks last and refuses nobody by default."""
     held = cluster("none", (1, 0), gate=True)
     held.put(Source.VMIS, made(sriov=True))
-    assert explain(held, with_devices(pod("vm"), vf=1)).nodes[0].code == "DeviceZoneOpen"
+    assert explained(held, with_devices(pod("vm"), vf=1)).nodes[0].code == "DeviceZoneOpen"
 
 
 def test_a_target_is_not_placed_strictly() -> None:
@@ -188,16 +187,16 @@ def test_a_target_is_not_placed_strictly() -> None:
     held = cluster("none", (0, 1), gate=True)
     held.put(Source.VMIS, made(sriov=True))
     waiting = with_devices(target("vm"), gpu=1)
-    assert explain(held, waiting).nodes[0].code == "Fits"
+    assert explained(held, waiting).nodes[0].code == "Fits"
 
 
 def test_explain_names_what_cannot_migrate() -> None:
     """A first boot is told in its notes; a target's nodes say that it is not NUMA's business."""
     held = cluster("none", (1, 0), gate=False)
-    told = explain(held, with_devices(pod("vm"), gpu=1))
+    told = explained(held, with_devices(pod("vm"), gpu=1))
     words = "it cannot migrate live at all, which is not NUMA's business: a GPU migrates only with"
     assert any(note.startswith(words) for note in told.notes)
-    moved = explain(held, target("vm")).nodes[0].migration
+    moved = explained(held, target("vm")).nodes[0].migration
     assert moved is not None
     assert moved.outcome == "not NUMA's business"
     assert moved.text.startswith("the VM cannot migrate at all: a GPU migrates only with")

@@ -35,7 +35,7 @@ def test_defaults_without_the_object() -> None:
 def test_gates(on: list[str], off: list[str], *, otherwise: bool, expected: bool) -> None:
     """Named in featureGates wins, then in disabledFeatureGates, then the stage of the gate."""
     known = installation_of(record(developerConfiguration={"featureGates": on, "disabledFeatureGates": off}))
-    assert known.gate("PCINUMAAwareTopology", otherwise=otherwise) is expected
+    assert known.gate("PCINUMAAwareTopology", default=otherwise) is expected
 
 
 @pytest.mark.parametrize(("stated", "expected"), [({}, 4), ({"maxHotplugRatio": 0}, 4), ({"maxHotplugRatio": 1}, 1)])

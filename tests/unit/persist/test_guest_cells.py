@@ -63,16 +63,16 @@ async def writing() -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory() as folder:
         async with FakeApi() as api:
             transport = KubeTransport(Kubeconfig(kubeconfig(Path(folder), api.url)))
-            begin_relist = Stage(api, Outbox(), Counter())
+            stage = Stage(api, Outbox(), Counter())
             writer = CellsWriter(
                 transport,
-                begin_relist.outbox,
-                lambda outcome: begin_relist.counts.update([outcome]),
+                stage.outbox,
+                lambda outcome: stage.counts.update([outcome]),
                 clock=asyncio.get_running_loop().time,
             )
             task = asyncio.create_task(writer.run())
             try:
-                yield begin_relist
+                yield stage
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -83,16 +83,16 @@ def test_each_vmi_is_patched_once() -> None:
     """The annotation is added, everything else stays, and no other right is used."""
 
     async def main() -> None:
-        async with writing() as begin_relist:
+        async with writing() as stage:
             for name in ("a", "b"):
-                begin_relist.want(name)
+                stage.want(name)
             await asyncio.sleep(10)
             for name in ("a", "b"):
-                assert begin_relist.annotations(name) == {"kubevirt.io/vm-generation": "1", KEY: f"cells of {name}"}
+                assert stage.annotations(name) == {"kubevirt.io/vm-generation": "1", KEY: f"cells of {name}"}
             await asyncio.sleep(600)
-            assert len(begin_relist.api.requests) == 2
-            assert begin_relist.api.rights_used() == {("patch", "kubevirt.io", VMIS)}
-            assert begin_relist.counts == {"written": 2}
+            assert len(stage.api.requests) == 2
+            assert stage.api.rights_used() == {("patch", "kubevirt.io", VMIS)}
+            assert stage.counts == {"written": 2}
 
     run(main())
 
@@ -101,15 +101,15 @@ def test_a_vmi_that_is_gone_is_passed_over() -> None:
     """Deleted, or another one has its name now: not written, not tried again, and the next one is."""
 
     async def main() -> None:
-        async with writing() as begin_relist:
-            begin_relist.want("gone", create=False)
-            begin_relist.want("new", uid="an older one")
-            begin_relist.want("here")
+        async with writing() as stage:
+            stage.want("gone", create=False)
+            stage.want("new", uid="an older one")
+            stage.want("here")
             await asyncio.sleep(600)
-            assert begin_relist.counts == {"in_vain": 2, "written": 1}
-            assert KEY not in begin_relist.annotations("new")
-            assert KEY in begin_relist.annotations("here")
-            assert begin_relist.outbox.given_back == 0
+            assert stage.counts == {"in_vain": 2, "written": 1}
+            assert KEY not in stage.annotations("new")
+            assert KEY in stage.annotations("here")
+            assert stage.outbox.given_back == 0
 
     run(main())
 
@@ -118,16 +118,16 @@ def test_where_it_is_forbidden_it_is_quiet() -> None:
     """One line, one try in a quarter of an hour whatever waits; once allowed, all is written."""
 
     async def main() -> None:
-        async with writing() as begin_relist:
-            begin_relist.api.forbidden = {("patch", VMIS)}
+        async with writing() as stage:
+            stage.api.forbidden = {("patch", VMIS)}
             for number in range(20):
-                begin_relist.want(f"vm{number}")
+                stage.want(f"vm{number}")
             await asyncio.sleep(3600)
-            assert 4 <= begin_relist.counts["forbidden"] <= 5
-            assert len(begin_relist.api.requests) == begin_relist.counts["forbidden"]
-            begin_relist.api.forbidden = set()
+            assert 4 <= stage.counts["forbidden"] <= 5
+            assert len(stage.api.requests) == stage.counts["forbidden"]
+            stage.api.forbidden = set()
             await asyncio.sleep(910)
-            assert begin_relist.counts["written"] == 20
+            assert stage.counts["written"] == 20
 
     with structlog.testing.capture_logs() as logs:
         run(main())
@@ -141,15 +141,15 @@ def test_a_sick_server_is_left_alone_for_a_while() -> None:
     """Back-off, and what the server asks for; nothing is lost."""
 
     async def main() -> None:
-        async with writing() as begin_relist:
-            begin_relist.api.fault("patch", VMIS, Refuse(500), Refuse(429, retry_after=40), Refuse(503))
-            begin_relist.want("a")
+        async with writing() as stage:
+            stage.api.fault("patch", VMIS, Refuse(500), Refuse(429, retry_after=40), Refuse(503))
+            stage.want("a")
             await asyncio.sleep(120)
-            times = [request.at for request in begin_relist.api.requests]
-            assert [request.code for request in begin_relist.api.requests] == [500, 429, 503, 200]
+            times = [request.at for request in stage.api.requests]
+            assert [request.code for request in stage.api.requests] == [500, 429, 503, 200]
             assert times[1] - times[0] >= 0.8
             assert times[2] - times[1] >= 40
-            assert begin_relist.counts == {"failed": 3, "written": 1}
-            assert KEY in begin_relist.annotations("a")
+            assert stage.counts == {"failed": 3, "written": 1}
+            assert KEY in stage.annotations("a")
 
     run(main())

@@ -108,8 +108,8 @@ def test_what_one_process_saw_the_next_one_knows() -> None:
         async with begin_relist() as here:
             async with here.replica() as first:
                 await asyncio.sleep(5)
-                first.last_layout.see(uid(1), (4, 4), Trust.KNOWN, starts=True)
-                first.last_layout.see(uid(2, 15), (8,), Trust.KNOWN, starts=True)
+                first.last_layout.update(uid(1), (4, 4), Trust.KNOWN, starts=True)
+                first.last_layout.update(uid(2, 15), (8,), Trust.KNOWN, starts=True)
                 await asyncio.sleep(30)
                 assert here.shard(0) == {uid(1): f"{TODAY} 4+4"}
                 assert here.shard(15) == {uid(2, 15): f"{TODAY} 8"}
@@ -132,11 +132,11 @@ def test_many_vms_are_one_patch() -> None:
         async with begin_relist({uid(9999): f"{TODAY} 2"}) as here, here.replica() as one:
             await asyncio.sleep(3)
             for number in range(100):
-                one.last_layout.see(uid(number), (8,), Trust.KNOWN, starts=True)
+                one.last_layout.update(uid(number), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(30)
             assert here.patches() == [SHARDS[0]]
             for number in range(100, 1000):
-                one.last_layout.see(uid(number), (8,), Trust.KNOWN, starts=True)
+                one.last_layout.update(uid(number), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(30)
             assert here.patches() == [SHARDS[0]] * 5
             assert here.shard() == {uid(9999): f"{TODAY} 2", **{uid(number): f"{TODAY} 8" for number in range(1000)}}
@@ -150,11 +150,11 @@ def test_nothing_is_written_that_is_stated() -> None:
     async def main() -> None:
         async with begin_relist({uid(1): "2026-10-27 8"}) as here:
             last_layout = LastLayouts()
-            last_layout.see(uid(1), (8,), Trust.KNOWN, starts=True)
+            last_layout.update(uid(1), (8,), Trust.KNOWN, starts=True)
             async with here.replica(last_layout):
                 await asyncio.sleep(60)
                 assert here.patches() == []
-            last_layout.see(uid(1), (8,), Trust.KNOWN, starts=True)
+            last_layout.update(uid(1), (8,), Trust.KNOWN, starts=True)
             async with here.replica(last_layout, today="2026-11-27"):
                 await asyncio.sleep(60)
                 assert here.shard() == {uid(1): "2026-11-27 8"}
@@ -169,12 +169,12 @@ def test_replicas_write_once_and_learn_from_each_other() -> None:
         async with begin_relist() as here, here.replica() as one, here.replica() as two:
             await asyncio.sleep(5)
             for each in (one, two):
-                each.last_layout.see(uid(1), (4, 4), Trust.KNOWN, starts=True)
-            one.last_layout.see(uid(2), (6, 2), Trust.KNOWN, starts=True)
+                each.last_layout.update(uid(1), (4, 4), Trust.KNOWN, starts=True)
+            one.last_layout.update(uid(2), (6, 2), Trust.KNOWN, starts=True)
             await asyncio.sleep(120)
             assert here.shard() == {uid(1): f"{TODAY} 4+4", uid(2): f"{TODAY} 6+2"}
             assert len(here.patches()) <= 2
-            one.last_layout.see(uid(3), (3,), Trust.KNOWN, starts=True)
+            one.last_layout.update(uid(3), (3,), Trust.KNOWN, starts=True)
             await asyncio.sleep(3700)
             assert [each.last_layout.split(uid(3)) for each in (one, two)] == [(3,), (3,)]
             assert [two.last_layout.split(uid(number)) for number in (1, 2)] == [(4, 4), (6, 2)]
@@ -187,14 +187,14 @@ def test_replicas_that_disagree_come_to_rest() -> None:
 
     async def main() -> None:
         async with begin_relist() as here, here.replica() as guesses:
-            guesses.last_layout.see(uid(1), (8,), Trust.WORKED_OUT, starts=True)
+            guesses.last_layout.update(uid(1), (8,), Trust.WORKED_OUT, starts=True)
             await asyncio.sleep(60)
             assert here.shard() == {uid(1): f"{TODAY} 8"}
             async with here.replica() as knows:
-                knows.last_layout.see(uid(1), (4, 4), Trust.KNOWN, starts=True)
+                knows.last_layout.update(uid(1), (4, 4), Trust.KNOWN, starts=True)
                 await asyncio.sleep(60)
                 assert here.shard() == {uid(1): f"{TODAY} 4+4"}
-                guesses.last_layout.see(uid(1), (8,), Trust.WORKED_OUT, starts=True)
+                guesses.last_layout.update(uid(1), (8,), Trust.WORKED_OUT, starts=True)
                 await asyncio.sleep(7200)
                 assert here.shard() == {uid(1): f"{TODAY} 4+4"}
                 assert len(here.patches()) == 2
@@ -209,7 +209,7 @@ def test_two_that_write_at_once_lose_nothing() -> None:
         async with begin_relist() as here, here.replica() as one:
             await asyncio.sleep(5)
             here.api.fault("patch", MAPS, Pass(lambda: _put(here, {uid(2): f"{TODAY} 2"})))
-            one.last_layout.see(uid(1), (8,), Trust.KNOWN, starts=True)
+            one.last_layout.update(uid(1), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(30)
             assert here.shard() == {uid(1): f"{TODAY} 8", uid(2): f"{TODAY} 2"}
 
@@ -231,7 +231,7 @@ def test_strange_entries_are_ignored_counted_and_left() -> None:
             assert one.counts == {"ignored": 4}
             assert [one.last_layout.split(key) for key in strange] == [()] * 4
             assert one.last_layout.split(uid(4)) == (4, 4)
-            one.last_layout.see(uid(5), (8,), Trust.KNOWN, starts=True)
+            one.last_layout.update(uid(5), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(30)
             assert here.shard() == {**strange, uid(4): f"{TODAY} 4+4", uid(5): f"{TODAY} 8"}
 
@@ -243,7 +243,7 @@ def test_a_strange_entry_of_a_vm_that_runs_is_put_right() -> None:
 
     async def main() -> None:
         async with begin_relist({uid(1): "hello"}) as here, here.replica() as one:
-            one.last_layout.see(uid(1), (8,), Trust.KNOWN, starts=True)
+            one.last_layout.update(uid(1), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(30)
             assert here.shard() == {uid(1): f"{TODAY} 8"}
 
@@ -269,11 +269,11 @@ def test_a_full_configmap_lets_the_forgotten_go(monkeypatch: pytest.MonkeyPatch,
     async def main() -> None:
         async with begin_relist(data) as here, here.replica() as one:
             await asyncio.sleep(5)
-            one.last_layout.see(uid(1), (8,), Trust.KNOWN)
+            one.last_layout.update(uid(1), (8,), Trust.KNOWN)
             await asyncio.sleep(30)
             assert here.shard().keys() == data.keys()
             for number in (5, 6, 7):
-                one.last_layout.see(uid(number), (8,), Trust.KNOWN, starts=True)
+                one.last_layout.update(uid(number), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(60)
             assert here.shard().keys() == {uid(number) for number in (1, 3, 5, 6, 7)}
             assert (one.counts["written"], one.counts["dropped"]) == (4, 3)
@@ -288,9 +288,9 @@ def test_no_entry_goes_that_is_being_written(monkeypatch: pytest.MonkeyPatch) ->
     async def main() -> None:
         async with begin_relist({uid(1): "2026-11-01 8", uid(2): "2026-11-02 8"}) as here:
             last_layout = LastLayouts()
-            last_layout.see(uid(1), (4, 4), Trust.KNOWN)
-            last_layout.see(uid(2), (8,), Trust.KNOWN)
-            last_layout.see(uid(3), (8,), Trust.KNOWN)
+            last_layout.update(uid(1), (4, 4), Trust.KNOWN)
+            last_layout.update(uid(2), (8,), Trust.KNOWN)
+            last_layout.update(uid(3), (8,), Trust.KNOWN)
             async with here.replica(last_layout):
                 await asyncio.sleep(30)
                 assert here.shard() == {uid(1): f"{TODAY} 4+4", uid(3): f"{TODAY} 8"}
@@ -303,7 +303,7 @@ def test_what_has_no_form_is_not_sent() -> None:
 
     async def main() -> None:
         async with begin_relist() as here, here.replica() as one:
-            one.last_layout.see(uid(1), (10_000,), Trust.KNOWN)
+            one.last_layout.update(uid(1), (10_000,), Trust.KNOWN)
             await asyncio.sleep(60)
             assert here.patches() == []
 
@@ -319,7 +319,7 @@ def test_where_it_is_forbidden_it_is_quiet(verb: str) -> None:
             here.api.forbidden = {(verb, MAPS)}
             async with here.replica() as one:
                 for number in range(64):
-                    one.last_layout.see(uid(number, number % 16), (8,), Trust.KNOWN, starts=True)
+                    one.last_layout.update(uid(number, number % 16), (8,), Trust.KNOWN, starts=True)
                 await asyncio.sleep(3500)
                 assert one.counts == {"forbidden": 4}
                 assert len(here.api.requests) == 4 * (1 if verb == "get" else 2)
@@ -342,7 +342,7 @@ def test_those_that_are_missing_do_not_keep_the_others() -> None:
     async def main() -> None:
         async with begin_relist(maps=14) as here, here.replica() as one:
             for number in range(16):
-                one.last_layout.see(uid(number, number), (8,), Trust.KNOWN, starts=True)
+                one.last_layout.update(uid(number, number), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(2000)
             assert [len(here.shard(number)) for number in range(14)] == [1] * 14
             assert one.counts == {"written": 14, "absent": 6}
@@ -366,7 +366,7 @@ def test_a_patch_that_is_refused_rests(code: int) -> None:
         async with begin_relist() as here, here.replica() as one:
             await asyncio.sleep(5)
             here.api.fault("patch", MAPS, Refuse(code))
-            one.last_layout.see(uid(1), (8,), Trust.KNOWN, starts=True)
+            one.last_layout.update(uid(1), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(800)
             assert one.counts == {"refused": 1}
             await asyncio.sleep(200)
@@ -383,7 +383,7 @@ def test_a_sick_server_is_left_alone_for_a_while() -> None:
             await asyncio.sleep(5)
             begun = len(here.api.requests)
             here.api.fault("patch", MAPS, Refuse(500), Refuse(409), Refuse(429, retry_after=40))
-            one.last_layout.see(uid(1), (8,), Trust.KNOWN, starts=True)
+            one.last_layout.update(uid(1), (8,), Trust.KNOWN, starts=True)
             await asyncio.sleep(200)
             tries = [request for request in here.api.requests[begun:] if request.verb == "patch"]
             assert [request.code for request in tries] == [500, 409, 429, 200]

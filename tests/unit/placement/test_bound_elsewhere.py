@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from extender.api.objects import Vmi
+from extender.api.objects import Pod, Vmi
 from extender.cache.cluster import Cluster
+from extender.cache.effects import PodBound
 from extender.cache.events import Source
 from extender.placement.decide import Decider
 from tests.kit.migrations import running, target
@@ -31,7 +32,6 @@ def at(where: str, sockets: int = 0, wanted: int = 8) -> Vmi:
 def ran(*, known: bool = True) -> Cluster:
     """The nodes, and the VM that booted on `home` with one cell of 8 vCPUs; not `known`: nobody saw its boot."""
     cluster = Cluster()
-    Decider(cluster)
     for name, cpus in BUSY.items():
         cluster.put(Source.NODES, node(name, NONE, machine()))
         if cpus:
@@ -39,15 +39,22 @@ def ran(*, known: bool = True) -> Cluster:
     cluster.put(Source.VMIS, at("home"))
     if known:
         cluster.put(Source.PODS, running("vm", "home"))
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 
 def said(cluster: Cluster, where: str, **more: Any) -> str:
     """What we say of the target that appears bound to this node."""
     record = target("vm", node_name=where, **more)
-    cluster.put(Source.PODS, record)
+    put(cluster, record)
     return cluster.pods[record.metadata.uid].our_verdict
+
+
+def put(cluster: Cluster, record: Pod) -> None:
+    """The event of a pod, with its effects carried out as the service does."""
+    for effect in cluster.put(Source.PODS, record):
+        if isinstance(effect, PodBound):
+            cluster.record_verdict(effect.pod, Decider(cluster).verdict_on_binding(effect.pod))
 
 
 @pytest.mark.parametrize(("where", "verdict"), [("one", "fits"), ("uneven", "refused")])
@@ -57,7 +64,7 @@ def test_a_target_keeps_the_cells_of_its_boot(where: str, verdict: str) -> None:
     cluster = ran()
     boot = pod("new", node_name=where)
     cluster.put(Source.VMIS, vmi("new"))
-    cluster.put(Source.PODS, boot)
+    put(cluster, boot)
     assert cluster.pods[boot.metadata.uid].our_verdict == "fits"
 
 
@@ -76,7 +83,7 @@ def test_a_hotplug_target_is_judged_by_what_runs() -> None:
     cluster = ran()
     cluster.put(Source.PODS, running("more", "one", 6, 0))
     cluster.put(Source.VMIS, at("home", sockets=8, wanted=12))
-    cluster.work()
+    cluster.make_rows()
     assert said(cluster, "one", cpus=13) == "fits"
 
 

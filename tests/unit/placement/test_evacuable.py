@@ -22,7 +22,7 @@ from extender.placement.answers import EvacuableAnswer, NodeAnswer
 from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
-from extender.placement.running import find_vm
+from extender.placement.subject import find_vm
 from extender.sample.generate import CLUSTER
 from tests.kit.migrations import moved, running
 from tests.kit.objects import KUBELET_A, machine, node, vmi
@@ -44,7 +44,7 @@ def boot(cluster: Cluster, name: str, where: str, **annotations: str) -> None:
     record = running(name, where)
     meta = msgspec.structs.replace(record.metadata, annotations=annotations)
     cluster.put(Source.PODS, msgspec.structs.replace(record, metadata=meta))
-    cluster.work()
+    cluster.make_rows()
 
 
 def counted(cluster: Cluster) -> Evacuability:
@@ -81,13 +81,13 @@ def test_the_numbers_are_those_of_explain() -> None:
         if entry is None or not entry.launcher:
             continue
         guest = cluster.vms.guest(entry.vmi)
-        target = target_pod(record, guest, cluster.vms.layouts.run_of(entry.vmi).sockets)
+        target = target_pod(record, guest, cluster.vms.run_of(entry.vmi).sockets)
         answer = explain(cluster, target)
         if not answer.demand:
             continue
         fixed = guest is not None and immovable(guest, cluster.vms.kubevirt)
         found = [] if fixed else [taken(one) for one in answer.nodes]
-        symmetric = sum(same for _, same in found) if cluster.vms.layouts.cells(entry.vmi) else None
+        symmetric = sum(same for _, same in found) if cluster.vms.guest_cells.cells(entry.vmi) else None
         assert of(cluster, record.metadata.name, numbers) == (sum(fits for fits, _ in found), symmetric)
         assert Evacuability(cluster).count(entry) == numbers.of(entry)
         looked += 1
@@ -102,7 +102,7 @@ def test_the_own_node_is_no_target() -> None:
     assert of(cluster, "one") == (2, 2)
     assert of(cluster, "two") == (2, 2)
     cluster.delete(Source.NODES, node("c"))
-    cluster.work()
+    cluster.make_rows()
     assert of(cluster, "one") == (1, 1)
 
 
@@ -140,7 +140,7 @@ def test_cells_that_are_not_known() -> None:
         Source.PODS,
         msgspec.structs.replace(record, metadata=msgspec.structs.replace(record.metadata, labels=labels)),
     )
-    cluster.work()
+    cluster.make_rows()
     numbers = counted(cluster)
     assert of(cluster, "vm", numbers) == (1, None)
     assert numbers.summary is not None
@@ -162,7 +162,7 @@ def test_a_vm_that_cannot_migrate_has_none(cells: bool) -> None:
         record = msgspec.structs.replace(record, metadata=msgspec.structs.replace(record.metadata, labels=labels))
     cluster.put(Source.PODS, record)
     cluster.put(Source.VMIS, condition("vm", "False"))
-    cluster.work()
+    cluster.make_rows()
     numbers = counted(cluster)
     pod = find_vm(cluster, "vms", "vm")
     assert pod is not None
@@ -189,10 +189,10 @@ def test_a_node_that_refused_an_equal_pod_is_none() -> None:
     assert of(cluster, "vm") == (1, 1)
     again = running("again", "b")
     cluster.put(Source.PODS, again)
-    cluster.work()
+    cluster.make_rows()
     status = msgspec.structs.replace(again.status, phase="Failed", reason="UnexpectedAdmissionError")
     cluster.put(Source.PODS, msgspec.structs.replace(again, status=status))
-    cluster.work()
+    cluster.make_rows()
     assert of(cluster, "vm") == (0, 0)
 
 
@@ -208,7 +208,7 @@ def test_the_summary_has_every_vm_once() -> None:
     assert pod is not None
     for name, where in (("one", "a"), ("two", "a"), ("three", "b")):
         cluster.delete(Source.PODS, running(name, where))
-    cluster.work()
+    cluster.make_rows()
     for _ in numbers.round():
         pass
     assert sum(numbers.summary.symmetric.values()) == 0
@@ -279,8 +279,8 @@ def test_target_demand_is_that_of_the_target_pod(record: Vmi, sidecar: bool) -> 
     cluster = nodes("a")
     cluster.put(Source.VMIS, record)
     cluster.put(Source.PODS, running("vm", "a", sidecar=sidecar))
-    cluster.work()
-    guest, sockets = cluster.vms.guest("vmi-vm"), cluster.vms.layouts.run_of("vmi-vm").sockets
+    cluster.make_rows()
+    guest, sockets = cluster.vms.guest("vmi-vm"), cluster.vms.run_of("vmi-vm").sockets
     pod: Pod = running("vm", "a", sidecar=sidecar)
     assert target_demand(pod_demand(pod), guest, sockets) == pod_demand(target_pod(pod, guest, sockets))
 
@@ -291,7 +291,7 @@ def test_the_vm_is_found_where_it_lives() -> None:
     boot(cluster, "vm", "a")
     cluster.put(Source.PODS, running("vm-2", "b", vmi="vmi-vm"))
     cluster.put(Source.VMIS, moved("vm", "b", machine(), []))
-    cluster.work()
+    cluster.make_rows()
     found = find_vm(cluster, "vms", "vm-2")
     assert found is not None
     assert found.node == "b"

@@ -113,7 +113,7 @@ def picture(growth: Growth) -> Cluster:
     cluster.put(Source.NODES, _host("target", growth.moved))
     cluster.put(Source.VMIS, grown(growth, sockets=growth.old))
     cluster.put(Source.PODS, running("vm", "source", growth.old + 1, growth.gib))
-    cluster.work()
+    cluster.make_rows()
     cluster.put(Source.VMIS, grown(growth))
     return cluster
 

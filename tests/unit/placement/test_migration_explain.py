@@ -163,7 +163,7 @@ def test_unknown_cells_refuse_nothing() -> None:
     cluster.put(Source.VMIS, record_of(row.vm))
     put_host(cluster, "target", row.target)
     put_host(cluster, "whole", row.source)
-    cluster.work()
+    cluster.make_rows()
     answer = asked(cluster, row.vm)
     assert answer.kind == PodRole.MIGRATION_TARGET.value
     assert [found.node for found in answer.nodes] == ["whole", "target"]

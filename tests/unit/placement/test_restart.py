@@ -14,8 +14,8 @@ from extender.api.objects import Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.cache.vms import last_layout
-from extender.placement.decide import subject_of
 from extender.placement.explain import explain
+from extender.placement.subject import subject_of
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
 
@@ -46,7 +46,7 @@ def ran(where: str, vm: str = "db") -> Cluster:
             cluster.put(Source.PODS, running(f"other-{name}", name, cpus, 0))
     cluster.put(Source.VMIS, owned("run1", vm))
     cluster.put(Source.PODS, running("run1", where))
-    cluster.work()
+    cluster.make_rows()
     cluster.delete(Source.PODS, running("run1", where))
     cluster.delete(Source.VMIS, owned("run1", vm))
     return cluster
@@ -90,7 +90,7 @@ def test_vmis_without_an_owner_have_no_former_run() -> None:
     cluster = ran("even", vm="")
     cluster.put(Source.VMIS, vmi("alone"))
     cluster.put(Source.PODS, running("alone", "even"))
-    cluster.work()
+    cluster.make_rows()
     cluster.delete(Source.PODS, running("alone", "even"))
     cluster.put(Source.VMIS, vmi("run2"))
     assert cells(cluster).boot == ()
@@ -108,7 +108,7 @@ def test_a_migration_keeps_the_cells_of_this_run() -> None:
     cluster = ran("even")
     cluster.put(Source.VMIS, owned("run2", "db"))
     cluster.put(Source.PODS, running("run2", "one"))
-    cluster.work()
+    cluster.make_rows()
     found = subject_of(cluster, target("run2")).question.ask.cells
     assert found is not None
     assert (found.moving, found.boot) == (8, ((8, 16 * GI),))
@@ -122,7 +122,7 @@ def test_memory_of_former_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     for name, vm in (("first", "other"), ("again", "db"), ("third", "more")):
         cluster.put(Source.VMIS, owned(name, vm))
         cluster.put(Source.PODS, running(name, "one"))
-        cluster.work()
+        cluster.make_rows()
         cluster.delete(Source.PODS, running(name, "one"))
     for name, vm, known in (("run2", "db", True), ("run3", "other", False), ("run4", "more", True)):
         cluster.put(Source.VMIS, owned(name, vm))
@@ -146,7 +146,7 @@ def test_a_layout_that_was_written_down_is_met_again(split: tuple[int, ...], bes
     """As if this process had seen the run: even cells are sought, though a new VM would go elsewhere."""
     cluster = stopped()
     assert explain(cluster, pod("run2")).nodes[0].node == "one"
-    cluster.vms.layouts.last.read(OWNER, split)
+    cluster.vms.guest_cells.last_layouts.read(OWNER, split)
     assert explain(cluster, pod("run2")).nodes[0].node == best
 
 
@@ -162,6 +162,6 @@ def test_what_was_written_down_refuses_nothing(split: tuple[int, ...], policy: s
     cluster.put(Source.NODES, node("small", {**NONE, "topologyManagerPolicy": policy}, machine(cores=2)))
     before = {one.node: (one.verdict, one.code, one.zones) for one in explain(cluster, pod("run2")).nodes}
     assert {verdict for verdict, _, _ in before.values()} >= {"fits", "refused"}
-    cluster.vms.layouts.last.read(OWNER, split)
+    cluster.vms.guest_cells.last_layouts.read(OWNER, split)
     after = {one.node: (one.verdict, one.code, one.zones) for one in explain(cluster, pod("run2")).nodes}
     assert after == before

@@ -55,7 +55,7 @@ def _unseen() -> Cluster:
         cluster.put(Source.NODES, node(name, host.config, host.machine))
     for number in range(2):
         cluster.put(Source.PODS, running(f"other{number}", "full", 25, 0, sidecar=False))
-    cluster.work()
+    cluster.make_rows()
     return cluster
 
 
@@ -111,8 +111,8 @@ def test_the_winner_is_looked_at_by_cpu_ids(policy: str) -> None:
     cluster.put(Source.VMIS, msgspec.convert(made, Vmi))
     cluster.put(Source.PODS, running("vm", "source", 11))
     cluster.put(Source.NODES, node("misread", kubelet, _misread()))
-    cluster.work()
-    assert cluster.vms.layouts.cells("vmi-vm") == ((8, 16 * GI),)
+    cluster.make_rows()
+    assert cluster.vms.guest_cells.cells("vmi-vm") == ((8, 16 * GI),)
     verbs = make_verbs(cluster)
     record = _record(target("vm", 11, policy=policy))
     answer = json.loads(verbs.filter(args(["misread"], record), 1.0).body)

@@ -7,6 +7,7 @@ twice, and what the status said meanwhile was true.
 import asyncio
 
 import pytest
+import structlog
 
 from extender.cache.events import Source
 from extender.watch.status import State
@@ -24,7 +25,7 @@ from tests.kit.fakeapi import (
     Silent,
     run,
 )
-from tests.kit.watch import Stage, pod, watching
+from tests.kit.watch import Stage, pod, states_in, watching
 
 
 def filled(api: FakeApi, count: int = 5) -> FakeApi:
@@ -34,15 +35,15 @@ def filled(api: FakeApi, count: int = 5) -> FakeApi:
     return api
 
 
-def break_watch(begin_relist: Stage, *faults: Fault) -> None:
+def break_watch(stage: Stage, *faults: Fault) -> None:
     """Reset the connections; the next watches of pods get these faults."""
-    begin_relist.api.fault("watch", "pods", *faults)
-    begin_relist.api.reset_connections()
+    stage.api.fault("watch", "pods", *faults)
+    stage.api.reset_connections()
 
 
-def applied_once(begin_relist: Stage) -> bool:
+def applied_once(stage: Stage) -> bool:
     """Whether no version of an object reached the sink twice."""
-    versions = begin_relist.ledger.versions[Source.PODS]
+    versions = stage.ledger.versions[Source.PODS]
     return len(versions) == len(set(versions))
 
 
@@ -57,20 +58,20 @@ def test_connection_reset_goes_on_at_the_same_version() -> None:
     """A reset connection is resumed: no new list, and what happened meanwhile arrives once."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            begin_relist.api.reset_connections()
-            await begin_relist.until(lambda: begin_relist.status().state is State.STALE)
-            assert "watch pods" in begin_relist.status().last_error
-            change_everything(begin_relist.api)
-            await begin_relist.settled()
-            assert begin_relist.status().resyncs == 0
-            assert begin_relist.status().last_error == ""
-            assert applied_once(begin_relist)
-            last = begin_relist.api.seen("watch", "pods")[-1]
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            stage.api.reset_connections()
+            await stage.until(lambda: stage.status().state is State.STALE)
+            assert "watch pods" in stage.status().last_error
+            change_everything(stage.api)
+            await stage.settled()
+            assert stage.status().resyncs == 0
+            assert stage.status().last_error == ""
+            assert applied_once(stage)
+            last = stage.api.seen("watch", "pods")[-1]
             assert "sendInitialEvents" not in last.query
             assert last.query["resourceVersion"] == "105"
-            await begin_relist.still_true()
+            await stage.still_true()
 
     run(main())
 
@@ -79,20 +80,20 @@ def test_gone_at_connect_takes_a_new_list_and_serves_the_old_one_meanwhile() -> 
     """410 when resuming: the old picture stays, marked stale, until the new list is complete."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            before = dict(begin_relist.ledger.stores[Source.PODS])
-            await begin_relist.api.stop()
-            change_everything(begin_relist.api)
-            begin_relist.api.compact("pods")
-            await begin_relist.api.start()
-            await begin_relist.until(lambda: begin_relist.hooks.counts["resync gone"] == 1)
-            assert begin_relist.status().state is State.STALE
-            assert "410" in begin_relist.status().last_error
-            assert begin_relist.ledger.stores[Source.PODS] == before
-            await begin_relist.settled()
-            assert begin_relist.status().resyncs == 1
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            before = dict(stage.ledger.stores[Source.PODS])
+            await stage.api.stop()
+            change_everything(stage.api)
+            stage.api.compact("pods")
+            await stage.api.start()
+            await stage.until(lambda: stage.hooks.counts["resync gone"] == 1)
+            assert stage.status().state is State.STALE
+            assert "410" in stage.status().last_error
+            assert stage.ledger.stores[Source.PODS] == before
+            await stage.settled()
+            assert stage.status().resyncs == 1
+            await stage.still_true()
 
     run(main())
 
@@ -101,15 +102,15 @@ def test_gone_in_the_stream_takes_a_new_list() -> None:
     """An ERROR event with 410 ends the watch; a deletion that was never sent is seen in the new list."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, ErrorEvent(410))
-            await begin_relist.until(lambda: begin_relist.status().state is State.STALE)
-            change_everything(begin_relist.api)
-            await begin_relist.settled()
-            assert begin_relist.status().resyncs == 1
-            assert begin_relist.hooks.counts["resync gone"] == 1
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, ErrorEvent(410))
+            await stage.until(lambda: stage.status().state is State.STALE)
+            change_everything(stage.api)
+            await stage.settled()
+            assert stage.status().resyncs == 1
+            assert stage.hooks.counts["resync gone"] == 1
+            await stage.still_true()
 
     run(main())
 
@@ -118,12 +119,12 @@ def test_version_that_the_server_has_not_reached_counts_as_gone() -> None:
     """After a restored backup our version is in the server's future (504, ResourceVersionTooLarge): a new list."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, Refuse(504, cause="ResourceVersionTooLarge"))
-            await begin_relist.until(lambda: begin_relist.status().resyncs == 1)
-            await begin_relist.settled()
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, Refuse(504, cause="ResourceVersionTooLarge"))
+            await stage.until(lambda: stage.status().resyncs == 1)
+            await stage.settled()
+            await stage.still_true()
 
     run(main())
 
@@ -132,15 +133,15 @@ def test_other_error_events_are_retried_without_a_new_list() -> None:
     """An ERROR event that is not 410 (here 500) says nothing against our version."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, ErrorEvent(500))
-            await begin_relist.until(lambda: "500" in begin_relist.status().last_error)
-            change_everything(begin_relist.api)
-            await begin_relist.settled()
-            assert begin_relist.status().resyncs == 0
-            assert applied_once(begin_relist)
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, ErrorEvent(500))
+            await stage.until(lambda: "500" in stage.status().last_error)
+            change_everything(stage.api)
+            await stage.settled()
+            assert stage.status().resyncs == 0
+            assert applied_once(stage)
+            await stage.still_true()
 
     run(main())
 
@@ -150,17 +151,17 @@ def test_retry_after_is_honoured(code: int) -> None:
     """A server that asks for 17 s gets them, for each of its answers."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, Refuse(code, retry_after=17), Refuse(code, retry_after=17))
-            await begin_relist.until(lambda: str(code) in begin_relist.status().last_error)
-            assert begin_relist.status().state is State.STALE
-            change_everything(begin_relist.api)
-            await begin_relist.settled()
-            times = [request.at for request in begin_relist.api.seen("watch", "pods")][-3:]
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, Refuse(code, retry_after=17), Refuse(code, retry_after=17))
+            await stage.until(lambda: str(code) in stage.status().last_error)
+            assert stage.status().state is State.STALE
+            change_everything(stage.api)
+            await stage.settled()
+            times = [request.at for request in stage.api.seen("watch", "pods")][-3:]
             assert [later - earlier >= 16.99 for earlier, later in zip(times, times[1:], strict=False)] == [True, True]
-            assert applied_once(begin_relist)
-            await begin_relist.still_true()
+            assert applied_once(stage)
+            await stage.still_true()
 
     run(main())
 
@@ -171,26 +172,24 @@ def test_silence_ends_after_the_inactivity_timeout(fault: Fault) -> None:
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with watching(filled(FakeApi()), stale_after_s=100) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, fault)
-            await begin_relist.until(
-                lambda: begin_relist.api.seen("watch", "pods")[-1].query.get("resourceVersion") == "105"
-            )
+        async with watching(filled(FakeApi()), stale_after_s=100) as stage:
+            await stage.settled()
+            break_watch(stage, fault)
+            await stage.until(lambda: stage.api.seen("watch", "pods")[-1].query.get("resourceVersion") == "105")
             began = loop.time()
-            change_everything(begin_relist.api)
+            change_everything(stage.api)
             await asyncio.sleep(110)
-            age = begin_relist.status().age_seconds
+            age = stage.status().age_seconds
             assert age is not None
             assert age >= 110
-            assert [text.split(":")[0] for text in begin_relist.watcher.not_ready()] == ["pods"]
-            await begin_relist.until(lambda: begin_relist.hooks.counts["failed Silence"] == 1)
+            assert [text.split(":")[0] for text in stage.watcher.not_ready()] == ["pods"]
+            await stage.until(lambda: stage.hooks.counts["failed Silence"] == 1)
             assert 118 <= loop.time() - began <= 122
-            await begin_relist.settled()
-            assert begin_relist.watcher.ready
-            assert begin_relist.status().resyncs == 0
-            assert applied_once(begin_relist)
-            await begin_relist.still_true()
+            await stage.settled()
+            assert stage.watcher.ready
+            assert stage.status().resyncs == 0
+            assert applied_once(stage)
+            await stage.still_true()
 
     run(main())
 
@@ -199,24 +198,24 @@ def test_bookmarks_alone_keep_a_quiet_watch_alive() -> None:
     """With one bookmark a minute and nothing else, the source stays live and young, and its version moves on."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
             ages = []
             for _ in range(60):
                 await asyncio.sleep(17)
-                ages.append(begin_relist.status().age_seconds)
-                assert begin_relist.status().state is State.LIVE
+                ages.append(stage.status().age_seconds)
+                assert stage.status().state is State.LIVE
             assert max(age for age in ages if age is not None) <= 61
-            assert not [key for key in begin_relist.hooks.counts if key.startswith("failed")]
-            assert begin_relist.hooks.counts["event BOOKMARK"] >= 30
+            assert not [key for key in stage.hooks.counts if key.startswith("failed")]
+            assert stage.hooks.counts["event BOOKMARK"] >= 30
             # The version is that of the last bookmark: forgetting what was before it costs nothing.
-            begin_relist.api.put("nodes", {"metadata": {"name": "n"}})
+            stage.api.put("nodes", {"metadata": {"name": "n"}})
             await asyncio.sleep(61)
-            begin_relist.api.compact("pods")
+            stage.api.compact("pods")
             await asyncio.sleep(61)
-            begin_relist.api.reset_connections()
-            await begin_relist.still_true()
-            assert begin_relist.status().resyncs == 0
+            stage.api.reset_connections()
+            await stage.still_true()
+            assert stage.status().resyncs == 0
 
     run(main())
 
@@ -226,17 +225,17 @@ def test_line_cut_in_the_middle_is_not_used(politely: bool) -> None:
     """Half a line, then a reset or an orderly end: the half is dropped and the event comes again, once."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, CutMidLine(after=1, politely=politely))
-            change_everything(begin_relist.api)
-            await begin_relist.until(lambda: begin_relist.hooks.counts["failed Unreachable"] >= 3)
-            assert ("in the middle of a line" in begin_relist.status().last_error) is politely
-            await begin_relist.settled()
-            assert begin_relist.status().resyncs == 0
-            assert applied_once(begin_relist)
-            assert begin_relist.status().skipped == 0
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, CutMidLine(after=1, politely=politely))
+            change_everything(stage.api)
+            await stage.until(lambda: stage.hooks.counts["failed Unreachable"] >= 3)
+            assert ("in the middle of a line" in stage.status().last_error) is politely
+            await stage.settled()
+            assert stage.status().resyncs == 0
+            assert applied_once(stage)
+            assert stage.status().skipped == 0
+            await stage.still_true()
 
     run(main())
 
@@ -247,15 +246,15 @@ def test_list_cut_in_the_middle_is_not_used() -> None:
     async def main() -> None:
         api = filled(FakeApi())
         api.fault("watch", "pods", CutMidLine(after=3), Close(after=2))
-        async with watching(api) as begin_relist:
-            await begin_relist.until(lambda: begin_relist.hooks.counts["failed Unreachable"] == 2)
-            assert Source.PODS not in begin_relist.ledger.stores
-            assert begin_relist.status().state is State.EMPTY
-            assert [text.split(":")[0] for text in begin_relist.watcher.not_ready()] == ["pods"]
-            await begin_relist.settled()
-            assert begin_relist.ledger.calls["put"] == 0
-            assert begin_relist.watcher.ready
-            await begin_relist.still_true()
+        async with watching(api) as stage:
+            await stage.until(lambda: stage.hooks.counts["failed Unreachable"] == 2)
+            assert Source.PODS not in stage.ledger.stores
+            assert stage.status().state is State.EMPTY
+            assert [text.split(":")[0] for text in stage.watcher.not_ready()] == ["pods"]
+            await stage.settled()
+            assert stage.ledger.calls["put"] == 0
+            assert stage.watcher.ready
+            await stage.still_true()
 
     run(main())
 
@@ -264,16 +263,16 @@ def test_line_over_the_limit_is_read_from_a_page() -> None:
     """An object larger than a line may be comes in with a list in pages; the list on the watch is not tried again."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi()), line_bytes=4000) as begin_relist:
-            await begin_relist.settled()
-            change_everything(begin_relist.api)
-            begin_relist.api.put("pods", pod("large", annotations={"a": "x" * 5000}))
-            await begin_relist.until(lambda: begin_relist.status().state is State.STALE)
-            assert "4000" in begin_relist.status().last_error
-            await begin_relist.settled()
-            assert begin_relist.hooks.counts["resync line_too_long"] == 1
-            assert len(begin_relist.api.seen("list", "pods")) == 1
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi()), line_bytes=4000) as stage:
+            await stage.settled()
+            change_everything(stage.api)
+            stage.api.put("pods", pod("large", annotations={"a": "x" * 5000}))
+            await stage.until(lambda: stage.status().state is State.STALE)
+            assert "4000" in stage.status().last_error
+            await stage.settled()
+            assert stage.hooks.counts["resync line_too_long"] == 1
+            assert len(stage.api.seen("list", "pods")) == 1
+            await stage.still_true()
 
     run(main())
 
@@ -282,15 +281,15 @@ def test_duplicate_events_change_nothing() -> None:
     """Every event twice: each object is there once, and a second deletion is not passed on."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, Duplicate())
-            change_everything(begin_relist.api)
-            begin_relist.api.delete("pods", "p2", "vms")
-            await begin_relist.settled()
-            assert begin_relist.ledger.calls["delete"] == 2
-            assert begin_relist.status().objects == 4
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, Duplicate())
+            change_everything(stage.api)
+            stage.api.delete("pods", "p2", "vms")
+            await stage.settled()
+            assert stage.ledger.calls["delete"] == 2
+            assert stage.status().objects == 4
+            await stage.still_true()
 
     run(main())
 
@@ -299,16 +298,16 @@ def test_reordered_events_bring_nothing_back() -> None:
     """Events of different objects in another order, and a last form after its own deletion: no ghost remains."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, Disorder())
-            change_everything(begin_relist.api)
-            begin_relist.api.put("pods", pod("p2", labels={"kubevirt.io/last": "form"}))
-            begin_relist.api.delete("pods", "p2", "vms")
-            begin_relist.api.put("pods", pod("short-lived"))
-            begin_relist.api.delete("pods", "short-lived", "vms")
-            await begin_relist.settled()
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, Disorder())
+            change_everything(stage.api)
+            stage.api.put("pods", pod("p2", labels={"kubevirt.io/last": "form"}))
+            stage.api.delete("pods", "p2", "vms")
+            stage.api.put("pods", pod("short-lived"))
+            stage.api.delete("pods", "short-lived", "vms")
+            await stage.settled()
+            await stage.still_true()
 
     run(main())
 
@@ -317,18 +316,18 @@ def test_clean_close_at_once_is_slowed_down() -> None:
     """A sick server that ends every watch at once gets a request every 30 s in the end, not a thousand a second."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            count = len(begin_relist.api.seen("watch", "pods"))
-            break_watch(begin_relist, *[Close()] * 20)
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            count = len(stage.api.seen("watch", "pods"))
+            break_watch(stage, *[Close()] * 20)
             await asyncio.sleep(300)
-            assert 8 <= len(begin_relist.api.seen("watch", "pods")) - count <= 25
-            assert begin_relist.status().state is State.STALE
-            change_everything(begin_relist.api)
-            await begin_relist.settled(within=700)
-            assert begin_relist.status().resyncs == 0
-            assert applied_once(begin_relist)
-            await begin_relist.still_true()
+            assert 8 <= len(stage.api.seen("watch", "pods")) - count <= 25
+            assert stage.status().state is State.STALE
+            change_everything(stage.api)
+            await stage.settled(within=700)
+            assert stage.status().resyncs == 0
+            assert applied_once(stage)
+            await stage.still_true()
 
     run(main())
 
@@ -337,34 +336,35 @@ def test_orderly_end_of_a_long_watch_is_no_failure() -> None:
     """The server ends a watch after 5 to 10 minutes: it is opened again at once, and the source never leaves LIVE."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
             for number in range(40):
                 await asyncio.sleep(60)
-                begin_relist.api.put("pods", pod(f"later{number}"))
-            await begin_relist.settled()
-            watches = begin_relist.api.seen("watch", "pods")
+                stage.api.put("pods", pod(f"later{number}"))
+            await stage.settled()
+            watches = stage.api.seen("watch", "pods")
             assert 4 <= len(watches) <= 9
             assert all(300 <= int(request.query["timeoutSeconds"]) <= 600 for request in watches)
-            assert begin_relist.hooks.states[Source.PODS] == [State.SYNCING, State.LIVE]
-            assert applied_once(begin_relist)
+            assert applied_once(stage)
 
-    run(main())
+    with structlog.testing.capture_logs() as logs:
+        run(main())
+    assert states_in(logs, Source.PODS) == [State.SYNCING, State.LIVE]
 
 
 def test_garbage_on_the_wire_is_not_an_event() -> None:
     """A proxy's page instead of an event: the connection is given up and resumed."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            break_watch(begin_relist, Garbage(after=1), Refuse(502, body=b"<html>Bad Gateway</html>"))
-            change_everything(begin_relist.api)
-            await begin_relist.until(lambda: "502" in begin_relist.status().last_error)
-            assert begin_relist.hooks.counts["failed Unreadable"] == 1
-            await begin_relist.settled()
-            assert applied_once(begin_relist)
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            break_watch(stage, Garbage(after=1), Refuse(502, body=b"<html>Bad Gateway</html>"))
+            change_everything(stage.api)
+            await stage.until(lambda: "502" in stage.status().last_error)
+            assert stage.hooks.counts["failed Unreadable"] == 1
+            await stage.settled()
+            assert applied_once(stage)
+            await stage.still_true()
 
     run(main())
 
@@ -373,24 +373,24 @@ def test_api_server_down_for_minutes() -> None:
     """While the server is away the picture is served; past the limit we are not ready; then all is as before."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            await begin_relist.api.stop()
-            change_everything(begin_relist.api)
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            await stage.api.stop()
+            change_everything(stage.api)
             await asyncio.sleep(60)
-            assert begin_relist.status().state is State.STALE
-            assert begin_relist.watcher.ready, "a rolling restart must not make every replica unready"
+            assert stage.status().state is State.STALE
+            assert stage.watcher.ready, "a rolling restart must not make every replica unready"
             await asyncio.sleep(130)
-            reasons = begin_relist.watcher.not_ready()
+            reasons = stage.watcher.not_ready()
             assert [text.split(":")[0] for text in reasons] == ["nodes", "pods"]
             assert "limit 180 s" in reasons[0]
             assert "ClientConnectorError" in reasons[0]
-            await begin_relist.api.start()
-            await begin_relist.settled()
-            assert begin_relist.status().resyncs == 0
-            assert applied_once(begin_relist)
-            await begin_relist.until(lambda: begin_relist.watcher.ready)
-            await begin_relist.still_true()
+            await stage.api.start()
+            await stage.settled()
+            assert stage.status().resyncs == 0
+            assert applied_once(stage)
+            await stage.until(lambda: stage.watcher.ready)
+            await stage.still_true()
 
     run(main())
 
@@ -400,18 +400,16 @@ def test_unreachable_from_the_start_then_served() -> None:
 
     async def main() -> None:
         api = filled(FakeApi())
-        async with watching(api) as begin_relist:
+        async with watching(api) as stage:
             await api.stop()
-            await begin_relist.until(
-                lambda: "pods: not synced yet (last error:" in " ".join(begin_relist.watcher.not_ready())
-            )
-            assert begin_relist.status().state is State.EMPTY
-            assert begin_relist.status().age_seconds is None
+            await stage.until(lambda: "pods: not synced yet (last error:" in " ".join(stage.watcher.not_ready()))
+            assert stage.status().state is State.EMPTY
+            assert stage.status().age_seconds is None
             await asyncio.sleep(100)
             await api.start()
-            await begin_relist.settled()
-            await begin_relist.until(lambda: begin_relist.watcher.ready)
-            await begin_relist.still_true()
+            await stage.settled()
+            await stage.until(lambda: stage.watcher.ready)
+            await stage.still_true()
 
     run(main())
 
@@ -420,13 +418,13 @@ def test_fault_in_the_sink_is_survived() -> None:
     """An exception of our own code while applying an event: said, and made good by a new list."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi())) as begin_relist:
-            await begin_relist.settled()
-            begin_relist.ledger.break_next_put = True
-            change_everything(begin_relist.api)
-            await begin_relist.until(lambda: begin_relist.hooks.counts["resync fault"] == 1)
-            assert begin_relist.status().state is State.STALE
-            await begin_relist.settled()
-            await begin_relist.still_true()
+        async with watching(filled(FakeApi())) as stage:
+            await stage.settled()
+            stage.ledger.break_next_put = True
+            change_everything(stage.api)
+            await stage.until(lambda: stage.hooks.counts["resync fault"] == 1)
+            assert stage.status().state is State.STALE
+            await stage.settled()
+            await stage.still_true()
 
     run(main())

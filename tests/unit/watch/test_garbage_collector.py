@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from extender.watch.garbage_collector import Collector
+from extender.garbage_collector import Collector
 
 _OBJECTS = 6000
 

@@ -6,13 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from extender.api.objects import NodeResourceTopology, Pod
 from extender.cache.events import Source
-from extender.kubeapi.backoff import Pace
+from extender.garbage_collector import collector_paused
 from extender.kubeapi.resource import Resource
 from extender.kubeapi.transport import KubeTransport, Query
-from extender.watch.garbage_collector import collector_paused
+from extender.pace import Pace
 from extender.watch.kinds import KINDS
 from extender.watch.observer import NoObserver
 from extender.watch.reflector import Reflector, Tuning
@@ -21,7 +22,7 @@ from extender.watch.store import KindStore
 from tests.kit.fakeapi import CutMidLine, ErrorEvent, FakeApi, Fault, Pass, Refuse, Silent, run
 from tests.kit.fakeapi.store import Store
 from tests.kit.fakeapi.stream import bookmark, event
-from tests.kit.watch import Hooks, Ledger, node, pod, watching
+from tests.kit.watch import Hooks, Ledger, node, pod, states_in, watching
 
 
 def filled(api: FakeApi, count: int) -> FakeApi:
@@ -35,30 +36,31 @@ def test_list_on_the_watch_is_one_request() -> None:
     """The list arrives on the watch, is handed over once, and the same stream goes on."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi(), 30)) as begin_relist:
-            await begin_relist.settled()
-            begin_relist.api.put("pods", pod("more"))
-            await begin_relist.settled()
-            (request,) = begin_relist.api.seen(plural="pods")
+        async with watching(filled(FakeApi(), 30)) as stage:
+            await stage.settled()
+            stage.api.put("pods", pod("more"))
+            await stage.settled()
+            (request,) = stage.api.seen(plural="pods")
             assert request.verb == "watch"
             assert request.query["sendInitialEvents"] == "true"
             assert request.query["resourceVersionMatch"] == "NotOlderThan"
             assert request.query["allowWatchBookmarks"] == "true"
             assert "resourceVersion" not in request.query
-            assert begin_relist.ledger.calls["put"] == 1
-            assert begin_relist.hooks.states[Source.PODS] == [State.SYNCING, State.LIVE]
+            assert stage.ledger.calls["put"] == 1
 
-    run(main())
+    with structlog.testing.capture_logs() as logs:
+        run(main())
+    assert states_in(logs, Source.PODS) == [State.SYNCING, State.LIVE]
 
 
 def test_empty_list_is_a_picture() -> None:
     """A cluster without pods is synced, on the watch and in pages (where Go writes null)."""
 
     async def main(*, watch_list: bool) -> None:
-        async with watching(FakeApi(watch_list=watch_list)) as begin_relist:
-            await begin_relist.settled()
-            assert begin_relist.status().objects == 0
-            await begin_relist.still_true()
+        async with watching(FakeApi(watch_list=watch_list)) as stage:
+            await stage.settled()
+            assert stage.status().objects == 0
+            await stage.still_true()
 
     run(main(watch_list=True))
     run(main(watch_list=False))
@@ -68,23 +70,21 @@ def test_refused_list_on_the_watch_is_remembered() -> None:
     """422 (feature off): pages of 250 after a small first one, without a resource version, now and at every later list."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi(watch_list=False), 600)) as begin_relist:
-            await begin_relist.settled()
-            lists = begin_relist.api.seen("list", "pods")
+        async with watching(filled(FakeApi(watch_list=False), 600)) as stage:
+            await stage.settled()
+            lists = stage.api.seen("list", "pods")
             assert [request.query["limit"] for request in lists] == ["20", "250", "250", "250"]
             assert ["continue" in request.query for request in lists] == [False, True, True, True]
             assert not any("resourceVersion" in request.query for request in lists)
-            begin_relist.api.fault("watch", "pods", ErrorEvent(410))
-            begin_relist.api.reset_connections()
-            await begin_relist.until(lambda: begin_relist.status().resyncs == 1)
+            stage.api.fault("watch", "pods", ErrorEvent(410))
+            stage.api.reset_connections()
+            await stage.until(lambda: stage.status().resyncs == 1)
             asked = [
-                request.query
-                for request in begin_relist.api.seen("watch", "pods")
-                if "sendInitialEvents" in request.query
+                request.query for request in stage.api.seen("watch", "pods") if "sendInitialEvents" in request.query
             ]
             assert len(asked) == 1
-            await begin_relist.settled()
-            await begin_relist.still_true()
+            await stage.settled()
+            await stage.still_true()
 
     run(main())
 
@@ -98,12 +98,12 @@ def test_server_that_does_not_know_the_list_on_the_watch(ignores: bool) -> None:
         api.ignores_watch_list = ignores
         if not ignores:
             api.fault("watch", "pods", Silent(after=2))
-        async with watching(api) as begin_relist:
-            await begin_relist.until(lambda: begin_relist.status().state is State.SYNCING)
-            assert not begin_relist.watcher.ready
-            await begin_relist.settled(within=200)
+        async with watching(api) as stage:
+            await stage.until(lambda: stage.status().state is State.SYNCING)
+            assert not stage.watcher.ready
+            await stage.settled(within=200)
             assert len(api.seen("list", "pods")) == 1
-            await begin_relist.still_true()
+            await stage.still_true()
 
     run(main())
 
@@ -114,14 +114,14 @@ def test_gone_in_the_middle_of_pages_starts_from_page_one() -> None:
     async def main() -> None:
         api = filled(FakeApi(watch_list=False), 30)
         api.fault("list", "pods", Pass(), Pass(), Refuse(410))
-        async with watching(api, tuning=Tuning(page=10)) as begin_relist:
-            await begin_relist.until(lambda: begin_relist.hooks.counts["failed Gone"] == 1)
-            assert Source.PODS not in begin_relist.ledger.stores
-            assert begin_relist.status().state is State.EMPTY
+        async with watching(api, tuning=Tuning(page=10)) as stage:
+            await stage.until(lambda: stage.hooks.counts["failed Gone"] == 1)
+            assert Source.PODS not in stage.ledger.stores
+            assert stage.status().state is State.EMPTY
             api.delete("pods", "p000", "vms")
-            await begin_relist.settled()
-            assert begin_relist.ledger.calls["replace"] == 2, "nodes and pods, once each"
-            await begin_relist.still_true()
+            await stage.settled()
+            assert stage.ledger.calls["replace"] == 2, "nodes and pods, once each"
+            await stage.still_true()
 
     run(main())
 
@@ -137,12 +137,12 @@ def test_pages_show_one_moment() -> None:
             api.put("pods", pod("p001", labels={"kubevirt.io/a": "b"}))
 
         api.fault("list", "pods", Pass(), Pass(change))
-        async with watching(api, tuning=Tuning(page=10)) as begin_relist:
-            await begin_relist.settled()
+        async with watching(api, tuning=Tuning(page=10)) as stage:
+            await stage.settled()
             assert len(api.seen("list", "pods")) == 3
-            assert begin_relist.ledger.calls["delete"] == 1
-            assert begin_relist.ledger.calls["put"] == 1
-            await begin_relist.still_true()
+            assert stage.ledger.calls["delete"] == 1
+            assert stage.ledger.calls["put"] == 1
+            await stage.still_true()
 
     run(main())
 
@@ -157,8 +157,8 @@ def test_changes_during_the_list_on_the_watch_count() -> None:
     lines = [event("ADDED", obj) for obj in store.fresh("pods")]
     lines.append(event("DELETED", store.fresh("pods")[1]))
     lines.append(event("MODIFIED", store.put("pods", pod("p2", labels={"kubevirt.io/a": "b"}))))
-    assert [kind.gather(line, incoming) for line in lines] == [""] * 5
-    assert kind.gather(bookmark(777, {"k8s.io/initial-events-end": "true"}), incoming) == "777"
+    assert [kind.list_line(line, incoming) for line in lines] == [""] * 5
+    assert kind.list_line(bookmark(777, {"k8s.io/initial-events-end": "true"}), incoming) == "777"
     list(kind.swap(incoming, "777"))
     labels = {record.metadata.name: record.metadata.labels for record in ledger.stores[Source.PODS].values()}
     assert labels == {"p0": {"kubevirt.io": "virt-launcher"}, "p2": {"kubevirt.io/a": "b"}}
@@ -171,11 +171,11 @@ def test_page_over_the_limit_is_asked_for_in_smaller_pieces() -> None:
         api = FakeApi(watch_list=False)
         for number in range(40):
             api.put("pods", pod(f"p{number}", annotations={"a": "x" * 3000}))
-        async with watching(api, page_bytes=30_000) as begin_relist:
-            await begin_relist.settled()
+        async with watching(api, page_bytes=30_000) as stage:
+            await stage.settled()
             limits = [request.query["limit"] for request in api.seen("list", "pods")]
             assert limits[:3] == ["20", "5", "5"]
-            await begin_relist.still_true()
+            await stage.still_true()
 
     run(main())
 
@@ -187,12 +187,12 @@ def test_large_objects_come_in_small_pages() -> None:
         api = FakeApi(watch_list=False)
         for number in range(100):
             api.put("pods", pod(f"p{number}", annotations={"a": "x" * 3000}))
-        async with watching(api, tuning=Tuning(page_bytes=35_000)) as begin_relist:
-            await begin_relist.settled()
+        async with watching(api, tuning=Tuning(page_bytes=35_000)) as stage:
+            await stage.settled()
             first, *others = [int(request.query["limit"]) for request in api.seen("list", "pods")]
             assert first == 20
             assert set(others) == {10}
-            await begin_relist.still_true()
+            await stage.still_true()
 
     run(main())
 
@@ -204,11 +204,11 @@ def test_refused_page_is_asked_for_again(fault: Fault) -> None:
     async def main() -> None:
         api = filled(FakeApi(watch_list=False), 30)
         api.fault("list", "pods", Pass(), fault, fault)
-        async with watching(api, tuning=Tuning(page=10)) as begin_relist:
-            await begin_relist.until(lambda: len(api.seen("list", "pods")) >= 2)
-            assert Source.PODS not in begin_relist.ledger.stores
-            await begin_relist.settled()
-            await begin_relist.still_true()
+        async with watching(api, tuning=Tuning(page=10)) as stage:
+            await stage.until(lambda: len(api.seen("list", "pods")) >= 2)
+            assert Source.PODS not in stage.ledger.stores
+            await stage.settled()
+            await stage.still_true()
 
     run(main())
 
@@ -221,28 +221,26 @@ def test_pods_that_have_succeeded_are_left_out_and_failed_ones_are_not() -> None
         for name in ("runs", "succeeds", "fails"):
             api.put("pods", pod(name))
         api.put("pods", pod("long-done", phase="Succeeded"))
-        async with watching(api) as begin_relist:
-            await begin_relist.settled()
-            assert begin_relist.status().objects == 3
+        async with watching(api) as stage:
+            await stage.settled()
+            assert stage.status().objects == 3
             api.put("pods", pod("succeeds", phase="Succeeded"))
             refused = pod("fails", phase="Failed")
             refused["status"]["reason"] = "TopologyAffinityError"
             api.put("pods", refused)
-            await begin_relist.settled()
+            await stage.settled()
             found = {
-                pod.metadata.name: pod
-                for pod in begin_relist.ledger.stores[Source.PODS].values()
-                if isinstance(pod, Pod)
+                pod.metadata.name: pod for pod in stage.ledger.stores[Source.PODS].values() if isinstance(pod, Pod)
             }
             assert set(found) == {"runs", "fails"}
             assert found["fails"].status.reason == "TopologyAffinityError"
-            assert begin_relist.ledger.calls["delete"] == 1
-            await begin_relist.still_true()
+            assert stage.ledger.calls["delete"] == 1
+            await stage.still_true()
             # The object itself goes later; the watch that does not show it stays quiet.
             api.delete("pods", "succeeds", "vms")
             await asyncio.sleep(1)
-            assert begin_relist.ledger.calls["delete"] == 1
-            assert begin_relist.equal()
+            assert stage.ledger.calls["delete"] == 1
+            assert stage.equal()
 
     run(main())
 
@@ -252,13 +250,13 @@ def test_object_that_comes_back_under_its_name_is_another_one() -> None:
 
     async def main() -> None:
         api = filled(FakeApi(), 3)
-        async with watching(api) as begin_relist:
-            await begin_relist.settled()
+        async with watching(api) as stage:
+            await stage.settled()
             api.delete("pods", "p001", "vms")
             api.put("pods", pod("p001"))
-            await begin_relist.settled()
-            assert begin_relist.status().objects == 3
-            await begin_relist.still_true()
+            await stage.settled()
+            assert stage.status().objects == 3
+            await stage.still_true()
 
     run(main())
 
@@ -313,7 +311,8 @@ def test_silence_is_counted_from_the_last_line() -> None:
         reflector = Reflector(KINDS[Source.PODS], Slow(lines), Ledger(), clock=clock, observer=hooks)
         task = asyncio.create_task(reflector.run())
         await asyncio.sleep(60 + 4 * 70 - 1)
-        assert hooks.counts == {"swapped": 1, "event BOOKMARK": 3}
+        assert hooks.counts == {"event BOOKMARK": 3}
+        assert (reflector.status().state, reflector.status().resyncs) == (State.LIVE, 0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -326,14 +325,14 @@ def test_garbage_collector_is_paused_while_a_list_is_gathered() -> None:
     async def main() -> None:
         api = filled(FakeApi(), 3)
         seen: list[bool] = []
-        async with watching(api) as begin_relist:
-            await begin_relist.settled()
+        async with watching(api) as stage:
+            await stage.settled()
             assert gc.isenabled()
-            begin_relist.ledger.on_replace = lambda: seen.append(gc.isenabled())
+            stage.ledger.on_replace = lambda: seen.append(gc.isenabled())
             api.fault("watch", "pods", ErrorEvent(410), CutMidLine(after=2))
             api.reset_connections()
-            await begin_relist.until(lambda: begin_relist.status().resyncs == 1)
-            await begin_relist.settled()
+            await stage.until(lambda: stage.status().resyncs == 1)
+            await stage.settled()
             assert seen == [False]
             assert gc.isenabled()
 
@@ -380,11 +379,11 @@ def test_every_kind_is_read() -> None:
         api.put("virtualmachineinstancemigrations", {"metadata": {"name": "m", "namespace": "vms"}, "spec": {}})
         gates = {"developerConfiguration": {"featureGates": ["CPUManager"]}}
         api.put("kubevirts", {"metadata": {"name": "kv", "namespace": "kubevirt"}, "spec": {"configuration": gates}})
-        async with watching(api, needs={}) as begin_relist:
+        async with watching(api, needs={}) as stage:
             for source in Source:
-                await begin_relist.settled(source)
-                assert begin_relist.status(source).objects == 1
-            (nrt,) = begin_relist.ledger.stores[Source.NRTS].values()
+                await stage.settled(source)
+                assert stage.status(source).objects == 1
+            (nrt,) = stage.ledger.stores[Source.NRTS].values()
             assert isinstance(nrt, NodeResourceTopology)
             assert nrt.zones is not None
             assert [resource.available for resource in nrt.zones[0].resources or ()] == ["6"]

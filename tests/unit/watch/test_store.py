@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extender.cache.events import Source
-from extender.kubeapi.backoff import Backoff, Pace
+from extender.kubeapi.backoff import Backoff
 from extender.kubeapi.errors import Gone, LineTooLong, Unreadable
 from extender.kubeapi.lines import LineSplitter
+from extender.pace import Pace
 from extender.watch.events import read_page
 from extender.watch.kinds import KINDS
 from extender.watch.store import KindStore
@@ -28,7 +29,7 @@ class Scene:
         self.kind = KindStore(KINDS[Source.PODS], self.ledger, self.hooks, Pace())
         incoming = self.kind.incoming()
         for number in range(3):
-            self.kind.gather(event("ADDED", self.store.put("pods", pod(f"p{number}"))), incoming)
+            self.kind.list_line(event("ADDED", self.store.put("pods", pod(f"p{number}"))), incoming)
         list(self.kind.swap(incoming, "103"))
 
     def names(self) -> set[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from extender.cache.cluster import Cluster
 from extender.cache.events import Relist, Source
-from extender.kubeapi.backoff import Pace
+from extender.pace import Pace
 from extender.watch.kinds import KINDS
 from extender.watch.reflector import Reflector
 from extender.watch.status import State
@@ -111,17 +111,17 @@ def test_a_fault_in_the_middle_of_a_swap_is_made_good_by_a_new_list() -> None:
     """What is half swapped in is said to be stale, and replaced; nothing is lost and nothing doubled."""
 
     async def main() -> None:
-        async with watching(filled(FakeApi(), 20)) as begin_relist:
-            await begin_relist.settled()
+        async with watching(filled(FakeApi(), 20)) as stage:
+            await stage.settled()
             broken = Stepping()
-            broken.stores, broken.calls, broken.breaks_at = begin_relist.ledger.stores, begin_relist.ledger.calls, 1
-            begin_relist.ledger.begin_relist = broken.begin_relist  # type: ignore[method-assign]
-            begin_relist.api.fault("watch", "pods", ErrorEvent(410))
-            begin_relist.api.reset_connections()
-            await begin_relist.until(lambda: begin_relist.hooks.counts["resync fault"] == 1)
-            assert begin_relist.status().state is State.STALE
-            await begin_relist.settled()
-            await begin_relist.still_true()
+            broken.stores, broken.calls, broken.breaks_at = stage.ledger.stores, stage.ledger.calls, 1
+            stage.ledger.begin_relist = broken.begin_relist  # type: ignore[method-assign]
+            stage.api.fault("watch", "pods", ErrorEvent(410))
+            stage.api.reset_connections()
+            await stage.until(lambda: stage.hooks.counts["resync fault"] == 1)
+            assert stage.status().state is State.STALE
+            await stage.settled()
+            await stage.still_true()
 
     run(main())
 
@@ -183,10 +183,10 @@ def test_the_cluster_itself_is_what_a_fresh_list_shows() -> None:
             task = asyncio.create_task(reflector.run())
             while reflector.status().state is not State.LIVE:
                 await asyncio.sleep(0)
-                cluster.work(1)
+                cluster.make_rows(1)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            cluster.work()
+            cluster.make_rows()
             assert set(cluster.pods) == {f"u{name}" for name in lines}
             row = cluster.nodes["n1"].row
             assert row is not None
