@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
-from bench.admission.run import Outcome, Plan
+from tests.kit.admission.run import Outcome, Plan
 
 __all__ = ["markdown", "refusals", "table"]
 

@@ -19,9 +19,9 @@ from _fastfit import BACKEND
 from bench.fit.recordings import Recording, recording_lines
 from bench.fit.wide import wide_lines, wide_oracle
 from bench.shared.report import progress, show, write
-from tests import replay
-from tests.cluster.build import DEFAULT_VERSION, RELEASES
-from tests.oracle.build import CACHE, NAME
+from tests.conformance.kubelet import replay
+from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES
+from tests.kit.oracle.kubelet.build import CACHE, NAME
 
 __all__ = ["main"]
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bench.moves.drive import Moved
-from bench.moves.run import Result
 from extender.placement.outcomes import Outcome
+from tests.kit.moves.drive import Moved
+from tests.kit.moves.run import Result
 
 __all__ = ["misses", "table"]
 

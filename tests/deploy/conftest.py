@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.build import missing_tools
-from tests.cluster.control_plane import ControlPlane
 from tests.deploy.manifests import lacking
+from tests.kit.cluster.build import missing_tools
+from tests.kit.cluster.control_plane import ControlPlane
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fixtures import cluster_binary, pytest_collection_finish, pytest_terminal_summary
-
-__all__ = ["cluster_binary", "pytest_collection_finish", "pytest_terminal_summary"]
+from tests.kit.cluster.control_plane import ControlPlane
 
 #: A user with a token that can be taken away from it.
 ROTATED = "rotated"

@@ -1,0 +1,73 @@
+"""The recorded answers of the real KubeVirt code, and the replay that compares ours with them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.kubevirt.replay import cases, replay
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "kubevirt"
+
+
+def test_golden(capsys: pytest.CaptureFixture[str]) -> None:
+    """All 6,090 recorded boots and migrations, every key of every answer."""
+    files = sorted(map(str, GOLDEN.glob("*.jsonl.gz")))
+    code = replay(files)
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "cases 6090 differences 0", out
+    assert code == 0
+
+
+def scenario(name: str) -> dict[str, Any]:
+    """One of the named scenarios."""
+    return next(case for _, case in cases(GOLDEN / "scenarios.jsonl.gz") if case["name"] == name)
+
+
+def replayed(tmp_path: Path, case: dict[str, Any]) -> int:
+    """The exit code for one case."""
+    file = tmp_path / "case.jsonl"
+    file.write_text(json.dumps(case) + "\n")
+    return replay([str(file)])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("observed", "pins"), [2, 3, 4, 5, 6, 7, 8, 10]),
+        (("observed", "emulator"), "11"),
+        (("observed", "cells"), None),
+        (("observed", "numatune", "nodeset"), "1"),
+        (("observed", "maxVcpus"), 9),
+        (("observed", "iothreads"), [{"id": 1, "cpus": "9"}]),
+        (("observedBoot", "hugepages"), None),
+        (("observedPrepare", "error"), "no"),
+        (("libvirt",), "refused"),
+        (("libvirt",), None),
+    ],
+)
+def test_every_key_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: tuple[str, ...], value: object
+) -> None:
+    """A recorded value that is changed, removed or added is a difference, named by its path."""
+    case = scenario("mig 1-1")
+    assert replayed(tmp_path, case) == 0
+    at = case
+    for key in path[:-1]:
+        at = at[key]
+    if value is None:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = value
+    assert replayed(tmp_path, case) == 1
+    out = capsys.readouterr().out
+    assert ".".join(path) in out
+    assert out.splitlines()[-1] == "cases 1 differences 1"
+
+
+def test_nothing_replayed_is_no_success(tmp_path: Path) -> None:
+    """An empty file must not pass for a clean run."""
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    assert replay([str(empty)]) == 1
