@@ -1,6 +1,7 @@
 """The kernel: node names to rows, rows to verdicts, verdicts to reply bytes.
 
-This module only chooses: the compiled kernel, or its plain twin with FASTFIT_PURE=1 and where it was not built.
+This module chooses which half runs: the compiled kernel, or the plain kernel in Python. The plain one runs where
+FASTFIT_PURE=1 asks for it, and where the compiled one does not load (NOT_LOADED then says why).
 """
 
 import os
@@ -9,6 +10,9 @@ from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown, P
 from _fastfit.model import MAX_ZONES, Ask, CellsAsk, ContainerAsk, Row, ZoneRow
 from _fastfit.values import Block, Cell, Entry, Placement, Scan, ScanError
 
+#: Why the plain kernel runs though nobody asked for it; empty where the compiled one runs or FASTFIT_PURE is set.
+NOT_LOADED = ""
+
 if os.environ.get("FASTFIT_PURE", "") in {"", "0"}:
     try:
         from _fastfit._fit import Fit
@@ -16,11 +20,11 @@ if os.environ.get("FASTFIT_PURE", "") in {"", "0"}:
         from _fastfit._wire import scan
 
         BACKEND = "cython"
-    except ImportError:
+    except ImportError as error:
         from _fastfit._fit_py import Fit, Query, Table  # type: ignore[assignment]
         from _fastfit._wire_py import scan
 
-        BACKEND = "python"
+        BACKEND, NOT_LOADED = "python", str(error)
 else:
     from _fastfit._fit_py import Fit, Query, Table  # type: ignore[assignment]
     from _fastfit._wire_py import scan
@@ -32,6 +36,7 @@ __all__ = [
     "FIRST_REFUSAL",
     "LAST_UNKNOWN",
     "MAX_ZONES",
+    "NOT_LOADED",
     "Ask",
     "Block",
     "Cell",

@@ -1,22 +1,18 @@
-# Guest cells from the CPUs of the compute container, and their place in the rank; the rules are told in _cells_py.py.
+# Guest cells from the CPUs of the compute container, and their part of the key. Rules and sources: _cells_py.py.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from _fastfit._devices cimport strict_code
-from _fastfit._types cimport (
-    Ask, Books, CORE_SPLIT, DEVICE_OUTSIDE_CELLS, Detail, FITS, GUEST_MEMORY_PAGES, MORE_ZONES_THAN_CELLS,
-    NOT_SYMMETRIC, PAGES_NOT_REPORTED, Row, ZONES, ZONE_PAGES_SHORT,
+from _fastfit._constants cimport (
+    CORE_SPLIT, DEVICE_OUTSIDE_CELLS, FITS, GUEST_MEMORY_PAGES, LAYOUT_EVEN, LAYOUT_REPEATED, LAYOUT_UNEVEN,
+    LOCALITY_TOP, MAX_ZONES, MORE_ZONES_THAN_CELLS, NOT_SYMMETRIC, PAGES_NOT_REPORTED, SPLIT_FACTOR, ZONE_PAGES_SHORT,
 )
-
-# Width of the first part of the rank's key, see _key_py.py; and see _cells_py.split_of.
-cdef enum:
-    LOCALITY_TOP = 0xFF
-    SPLIT_FACTOR = 0x1E3779B1
+from _fastfit._devices cimport strict_code
+from _fastfit._types cimport Accounting, Ask, Detail, Row
 
 
-# Guest cores per zone: whole host cores of every zone, then what is left over. Returns in how many zones they are, 0
-# where not all of them fit.
+# Guest cores per zone: on whole host cores of every zone, then on threads left over. Returns the number of zones they
+# are in, 0 where not all of them fit.
 cdef inline int32_t pin(
     const Row *row, const int64_t *whole, const int64_t *fitting, int64_t need, int64_t *placed
 ) noexcept nogil:
@@ -34,7 +30,7 @@ cdef inline int32_t pin(
     return 0 if need else touched
 
 
-# See _cells_py.locality; `vcpus` per touched zone in order.
+# See _cells_py.locality; `vcpus` by touched zone, in order.
 cdef inline int64_t locality(const Ask *ask, const int64_t *vcpus, int32_t zones) noexcept nogil:
     cdef int64_t total = 0, near = 0, at = 0, end, first
     cdef int32_t place, owner
@@ -56,7 +52,7 @@ cdef inline int64_t locality(const Ask *ask, const int64_t *vcpus, int32_t zones
     return near * (LOCALITY_TOP - 1) // total
 
 
-# See _cells_py.layout_of and split_of; the layout's first place in the key goes to `near`.
+# See _cells_py.layout_of and split_of. A boot's locality goes to `near`.
 @cython.overflowcheck(False)
 cdef inline int64_t layout_of(
     const Ask *ask, const int64_t *vcpus, int32_t cells, int64_t *near, uint32_t *split
@@ -69,19 +65,20 @@ cdef inline int64_t layout_of(
         split[0] = split[0] * <uint32_t>SPLIT_FACTOR + <uint32_t>vcpus[cell]
     if same and even:
         near[0] = LOCALITY_TOP
-    return 3 if same else 2 if even else 1
+    return LAYOUT_REPEATED if same else LAYOUT_EVEN if even else LAYOUT_UNEVEN
 
 
-# Guest cells of the compute container's CPUs, and whether their zones hold the pages; the mask of the cells' zones.
+# Guest cells of the compute container's CPUs, and whether their zones hold the pages. Fills the mask of the cells'
+# zones.
 cdef inline int cells_of(
-    const Books *books, uint32_t *mask, int64_t *near, int64_t *layout, uint32_t *split, Detail *detail
+    const Accounting *acct, uint32_t *mask, int64_t *near, int64_t *layout, uint32_t *split, Detail *detail
 ) noexcept nogil:
-    cdef const Row *row = books.row
-    cdef const Ask *ask = books.ask
-    cdef int64_t whole[ZONES]
-    cdef int64_t fitting[ZONES]
-    cdef int64_t placed[ZONES]
-    cdef int64_t vcpus[ZONES]
+    cdef const Row *row = acct.row
+    cdef const Ask *ask = acct.ask
+    cdef int64_t whole[MAX_ZONES]
+    cdef int64_t fitting[MAX_ZONES]
+    cdef int64_t placed[MAX_ZONES]
+    cdef int64_t vcpus[MAX_ZONES]
     cdef int64_t more, base, share, free, left
     cdef int32_t zone, cells = 0, cell
     cdef int strict
@@ -89,19 +86,19 @@ cdef inline int cells_of(
     mask[0] = 0
     near[0] = layout[0] = 0
     for zone in range(row.zones):
-        fitting[zone] = books.main_cpus[zone]
+        fitting[zone] = acct.main_cpus[zone]
         if ask.cell_threads > 1 and fitting[zone]:
             fitting[zone] //= ask.cell_threads
         whole[zone] = fitting[zone]
         if ask.cell_threads > 1:
             if ask.cell_threads == row.threads:
-                whole[zone] = min(<int64_t>books.main_cores[zone], fitting[zone])
+                whole[zone] = min(<int64_t>acct.main_cores[zone], fitting[zone])
             elif ask.cell_threads > row.threads:
                 whole[zone] = 0
     cells = pin(row, whole, fitting, ask.cell_cores, placed)
     if not cells:
         return CORE_SPLIT
-    if ask.guest_pages < cells or ask.odd_bytes:
+    if ask.guest_pages < cells or ask.partial_page_bytes:
         return GUEST_MEMORY_PAGES
     if ask.moving_cores and ask.moving_cores < ask.cell_cores:
         pin(row, whole, fitting, ask.moving_cores, placed)
@@ -119,7 +116,7 @@ cdef inline int cells_of(
         near[0] = locality(ask, vcpus, cells)
         if ask.symmetric_only and near[0] < LOCALITY_TOP:
             return NOT_SYMMETRIC
-    strict = strict_code(books, mask[0]) if ask.strict else FITS
+    strict = strict_code(acct, mask[0]) if ask.strict else FITS
     if strict == DEVICE_OUTSIDE_CELLS:
         return strict
     base = ask.guest_pages if cells == 1 else ask.guest_pages // cells
@@ -142,8 +139,8 @@ cdef inline int cells_of(
             unknown = True
             continue
         free = 0
-        if books.columns.cell_pages >= 0:
-            free = row.pages[books.columns.cell_pages * row.zones + zone]
+        if acct.columns.cell_pages >= 0:
+            free = row.pages[acct.columns.cell_pages * row.zones + zone]
         if free < share:
             return ZONE_PAGES_SHORT
         left -= free

@@ -1,30 +1,35 @@
-"""KubeVirt's guest NUMA passthrough on counts: which zones become guest cells, and do they hold the pages.
+"""KubeVirt's guest NUMA passthrough on counts: which zones become guest cells, and whether they hold the pages.
 
-The launcher pins guest cores in zone order: first whole host cores of every zone, then, zone by zone, threads that
-are left over. A guest core never crosses zones. Each zone with a vCPU becomes a cell and touches its even share of
+Boot. virt-launcher pins guest cores in zone order: first whole host cores of every zone, then, zone by zone, threads
+that are left over. A guest core never crosses zones. Each zone with a vCPU becomes a cell and needs its even share of
 the guest's pages, however many vCPUs it has.
-A guest that moves by live migration keeps the cells of its boot, vCPUs and bytes, while its pins follow the target:
-cell i is bound to the i-th zone with a vCPU, so more zones than cells cannot be, and cells beyond the zones take pages
-from any of them. vCPUs are counted as if each cell held consecutive ones; vCPUs plugged later belong to cell 0.
-Exact for guests with one thread per core, and with two on hosts with one or two whose siblings KubeVirt can read
-(it reads `0,32` as one core but `0-1` as two). Elsewhere whole host cores count as the zone's CPUs divided by the
-guest's threads; that differs only when CPUs are spare, and then only in which zones hold vCPUs.
-Source: virt-handler and virt-launcher, converter/vcpu (strict pinning, guest cells), cpudedicated (migration); the
-rule on cells is libvirt's (memnode cellid).
+
+Live migration. The guest keeps the cells of its boot, vCPUs and bytes; its pins follow the target. Cell i is bound to
+the i-th zone with a vCPU. So more zones than cells are refused, and cells beyond the zones take pages from any of them.
+vCPUs are counted as if each cell held consecutive ones; vCPUs that were plugged later belong to cell 0.
+
+Exact for guests with one thread per core. Exact for guests with two threads per core on hosts with one or two, if
+KubeVirt can read the hosts' siblings (it reads `0,32` as one core but `0-1` as two). Elsewhere whole host cores count
+as the zone's CPUs divided by the guest's threads; that differs only when CPUs are spare, and then only in which zones
+hold vCPUs.
+
+Source: KubeVirt v1.9.0, pkg/virt-launcher/virtwrap/converter/vcpu/vcpu.go (strict pinning, guest cells),
+cpudedicated/cpudedicated.go (migration), pkg/virt-handler (host topology). That more zones than cells are refused is
+libvirt's rule (numatune memnode cellid).
 """
 
 from collections.abc import Sequence
 
+from _fastfit._key_py import LAYOUT_EVEN, LAYOUT_REPEATED, LAYOUT_UNEVEN, LOCALITY_TOP
 from _fastfit.codes import Code
 from _fastfit.model import CellsAsk, Row
 from _fastfit.values import Cell
 
-__all__ = ["LOCALITY_TOP", "cells_of", "layout_of", "locality", "pages_code", "shares", "split_of"]
+__all__ = ["SPLIT_FACTOR", "cells_of", "layout_of", "locality", "pages_code", "shares", "split_of"]
 
-#: locality() of a target with the boot's own vCPUs per cell
-LOCALITY_TOP = (1 << 8) - 1
-#: odd, and one less is 16 times an odd number: no two splits of up to 2^28 vCPUs over two cells meet in split_of()
-_SPLIT_FACTOR = 0x1E3779B1
+#: Multiplier of split_of(). It is odd, and one less is 16 times an odd number, so that no two splits of up to 2^28
+#: vCPUs over two cells are the same number.
+SPLIT_FACTOR = 0x1E3779B1
 
 
 def _room(ask: CellsAsk, host_threads: int, cpus: int, cores: int) -> tuple[int, int]:
@@ -47,7 +52,10 @@ def shares(ask: CellsAsk, cells: int) -> list[int]:
 
 
 def cells_of(row: Row, ask: CellsAsk, cpus: Sequence[int], cores: Sequence[int]) -> tuple[Cell, ...] | Code:
-    """The guest cells that the compute container's CPUs make, without regard to free pages; or the refusal."""
+    """The guest cells that the compute container's CPUs give, without regard to free pages; or the refusal.
+
+    `cpus` and `cores`: the container's CPUs, and whole host cores among them, by zone.
+    """
     rooms = [_room(ask, row.threads_per_core, *both) for both in zip(cpus, cores, strict=True)]
     placed = _pin(rooms, ask.cores)
     if sum(placed) < ask.cores:
@@ -56,7 +64,7 @@ def cells_of(row: Row, ask: CellsAsk, cpus: Sequence[int], cores: Sequence[int])
     if ask.memory_bytes < len(zones) * ask.page_bytes or ask.memory_bytes % ask.page_bytes:
         return Code.GuestMemoryPages
     if ask.moving:
-        return _moved_cells(ask, _pin(rooms, ask.moving))
+        return _target_cells(ask, _pin(rooms, ask.moving))
     return tuple(
         Cell(zone, placed[zone] * ask.threads, share)
         for zone, share in zip(zones, shares(ask, len(zones)), strict=True)
@@ -64,7 +72,7 @@ def cells_of(row: Row, ask: CellsAsk, cpus: Sequence[int], cores: Sequence[int])
 
 
 def _pin(rooms: Sequence[tuple[int, int]], cores: int) -> list[int]:
-    """Guest cores per zone: whole host cores of every zone, then what is left over; fewer in all where they do not fit."""
+    """Guest cores per zone: on whole host cores of every zone, then on threads left over. Not all of them may fit."""
     placed = [0] * len(rooms)
     for part in (0, 1):
         for zone, room in enumerate(rooms):
@@ -74,8 +82,8 @@ def _pin(rooms: Sequence[tuple[int, int]], cores: int) -> list[int]:
     return placed
 
 
-def _moved_cells(ask: CellsAsk, placed: Sequence[int]) -> tuple[Cell, ...] | Code:
-    """The target's zones with the bytes of the boot cell bound to each: 0 where the boot's cells are not known."""
+def _target_cells(ask: CellsAsk, placed: Sequence[int]) -> tuple[Cell, ...] | Code:
+    """A migration target's zones, each with the bytes of the boot's cell bound to it: 0 where those are not known."""
     zones = [zone for zone, guests in enumerate(placed) if guests]
     if ask.boot and len(zones) > len(ask.boot):
         return Code.MoreZonesThanCells
@@ -88,11 +96,14 @@ def _moved_cells(ask: CellsAsk, placed: Sequence[int]) -> tuple[Cell, ...] | Cod
 
 
 def locality(ask: CellsAsk, cells: Sequence[Cell]) -> int:
-    """How well a target keeps vCPUs at their memory, 0 to 255: 255 only where every cell has its vCPUs of the boot.
+    """How well a node keeps vCPUs at their memory, 0 to LOCALITY_TOP.
 
-    Else the share of vCPUs that run in the zone of their cell's memory, in 254ths; memory of a cell without a zone of
-    its own counts as spread evenly. 0 where the boot's cells are not known. A boot is full where it repeats the even
-    layout of the run before, else 0: an uneven one came of a crowded node and is not worth more cells.
+    A migration target: LOCALITY_TOP only where every cell has its vCPUs of the boot. Else the share of vCPUs that run
+    in the zone of their cell's memory, in 254ths; memory of a cell without a zone of its own counts as spread evenly. 0
+    where the boot's cells are not known.
+
+    A boot: LOCALITY_TOP where it repeats the VM's last layout and that is even, else 0. An uneven last layout came of a
+    crowded node and is not worth more cells.
     """
     if not ask.moving:
         return LOCALITY_TOP if _repeats(ask, cells) and _is_even(cells) else 0
@@ -115,19 +126,23 @@ def locality(ask: CellsAsk, cells: Sequence[Cell]) -> int:
 
 
 def layout_of(ask: CellsAsk, cells: Sequence[Cell]) -> int:
-    """How well a boot with this number of cells will move later: 3 as in the run before, 2 even, 1 neither; 0: a move."""
+    """How well a boot with this number of cells can migrate later: LAYOUT_REPEATED, LAYOUT_EVEN or LAYOUT_UNEVEN.
+
+    0 for a migration.
+    """
     if ask.moving:
         return 0
-    return 3 if _repeats(ask, cells) else 2 if _is_even(cells) else 1
+    return LAYOUT_REPEATED if _repeats(ask, cells) else LAYOUT_EVEN if _is_even(cells) else LAYOUT_UNEVEN
 
 
 def split_of(cells: Sequence[Cell]) -> int:
-    """The vCPUs per cell in 32 bits, by which layouts of one guest are compared: exact for two cells, beyond them two
-    different ones look alike by an accident of one in four thousand million.
+    """The vCPUs per cell in 32 bits, to compare layouts of one guest.
+
+    Exact for up to two cells; with more, two different layouts are taken for the same once in 2^32.
     """
     split = 0
     for cell in cells:
-        split = (split * _SPLIT_FACTOR + cell.vcpus) & 0xFFFFFFFF
+        split = (split * SPLIT_FACTOR + cell.vcpus) & 0xFFFFFFFF
     return split
 
 
@@ -140,7 +155,7 @@ def _is_even(cells: Sequence[Cell]) -> bool:
 
 
 def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:
-    """Whether every cell's zone holds its share of pages that no other VM uses; a target's zones also the total."""
+    """Whether every cell's zone has its share of pages free; a migration target's zones also the total together."""
     unknown, left = False, ask.memory_bytes if ask.moving else 0
     for cell in cells:
         free = row.zones[cell.zone].pages_free

@@ -1,13 +1,14 @@
 """CPU Manager `static` on counts: hints, and which zones give the CPUs.
 
-What counts know: CPUs and whole free cores per zone. That decides the packed and the distributed allocator exactly
-for every number of threads per core, as long as a core's free threads are either all or some of them. Not decided:
-* `distribute-cpus-across-cores` takes CPUs of a socket by id: a socket with several zones splits by numbering;
-* `prefer-align-cpus-by-uncorecache` chooses caches: a split over several zones depends on their occupancy.
-In both cases a pool of one zone, or one that is used up, is decided all the same.
-* On an uneven machine (cores or sockets of unequal CPU counts) the kubelet measures a whole unit by the machine's
-  average: it may hand out CPUs that are reserved or already held, so a pool that counts as too small may do.
-Source: cpumanager/policy_static.go, cpu_assignment.go.
+The counts are CPUs and whole free cores per zone. They decide the packed and the distributed allocator exactly for
+every number of threads per core, as long as a core's free threads are either all or some of them. They do not decide:
+* `distribute-cpus-across-cores`: it takes CPUs of a socket by id, so the split of a socket with several zones depends
+  on the numbering;
+* `prefer-align-cpus-by-uncorecache`: it chooses caches, so the split over several zones depends on their occupancy;
+* uneven machines (cores or sockets of unequal CPU counts): the kubelet takes the machine's average for a whole unit and
+  may hand out CPUs that are reserved or already held, so a pool that counts as too small may suffice.
+With the two options a pool of one zone, or one that is used up, is decided all the same.
+Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/cpumanager/policy_static.go and cpu_assignment.go.
 """
 
 from collections.abc import Sequence
@@ -18,30 +19,40 @@ from _fastfit._hints_py import Hints, bits, submasks, subset_sums
 from _fastfit.codes import Code
 from _fastfit.model import Row
 
-__all__ = ["CpuBooks", "Taken", "allocate", "cpu_books", "cpu_hints", "empty_cpu_hints", "settle"]
-
+__all__ = [
+    "MAX_DISTRIBUTED",
+    "CpuAccounting",
+    "Taken",
+    "allocate",
+    "cpu_accounting",
+    "cpu_hints",
+    "empty_cpu_hints",
+    "pass_on",
+]
 
 #: Zones of a pool over which distribute-cpus-across-numa is computed; the search is exponential.
 MAX_DISTRIBUTED = 8
 
 
 @dataclass(slots=True)
-class CpuBooks:
+class CpuAccounting:
     """A node's CPUs while one pod is being admitted. Lists are by zone."""
 
-    #: CPUs this pod may take: the free ones and those its init containers left
+    #: CPUs that this pod may take: the free ones and those its init containers left
     pool: list[int]
     #: whole cores in the pool
     cores: list[int]
-    #: bounds of the CPUs that init containers left and nobody of the pod took yet
+    #: bounds of the CPUs that init containers left and no later container took yet
     reuse_low: list[int]
     reuse_high: list[int]
     #: bounds of the free CPUs that count for full-pcpus-only
     physical_low: int
     physical_high: int
     #: free CPUs that share a core with a reserved one
-    odd: int
+    beside_reserved: int
+    #: False once counts do not tell which zones gave CPUs
     split_known: bool = True
+    #: False once counts do not tell how many whole cores a zone has left
     cores_known: bool = True
 
 
@@ -53,56 +64,59 @@ class Taken:
     cores: list[int] = field(default_factory=list)
 
 
-def cpu_books(row: Row) -> CpuBooks:
-    """The books before the pod."""
+def cpu_accounting(row: Row) -> CpuAccounting:
+    """The accounting before the pod."""
     free = [zone.cpu_free for zone in row.zones]
-    return CpuBooks(
+    return CpuAccounting(
         pool=free,
         cores=[zone.cores_free for zone in row.zones],
         reuse_low=[0] * len(free),
         reuse_high=[0] * len(free),
         physical_low=row.physical_free,
         physical_high=row.physical_free,
-        odd=max(sum(free) - row.physical_free, 0),
+        beside_reserved=max(sum(free) - row.physical_free, 0),
     )
 
 
 def _hints(row: Row, count: int, pool: Sequence[int], held: int) -> Hints:
-    """Masks with enough CPUs in the pool that include the zones `held`; narrowest by all CPUs, reserved ones too."""
+    """Masks with enough CPUs in the pool that include the zones `held`.
+
+    The preferred width is by all CPUs of the zones, reserved ones included.
+    """
     totals = [zone.cpu_total for zone in row.zones]
-    bearing = sum(1 << position for position, total in enumerate(totals) if total)
+    zones_with_cpus = sum(1 << position for position, total in enumerate(totals) if total)
     capacity, available = subset_sums(totals), subset_sums(pool)
-    width = bearing.bit_count()
+    width = zones_with_cpus.bit_count()
     masks = []
-    for mask in submasks(bearing):
+    for mask in submasks(zones_with_cpus):
         if capacity[mask] >= count:
             width = min(width, mask.bit_count())
         if held & ~mask == 0 and available[mask] >= count:
             masks.append(mask)
-    return Hints(tuple(masks), frozenset(mask for mask in masks if _preferred(row, bearing, mask, width)))
+    return Hints(tuple(masks), frozenset(mask for mask in masks if _preferred(row, zones_with_cpus, mask, width)))
 
 
-def _preferred(row: Row, bearing: int, mask: int, width: int) -> bool:
+def _preferred(row: Row, zones_with_cpus: int, mask: int, width: int) -> bool:
     """As narrow as can be; with align-by-socket also: on as few sockets as can be."""
     if mask.bit_count() == width:
         return True
     if not row.align_by_socket:
         return False
-    zones_per_socket = bearing.bit_count() // len({row.zones[zone].socket for zone in bits(bearing)})
+    zones_per_socket = zones_with_cpus.bit_count() // len({row.zones[zone].socket for zone in bits(zones_with_cpus)})
     return len({row.zones[zone].socket for zone in bits(mask)}) == -(-width // zones_per_socket)
 
 
-def cpu_hints(row: Row, books: CpuBooks, count: int) -> Hints | Code:
-    """The hint list for `count` exclusive CPUs, or why counts do not decide it."""
+def cpu_hints(row: Row, acct: CpuAccounting, count: int) -> Hints | Code:
+    """The hint list for `count` exclusive CPUs, or the code of what counts do not decide."""
     held = 0
-    for position, (low, high) in enumerate(zip(books.reuse_low, books.reuse_high, strict=True)):
+    for position, (low, high) in enumerate(zip(acct.reuse_low, acct.reuse_high, strict=True)):
         if low:
             held |= 1 << position
         elif high:
             return Code.InitContainerCpus
-    if not books.split_known:
+    if not acct.split_known:
         return Code.OptionsUndecided
-    return _hints(row, count, books.pool, held)
+    return _hints(row, count, acct.pool, held)
 
 
 def empty_cpu_hints(row: Row, count: int) -> Hints:
@@ -110,34 +124,34 @@ def empty_cpu_hints(row: Row, count: int) -> Hints:
     return _hints(row, count, [zone.cpu_total - zone.cpu_reserved for zone in row.zones], 0)
 
 
-def allocate(row: Row, books: CpuBooks, count: int, mask: int | None) -> Taken | Code:
-    """Takes `count` CPUs, those of the mask first, and books them out of the pool.
+def allocate(row: Row, acct: CpuAccounting, count: int, mask: int | None) -> Taken | Code:
+    """Takes `count` CPUs out of the pool, those of the mask first.
 
     Refuses as the kubelet does: full-pcpus-only on the whole node's counts, then too few CPUs.
     """
-    if row.uneven and not books.split_known:
+    if row.uneven and not acct.split_known:
         return Code.OptionsUndecided
     if row.full_pcpus_only:
-        if count % row.threads_per_core or count > books.physical_high:
+        if count % row.threads_per_core or count > acct.physical_high:
             return Code.SmtAlignment
-        if count > books.physical_low:
+        if count > acct.physical_low:
             return Code.OptionsUndecided
-    if count > sum(books.pool):
+    if count > sum(acct.pool):
         return Code.OptionsUndecided if row.uneven else Code.NodeCpuShort
     everywhere = (1 << len(row.zones)) - 1
-    before, cores_before = list(books.pool), list(books.cores)
+    before, cores_before = list(acct.pool), list(acct.cores)
     if mask is None:
-        _take(row, books, everywhere, count)
+        _take(row, acct, everywhere, count)
     else:
         near = _near(row, mask)
-        here = min(count, sum(books.pool[zone] for zone in bits(near)))
-        _take(row, books, near, here)
-        _take(row, books, everywhere, count - here)
+        here = min(count, sum(acct.pool[zone] for zone in bits(near)))
+        _take(row, acct, near, here)
+        _take(row, acct, everywhere, count - here)
     taken = Taken(
-        [old - new for old, new in zip(before, books.pool, strict=True)],
-        [old - new for old, new in zip(cores_before, books.cores, strict=True)],
+        [old - new for old, new in zip(before, acct.pool, strict=True)],
+        [old - new for old, new in zip(cores_before, acct.cores, strict=True)],
     )
-    _book_physical(row, books, taken, before)
+    _narrow_physical(row, acct, taken, before)
     return taken
 
 
@@ -149,46 +163,46 @@ def _near(row: Row, mask: int) -> int:
     return sum(1 << position for position, zone in enumerate(row.zones) if zone.cpu_total and zone.socket in sockets)
 
 
-def _book_physical(row: Row, books: CpuBooks, taken: Taken, before: Sequence[int]) -> None:
-    """Narrow down what full-pcpus-only will count next.
+def _narrow_physical(row: Row, acct: CpuAccounting, taken: Taken, before: Sequence[int]) -> None:
+    """Updates the bounds of what full-pcpus-only counts for the next container.
 
-    Single threads may or may not be on a core with a reserved CPU, and CPUs that an init container left were not in
-    the shared pool any more.
+    They are bounds because single threads may or may not be on a core with a reserved CPU, and because CPUs that an
+    init container left are no longer in the shared pool.
     """
     count = sum(taken.cpus)
     singles = count - row.threads_per_core * sum(taken.cores)
-    reused_most = sum(min(high, cpus) for high, cpus in zip(books.reuse_high, taken.cpus, strict=True))
+    reused_most = sum(min(high, cpus) for high, cpus in zip(acct.reuse_high, taken.cpus, strict=True))
     reused_least = sum(
-        max(0, cpus - (pool - low)) for low, cpus, pool in zip(books.reuse_low, taken.cpus, before, strict=True)
+        max(0, cpus - (pool - low)) for low, cpus, pool in zip(acct.reuse_low, taken.cpus, before, strict=True)
     )
-    books.physical_low = max(0, books.physical_low - (count - reused_least))
-    books.physical_high -= max(0, count - reused_most - max(0, min(singles, books.odd)))
+    acct.physical_low = max(0, acct.physical_low - (count - reused_least))
+    acct.physical_high -= max(0, count - reused_most - max(0, min(singles, acct.beside_reserved)))
 
 
-def settle(books: CpuBooks, taken: Taken, regular_init: bool) -> None:
-    """Book what the container leaves to later ones.
+def pass_on(acct: CpuAccounting, taken: Taken, regular_init: bool) -> None:
+    """Notes what the container leaves to later ones.
 
     A regular init container leaves everything it took: its CPUs go back to this pod's pool. Any other leaves nothing;
     which of the reusable CPUs it took is not known, only how many at least.
     """
     for zone, cpus in enumerate(taken.cpus):
-        pool = books.pool[zone]
+        pool = acct.pool[zone]
         if regular_init:
-            books.reuse_low[zone] = max(books.reuse_low[zone], cpus)
-            books.reuse_high[zone] = min(books.reuse_high[zone] + cpus, pool + cpus)
-            books.pool[zone] = pool + cpus
-            books.cores[zone] += taken.cores[zone]
+            acct.reuse_low[zone] = max(acct.reuse_low[zone], cpus)
+            acct.reuse_high[zone] = min(acct.reuse_high[zone] + cpus, pool + cpus)
+            acct.pool[zone] = pool + cpus
+            acct.cores[zone] += taken.cores[zone]
         else:
-            books.reuse_low[zone] = max(0, books.reuse_low[zone] - cpus)
-            books.reuse_high[zone] = min(books.reuse_high[zone], pool)
+            acct.reuse_low[zone] = max(0, acct.reuse_low[zone] - cpus)
+            acct.reuse_high[zone] = min(acct.reuse_high[zone], pool)
 
 
 # --- the allocator ---------------------------------------------------------------------------------
 
 
-def _order(row: Row, books: CpuBooks, zones: Sequence[int]) -> list[int]:
-    """Zones that have CPUs in the pool, the most used first; grouped by socket where sockets hold several zones."""
-    free = {zone: books.pool[zone] for zone in zones if books.pool[zone]}
+def _order(row: Row, acct: CpuAccounting, zones: Sequence[int]) -> list[int]:
+    """Zones that have CPUs in the pool, fewest free first; grouped by socket where sockets hold several zones."""
+    free = {zone: acct.pool[zone] for zone in zones if acct.pool[zone]}
     if not _sockets_first(row):
         return sorted(free, key=lambda zone: (free[zone], zone))
     in_socket: dict[int, int] = {}
@@ -200,60 +214,60 @@ def _order(row: Row, books: CpuBooks, zones: Sequence[int]) -> list[int]:
 
 def _sockets_first(row: Row) -> bool:
     """Whether a socket is the larger unit: there are fewer of them than zones with CPUs."""
-    bearing = [zone for zone in row.zones if zone.cpu_total]
-    return len({zone.socket for zone in bearing}) < len(bearing)
+    zones_with_cpus = [zone for zone in row.zones if zone.cpu_total]
+    return len({zone.socket for zone in zones_with_cpus}) < len(zones_with_cpus)
 
 
-def _take(row: Row, books: CpuBooks, mask: int, count: int) -> None:
-    """Takes from the zones of the mask, with the allocator that the options choose. The pool suffices.
+def _take(row: Row, acct: CpuAccounting, mask: int, count: int) -> None:
+    """Takes from the zones of the mask, with the allocator that the options choose. The pool has enough.
 
-    With align-by-socket and distribute-cpus-across-numa together 1.36 and 1.37 split differently.
+    With align-by-socket and distribute-cpus-across-numa together the split is not known: 1.36 and 1.37 differ.
     """
     if not count:
         return
     zones = bits(mask)
     group = row.threads_per_core if row.full_pcpus_only else 1
     if row.distribute and count % group == 0:
-        order = _order(row, books, zones)
+        order = _order(row, acct, zones)
         if len(order) > MAX_DISTRIBUTED:
-            books.split_known = False
+            acct.split_known = False
         else:
-            shares = distribution(order, books.pool, [zone.cpu_total for zone in row.zones], count, group)
-            books.split_known = books.split_known and not (row.align_by_socket and len(order) > 1)
+            shares = distribution(order, acct.pool, [zone.cpu_total for zone in row.zones], count, group)
+            acct.split_known = acct.split_known and not (row.align_by_socket and len(order) > 1)
             if shares is not None:
                 for zone, share in shares:
-                    _pack(row, books, [zone], share, uncore=False)
+                    _pack(row, acct, [zone], share, uncore=False)
                 return
-    _pack(row, books, zones, count, uncore=row.uncore and not row.distribute)
+    _pack(row, acct, zones, count, uncore=row.uncore and not row.distribute)
 
 
-def _pack(row: Row, books: CpuBooks, zones: Sequence[int], count: int, uncore: bool) -> None:
-    """The default: whole sockets and zones, then whole cores, then single CPUs, each from the most used zone first."""
+def _pack(row: Row, acct: CpuAccounting, zones: Sequence[int], count: int, uncore: bool) -> None:
+    """The packed allocator: whole sockets and zones, then whole cores, then single CPUs; fewest free CPUs first."""
     need = count
     if row.uneven and (len(zones) > 1 or row.uncore):
-        books.split_known = False
+        acct.split_known = False
     if _sockets_first(row):
-        need = _whole_sockets(row, books, zones, need)
-    need = _whole_zones(row, books, zones, need)
+        need = _whole_sockets(row, acct, zones, need)
+    need = _whole_zones(row, acct, zones, need)
     if not need:
         return
-    order = _order(row, books, zones)
-    if len(order) > 1 and need < sum(books.pool[zone] for zone in order):
-        by_count = not uncore and (not _share_sockets(row, order) if row.spread else books.cores_known)
-        books.split_known = books.split_known and by_count
+    order = _order(row, acct, zones)
+    if len(order) > 1 and need < sum(acct.pool[zone] for zone in order):
+        by_count = not uncore and (not _share_sockets(row, order) if row.spread else acct.cores_known)
+        acct.split_known = acct.split_known and by_count
     if uncore or row.spread:
-        books.cores_known = False
+        acct.cores_known = False
     threads = row.threads_per_core
     if not row.spread:
         for zone in order:
-            whole = min(books.cores[zone], need // threads)
-            books.cores[zone] -= whole
-            books.pool[zone] -= whole * threads
+            whole = min(acct.cores[zone], need // threads)
+            acct.cores[zone] -= whole
+            acct.pool[zone] -= whole * threads
             need -= whole * threads
-    for zone in _order(row, books, zones):
-        got = min(need, books.pool[zone])
+    for zone in _order(row, acct, zones):
+        got = min(need, acct.pool[zone])
         need -= got
-        _single(books, zone, got, threads)
+        _single(acct, zone, got, threads)
 
 
 def _share_sockets(row: Row, zones: Sequence[int]) -> bool:
@@ -261,16 +275,16 @@ def _share_sockets(row: Row, zones: Sequence[int]) -> bool:
     return len({row.zones[zone].socket for zone in zones}) < len(zones)
 
 
-def _single(books: CpuBooks, zone: int, count: int, threads: int) -> None:
-    """Takes single CPUs: those of cores already in part use first, then core by core."""
-    partly = books.pool[zone] - books.cores[zone] * threads
-    books.pool[zone] -= count
+def _single(acct: CpuAccounting, zone: int, count: int, threads: int) -> None:
+    """Takes single CPUs: first those of cores that are not whole any more, then core by core."""
+    partly = acct.pool[zone] - acct.cores[zone] * threads
+    acct.pool[zone] -= count
     if count > partly:
-        books.cores[zone] -= -(-(count - partly) // threads)
+        acct.cores[zone] -= -(-(count - partly) // threads)
 
 
-def _whole_sockets(row: Row, books: CpuBooks, zones: Sequence[int], need: int) -> int:
-    """Completely free sockets, the order of equals by id. The unit is the average socket, as in the kubelet."""
+def _whole_sockets(row: Row, acct: CpuAccounting, zones: Sequence[int], need: int) -> int:
+    """Takes completely free sockets, equal ones by id. As in the kubelet the size of a socket is the average."""
     totals: dict[int, int] = {}
     for own in row.zones:
         if own.cpu_total:
@@ -278,18 +292,18 @@ def _whole_sockets(row: Row, books: CpuBooks, zones: Sequence[int], need: int) -
     unit = sum(totals.values()) // len(totals)
     for socket in sorted({row.zones[zone].socket for zone in zones}):
         members = [zone for zone in zones if row.zones[zone].socket == socket]
-        if sum(books.pool[zone] for zone in members) == unit == totals.get(socket) and need >= unit:
+        if sum(acct.pool[zone] for zone in members) == unit == totals.get(socket) and need >= unit:
             need -= unit
             for zone in members:
-                books.pool[zone] = books.cores[zone] = 0
+                acct.pool[zone] = acct.cores[zone] = 0
     return need
 
 
-def _whole_zones(row: Row, books: CpuBooks, zones: Sequence[int], need: int) -> int:
-    """Completely free zones."""
-    for zone in _order(row, books, zones):
+def _whole_zones(row: Row, acct: CpuAccounting, zones: Sequence[int], need: int) -> int:
+    """Takes completely free zones."""
+    for zone in _order(row, acct, zones):
         total = row.zones[zone].cpu_total
-        if books.pool[zone] == total and need >= total:
+        if acct.pool[zone] == total and need >= total:
             need -= total
-            books.pool[zone] = books.cores[zone] = 0
+            acct.pool[zone] = acct.cores[zone] = 0
     return need

@@ -1,14 +1,18 @@
-"""What both backends derive from an ask once, before they look at any row."""
+"""What both kernels derive from an ask once, before they look at any row.
+
+The effective request of a pod is that of KEP-753 (restartable init containers), as Kubernetes 1.36 and 1.37 compute it
+in pkg/kubelet/cm/cpumanager/policy_static.go and memorymanager/policy_static.go for Topology Manager's scope `pod`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from _fastfit.codes import Code
+from _fastfit.codes import Code, ContainerKind
 from _fastfit.model import MAX_ZONES, Ask, ContainerAsk
 
-__all__ = ["MAX_CONTAINERS", "MAX_RESOURCES", "MEMORY", "Demand", "derive"]
+__all__ = ["MAX_CONTAINERS", "MAX_RESOURCES", "Demand", "derive"]
 
-MEMORY = "memory"
+_MEMORY = "memory"
 _PAGES = "hugepages-"
 _MIB = 1 << 20
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
@@ -17,12 +21,12 @@ _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 MAX_CONTAINERS = 64
 MAX_RESOURCES = 8
 
-#: Largest CPU or device count and amount of bytes that an ask may name: more than any node has, and 64 containers of
-#: it still add up in 64 bits.
-MAX_COUNT = 1 << 24
-MAX_AMOUNT = 1 << 56
+#: Largest CPU or device count and amount of bytes that an ask may name: more than any node has, and MAX_CONTAINERS of
+#: them still add up in 64 bits.
+_MAX_COUNT = 1 << 24
+_MAX_AMOUNT = 1 << 56
 
-_INIT, _SIDECAR, _APP = 0, 1, 2
+_INIT, _SIDECAR, _APP = ContainerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,12 @@ def _page_bytes(resource: str) -> int:
     text = resource.removeprefix(_PAGES)
     digits, unit = text[:-2], text[-2:]
     if digits.isascii() and digits.isdigit() and unit in _UNITS:
-        return min(max(int(digits[:20]) * _UNITS[unit], 1), MAX_AMOUNT)
+        return min(max(int(digits[:20]) * _UNITS[unit], 1), _MAX_AMOUNT)
     return _MIB
 
 
 def _effective(amounts: Iterable[tuple[int, int]]) -> int:
-    """KEP-753: the most that runs at once. `amounts` are (kind, amount) in declared order."""
+    """The largest amount that runs at once (KEP-753). `amounts` are (kind, amount) in declared order."""
     sidecars = highest_init = apps = 0
     for kind, amount in amounts:
         if kind == _SIDECAR:
@@ -67,7 +71,7 @@ def _effective(amounts: Iterable[tuple[int, int]]) -> int:
 
 
 def _pod(ask: Ask, memory_names: tuple[str, ...], device_names: tuple[str, ...]) -> ContainerAsk:
-    """The effective request of the whole pod. Memory Manager leaves out names that only init containers ask."""
+    """The effective request of the whole pod. Memory Manager leaves out resources that only init containers ask for."""
     parts = ask.containers
     in_apps = {name for part in parts if part.kind == _APP for name, _ in part.memory}
     return ContainerAsk(
@@ -85,14 +89,14 @@ def _pod(ask: Ask, memory_names: tuple[str, ...], device_names: tuple[str, ...])
 
 
 def _main(ask: Ask) -> int:
-    """The compute container: the named one, else the one with most exclusive CPUs, then most memory; first wins."""
+    """The main container: the one named, else the first with most exclusive CPUs, then most memory."""
     if ask.cells is not None:
         return ask.cells.container
     sizes = [(part.cpus, sum(amount for _, amount in part.memory)) for part in ask.containers]
     return sizes.index(max(sizes)) if sizes else 0
 
 
-def _sound(ask: Ask) -> bool:
+def _in_range(ask: Ask) -> bool:
     """Tell whether all numbers of an ask are in range and no name is given twice."""
     for part in ask.containers:
         names = [name for name, _ in (*part.memory, *part.devices)]
@@ -100,33 +104,33 @@ def _sound(ask: Ask) -> bool:
         if (
             part.kind not in {_INIT, _SIDECAR, _APP}
             or len(set(names)) < len(names)
-            or not all(0 <= count <= MAX_COUNT for count in counts)
-            or not all(0 <= amount <= MAX_AMOUNT for _, amount in part.memory)
+            or not all(0 <= count <= _MAX_COUNT for count in counts)
+            or not all(0 <= amount <= _MAX_AMOUNT for _, amount in part.memory)
         ):
             return False
     cells = ask.cells
     return cells is None or (
         0 <= cells.container < len(ask.containers)
-        and 0 < cells.cores <= MAX_COUNT
-        and 0 < cells.threads <= MAX_COUNT
-        and 0 < cells.page_bytes <= MAX_AMOUNT
-        and 0 <= cells.memory_bytes <= MAX_AMOUNT
+        and 0 < cells.cores <= _MAX_COUNT
+        and 0 < cells.threads <= _MAX_COUNT
+        and 0 < cells.page_bytes <= _MAX_AMOUNT
+        and 0 <= cells.memory_bytes <= _MAX_AMOUNT
         and 0 <= cells.moving <= cells.cores
         and len(cells.boot) <= MAX_ZONES
-        and all(0 < vcpus <= MAX_COUNT and 0 <= amount <= MAX_AMOUNT for vcpus, amount in cells.boot)
+        and all(0 < vcpus <= _MAX_COUNT and 0 <= amount <= _MAX_AMOUNT for vcpus, amount in cells.boot)
         and {name for name, count in ask.containers[cells.container].devices if count}.issuperset(cells.strict)
     )
 
 
 def derive(ask: Ask) -> Demand:
-    """Derive what does not depend on a node. An ask beyond the limits gets its verdict here."""
+    """Derives what does not depend on a node. An ask beyond the limits gets its verdict here."""
     memory = sorted({name for part in ask.containers for name, _ in part.memory})
     devices = sorted({name for part in ask.containers for name, _ in part.devices})
     pages = [name for name in memory if name.startswith(_PAGES)]
     if ask.cells is not None and ask.cells.pages not in pages:
         pages.append(ask.cells.pages)
     code = ask.ask_code
-    if code is Code.Fits and not _sound(ask):
+    if code is Code.Fits and not _in_range(ask):
         code = Code.DemandUnreadable
     if code is Code.Fits and (
         len(ask.containers) > MAX_CONTAINERS or len(memory) > MAX_RESOURCES or len(devices) > MAX_RESOURCES
@@ -137,7 +141,7 @@ def derive(ask: Ask) -> Demand:
     elif pages:
         rank_name, rank_unit = pages[0], _page_bytes(pages[0])
     else:
-        rank_name, rank_unit = MEMORY, _MIB
+        rank_name, rank_unit = _MEMORY, _MIB
     names, device_names = tuple(memory), tuple(devices)
     return Demand(
         ask=ask,

@@ -1,26 +1,19 @@
-# Device Manager on counts; the rules are told in _devices_py.py.
+# Device Manager on counts. Rules and sources: _devices_py.py.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from _fastfit._types cimport Books, DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_OPEN, FITS, ZONES
+from _fastfit._constants cimport DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_OPEN, FITS, MAX_ZONES
+from _fastfit._types cimport Accounting
 
 
-cdef inline uint32_t hosts_of(const Books *books, int32_t name) noexcept nogil:
-    cdef uint32_t hosts = 0
-    cdef int32_t zone
-    for zone in range(books.row.zones):
-        if books.device_total[name][zone]:
-            hosts |= <uint32_t>1 << zone
-    return hosts
-
-
-# Fewest zones whose devices, those in use included, are enough; all hosts where even those are not.
-cdef inline int32_t device_width(const Books *books, int32_t name, int32_t count) noexcept nogil:
-    cdef int32_t sorted_[ZONES]
+# The smallest number of zones whose devices, those in use included, are enough; all zones with devices where even those
+# are not.
+cdef inline int32_t device_width(const Accounting *acct, int32_t name, int32_t count) noexcept nogil:
+    cdef int32_t sorted_[MAX_ZONES]
     cdef int32_t zone, place, total, hosts = 0, width
     cdef int64_t together = 0
-    for zone in range(books.row.zones):
-        total = books.device_total[name][zone]
+    for zone in range(acct.row.zones):
+        total = acct.device_total[name][zone]
         if not total:
             continue
         place = hosts
@@ -36,15 +29,15 @@ cdef inline int32_t device_width(const Books *books, int32_t name, int32_t count
     return hosts
 
 
-cdef inline bint device_offers(const Books *books, int32_t name, int32_t count, uint32_t mask) noexcept nogil:
+cdef inline bint device_offers(const Accounting *acct, int32_t name, int32_t count, uint32_t mask) noexcept nogil:
     cdef int32_t zone
     cdef int64_t available = 0
-    for zone in range(books.row.zones):
+    for zone in range(acct.row.zones):
         if mask >> zone & 1:
-            if not books.device_total[name][zone]:
+            if not acct.device_total[name][zone]:
                 return False
-            available += books.device_free[name][zone] + books.device_reuse[name][zone]
-        elif books.device_reuse[name][zone]:
+            available += acct.device_free[name][zone] + acct.device_reuse[name][zone]
+        elif acct.device_reuse[name][zone]:
             return False
     return available >= count
 
@@ -64,28 +57,28 @@ cdef inline int32_t give(
 
 # Takes devices, those of the mask first (0: no mask); False where there are too few.
 cdef inline bint device_allocate(
-    Books *books, int32_t name, int32_t count, uint32_t mask, bint regular_init
+    Accounting *acct, int32_t name, int32_t count, uint32_t mask, bint regular_init
 ) noexcept nogil:
-    cdef int32_t taken[ZONES]
-    cdef int32_t zone, zones = books.row.zones
+    cdef int32_t taken[MAX_ZONES]
+    cdef int32_t zone, zones = acct.row.zones
     cdef int64_t available = 0
     cdef uint32_t everywhere = (<uint32_t>1 << zones) - 1
     for zone in range(zones):
         taken[zone] = 0
-        available += books.device_free[name][zone] + books.device_reuse[name][zone]
+        available += acct.device_free[name][zone] + acct.device_reuse[name][zone]
     if available < count:
         return False
-    count = give(books.device_reuse[name], taken, zones, everywhere, count)
+    count = give(acct.device_reuse[name], taken, zones, everywhere, count)
     if mask:
-        count = give(books.device_free[name], taken, zones, mask, count)
-    give(books.device_free[name], taken, zones, everywhere, count)
+        count = give(acct.device_free[name], taken, zones, mask, count)
+    give(acct.device_free[name], taken, zones, everywhere, count)
     if regular_init:
         for zone in range(zones):
-            books.device_reuse[name][zone] += taken[zone]
+            acct.device_reuse[name][zone] += taken[zone]
     return True
 
 
-# Whether `count` devices of what was free come from the zones of the mask `cells` only.
+# Whether all of `count` devices come from the zones of the mask `cells`, given what was free by zone.
 cdef inline int cells_code(
     const int32_t *free, int32_t zones, int32_t count, uint32_t mask, uint32_t cells
 ) noexcept nogil:
@@ -111,29 +104,29 @@ cdef inline int cells_code(
 
 
 # See _judge_py._strict_code.
-cdef inline int strict_code(const Books *books, uint32_t cells) noexcept nogil:
+cdef inline int strict_code(const Accounting *acct, uint32_t cells) noexcept nogil:
     cdef int32_t item, name
     cdef int code, worst = FITS
-    for item in range(books.ask.part[books.ask.main].devices):
-        name = books.ask.part[books.ask.main].device_name[item]
-        if not books.ask.strict >> name & 1:
+    for item in range(acct.ask.part[acct.ask.main].devices):
+        name = acct.ask.part[acct.ask.main].device_name[item]
+        if not acct.ask.strict >> name & 1:
             continue
         code = DEVICE_ZONE_OPEN
-        if books.has_device[name]:
+        if acct.has_device[name]:
             code = cells_code(
-                books.main_devices[name], books.row.zones, books.ask.part[books.ask.main].device[item],
-                books.main_mask, cells,
+                acct.main_devices[name], acct.row.zones, acct.ask.part[acct.ask.main].device[item],
+                acct.main_mask, cells,
             )
         worst = max(worst, code)
     return worst
 
 
 # Zones that gave a device.
-cdef inline uint32_t device_zones(const Books *books) noexcept nogil:
+cdef inline uint32_t device_zones(const Accounting *acct) noexcept nogil:
     cdef uint32_t mask = 0
-    cdef int32_t item, zone, zones = books.row.zones
-    for item in range(books.ask.devices):
-        for zone in range(zones if books.has_device[item] else 0):
-            if books.row.device_free[books.columns.device[item] * zones + zone] > books.device_free[item][zone]:
+    cdef int32_t item, zone, zones = acct.row.zones
+    for item in range(acct.ask.devices):
+        for zone in range(zones if acct.has_device[item] else 0):
+            if acct.row.device_free[acct.columns.device[item] * zones + zone] > acct.device_free[item][zone]:
                 mask |= <uint32_t>1 << zone
     return mask

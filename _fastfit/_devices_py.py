@@ -1,8 +1,9 @@
 """Device Manager on counts, for resources whose devices have zones.
 
-A device on several zones counts in each of them here. Which devices of a mask of several zones are given is not
-determined by the kubelet either (map order); the lowest zones are assumed to give first.
-Source: devicemanager/topology_hints.go, manager.go (devicesToAllocate).
+A device on several zones counts in each of them. Which devices of a mask of several zones are given depends in the
+kubelet on the order of a Go map; here the lowest zones give first.
+Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go (devicesToAllocate);
+cells_code(): KubeVirt v1.9.0, pkg/virt-launcher/virtwrap/converter (pci-placement.go).
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,11 @@ from _fastfit._hints_py import Hints, bits, submasks, subset_sums
 from _fastfit.codes import Code
 from _fastfit.model import Row
 
-__all__ = ["DeviceBooks", "allocate", "cells_code", "device_books", "device_hints", "empty_device_hints"]
+__all__ = ["DeviceAccounting", "allocate", "cells_code", "device_accounting", "device_hints", "empty_device_hints"]
 
 
 @dataclass(slots=True)
-class DeviceBooks:
+class DeviceAccounting:
     """Devices of one resource while one pod is being admitted. Lists are by zone."""
 
     total: list[int]
@@ -25,22 +26,22 @@ class DeviceBooks:
     reuse: list[int]
 
 
-def device_books(row: Row, names: Sequence[str]) -> dict[str, DeviceBooks]:
-    """The books of the asked resources that have zones on this node; others constrain nothing."""
-    books = {}
+def device_accounting(row: Row, names: Sequence[str]) -> dict[str, DeviceAccounting]:
+    """The accounting of the asked resources that have zones on this node; others constrain nothing."""
+    acct = {}
     for name in names:
         total = [zone.device_total.get(name, 0) for zone in row.zones]
         if any(total):
             free = [zone.device_free.get(name, 0) for zone in row.zones]
-            books[name] = DeviceBooks(total, free, [0] * len(total))
-    return books
+            acct[name] = DeviceAccounting(total, free, [0] * len(total))
+    return acct
 
 
-def _hints(books: DeviceBooks, free: Sequence[int], count: int) -> Hints:
-    hosts = sum(1 << zone for zone, total in enumerate(books.total) if total)
-    held = sum(1 << zone for zone, left in enumerate(books.reuse) if left)
-    known = subset_sums(books.total)
-    available = subset_sums([has + left for has, left in zip(free, books.reuse, strict=True)])
+def _hints(acct: DeviceAccounting, free: Sequence[int], count: int) -> Hints:
+    hosts = sum(1 << zone for zone, total in enumerate(acct.total) if total)
+    held = sum(1 << zone for zone, left in enumerate(acct.reuse) if left)
+    known = subset_sums(acct.total)
+    available = subset_sums([has + left for has, left in zip(free, acct.reuse, strict=True)])
     width = hosts.bit_count()
     masks = []
     for mask in submasks(hosts):
@@ -51,24 +52,24 @@ def _hints(books: DeviceBooks, free: Sequence[int], count: int) -> Hints:
     return Hints(tuple(masks), frozenset(mask for mask in masks if mask.bit_count() == width))
 
 
-def device_hints(books: DeviceBooks, count: int) -> Hints:
-    """Masks of the zones that host the resource; narrowest by all devices, those in use included."""
-    return _hints(books, books.free, count)
+def device_hints(acct: DeviceAccounting, count: int) -> Hints:
+    """Masks of the zones that have the resource. The preferred width is by all devices, those in use included."""
+    return _hints(acct, acct.free, count)
 
 
-def empty_device_hints(books: DeviceBooks, count: int) -> Hints:
+def empty_device_hints(acct: DeviceAccounting, count: int) -> Hints:
     """The same on this node without any pod."""
-    return _hints(DeviceBooks(books.total, books.total, [0] * len(books.total)), books.total, count)
+    return _hints(DeviceAccounting(acct.total, acct.total, [0] * len(acct.total)), acct.total, count)
 
 
-def allocate(books: DeviceBooks, count: int, mask: int | None, regular_init: bool) -> bool:
+def allocate(acct: DeviceAccounting, count: int, mask: int | None, regular_init: bool) -> bool:
     """Takes devices: reusable ones, then those of the mask, then others. False where there are too few."""
-    if sum(books.free) + sum(books.reuse) < count:
+    if sum(acct.free) + sum(acct.reuse) < count:
         return False
-    taken = [0] * len(books.free)
+    taken = [0] * len(acct.free)
     zones = bits((1 << len(taken)) - 1)
     aligned = zones if mask is None else [zone for zone in zones if mask >> zone & 1]
-    for source, order in ((books.reuse, zones), (books.free, aligned), (books.free, zones)):
+    for source, order in ((acct.reuse, zones), (acct.free, aligned), (acct.free, zones)):
         for zone in order:
             got = min(source[zone], count)
             source[zone] -= got
@@ -76,15 +77,15 @@ def allocate(books: DeviceBooks, count: int, mask: int | None, regular_init: boo
             count -= got
     if regular_init:
         for zone, got in enumerate(taken):
-            books.reuse[zone] += got
+            acct.reuse[zone] += got
     return True
 
 
 def cells_code(free: Sequence[int], count: int, mask: int | None, cells: int) -> Code:
-    """Whether `count` devices of what was free come from the zones of the mask `cells` only.
+    """Whether all of `count` devices come from the zones of the mask `cells`, given what was free by zone.
 
-    The kubelet takes any of the devices in `mask`, then any others, so often only both bounds can be told: refused where
-    some device must lie outside, unknown where one may.
+    The kubelet takes any of the devices in `mask`, then any others. So the code is a refusal where some device must be
+    outside of `cells`, and unknown where one may be.
     """
     zones = range(len(free))
     aligned = [zone for zone in zones if mask is None or mask >> zone & 1]

@@ -1,11 +1,10 @@
-# CPU Manager's option `distribute-cpus-across-numa`; the rules, and why sets are overwritten, are told in
-# _distribute_py.py. A set is an array of up to 8 zones; enumerations walk positions in lexicographic order.
+# CPU Manager's option `distribute-cpus-across-numa`. Rules, sources, and why sets are overwritten: _distribute_py.py. A
+# set is an array of up to MAX_DISTRIBUTED zones; enumerations walk positions in lexicographic order.
 
 from libc.math cimport INFINITY, floor, sqrt
 from libc.stdint cimport int32_t, int64_t
 
-cdef enum:
-    SET = 8
+from _fastfit._constants cimport MAX_DISTRIBUTED
 
 
 cdef inline double rounded(double value) noexcept nogil:
@@ -43,7 +42,7 @@ cdef inline int32_t shared_from(int32_t size) noexcept nogil:
     return 3 if size == 4 else 5 if size >= 6 else size
 
 
-# Repeats the kubelet's overwriting of the kept set by one that has the same beginning.
+# Overwrites the kept set by one that has the same beginning, as the kubelet does.
 cdef inline void visit(int32_t *kept, const int32_t *members, int32_t size) noexcept nogil:
     cdef int32_t start = shared_from(size), place
     for place in range(start):
@@ -72,15 +71,15 @@ cdef inline bint hand_out(
     return True
 
 
-# All indexes below are places in `order`, not zones. Returns the score; `kept_size` 0: nothing kept.
+# All indexes below are places in `order`, not zones. Returns how uneven the node is; `kept_size` 0: no set was found.
 cdef inline double find_rest(
     const int32_t *members, int32_t size, const int32_t *after, int32_t count, int32_t left_over, int32_t group,
     int32_t *kept, int32_t *kept_size
 ) noexcept nogil:
-    cdef int32_t able[SET]
-    cdef int32_t subset[SET]
-    cdef int32_t positions[SET]
-    cdef int32_t final[SET]
+    cdef int32_t able[MAX_DISTRIBUTED]
+    cdef int32_t subset[MAX_DISTRIBUTED]
+    cdef int32_t positions[MAX_DISTRIBUTED]
+    cdef int32_t final[MAX_DISTRIBUTED]
     cdef int32_t ables = 0, place, part
     cdef int64_t total
     cdef double best = INFINITY, score
@@ -116,18 +115,18 @@ cdef inline double find_rest(
     return best
 
 
-# Fills who gives how much, in order of taking, and returns the number of turns; -1: no even split.
+# Fills zone and CPUs of every turn, in order of taking, and returns the number of turns; -1: no even split.
 cdef inline int32_t distribution(
     const int32_t *order, int32_t count, const int32_t *pool, int32_t all_cpus, int32_t zones, int32_t need,
     int32_t group, int32_t *turn_zone, int32_t *turn_cpus
 ) noexcept nogil:
-    cdef int32_t free[SET]
-    cdef int32_t after[SET]
-    cdef int32_t members[SET]
-    cdef int32_t positions[SET]
-    cdef int32_t kept[SET]
-    cdef int32_t rest[SET]
-    cdef int32_t extra[SET]
+    cdef int32_t free[MAX_DISTRIBUTED]
+    cdef int32_t after[MAX_DISTRIBUTED]
+    cdef int32_t members[MAX_DISTRIBUTED]
+    cdef int32_t positions[MAX_DISTRIBUTED]
+    cdef int32_t kept[MAX_DISTRIBUTED]
+    cdef int32_t rest[MAX_DISTRIBUTED]
+    cdef int32_t extra[MAX_DISTRIBUTED]
     cdef int32_t extra_size = 0, rest_size = 0, kept_size, place, size, share, left_over, turns, progress
     cdef int32_t groups = (need + group - 1) // group
     cdef int32_t groups_per_zone = ((all_cpus + group - 1) // group + zones - 1) // zones

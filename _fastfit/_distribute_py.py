@@ -1,9 +1,9 @@
 """CPU Manager's option `distribute-cpus-across-numa` (KEP-2902): how many CPUs each zone gives.
 
-The smallest set of zones that can give even shares, and among such sets the one that leaves the node most even.
-Source: cpumanager/cpu_assignment.go, takeByTopologyNUMADistributed, Kubernetes 1.36. Its sets of zones are Go slices
-that share memory with sets looked at later, so that the set finally used may differ from the one that was judged
-best; `_Kept` repeats that, because a node does it too.
+It takes the smallest set of zones that can give even shares, and among such sets the one that leaves the node most
+even. The kubelet's sets of zones are Go slices that share memory with sets visited later, so that the set it finally
+uses may differ from the one it found best. `_Kept` does the same.
+Source: Kubernetes 1.36, pkg/kubelet/cm/cpumanager/cpu_assignment.go (takeByTopologyNUMADistributed).
 """
 
 import math
@@ -33,12 +33,12 @@ def _unevenness(values: Sequence[int]) -> float:
 
 
 def _shared_from(size: int) -> int:
-    """Members of a set of this size from here on lie in memory that later sets with the same beginning overwrite."""
-    return 3 if size == 4 else 5 if 6 <= size <= 8 else 9 if 10 <= size <= 16 else size
+    """Index of the first member that later sets with the same beginning overwrite; a set has MAX_DISTRIBUTED at most."""
+    return 3 if size == 4 else 5 if size >= 6 else size
 
 
 class _Kept:
-    """The best set so far, with the members that a later set of the same enumeration overwrites."""
+    """The best set so far; later sets of the same enumeration overwrite its last members."""
 
     def __init__(self) -> None:
         self.members: list[int] | None = None
@@ -73,8 +73,8 @@ def distribution(
 
     `order`: the zones with CPUs in the pool, in the allocator's order. `group`: CPUs that stay together.
     """
-    bearing = sum(1 for total in totals if total)
-    groups_per_zone = _ceil(_ceil(sum(totals), group), bearing)
+    zones_with_cpus = sum(1 for total in totals if total)
+    groups_per_zone = _ceil(_ceil(sum(totals), group), zones_with_cpus)
     groups = _ceil(count, group)
     free = {zone: pool[zone] for zone in order}
     for size in range(_ceil(groups, groups_per_zone), min(groups, len(order)) + 1):
@@ -101,7 +101,7 @@ def distribution(
 
 
 def _rest(members: Sequence[int], after: dict[int, int], left_over: int, group: int) -> tuple[float, _Kept]:
-    """The zones of the set that give the CPUs which even shares leave over, and how uneven the node then is."""
+    """How uneven the node is in the end, and the zones of the set that give the CPUs which even shares leave over."""
     best, kept = math.inf, _Kept()
     if not left_over:
         return _unevenness(list(after.values())), kept
@@ -121,7 +121,7 @@ def _rest(members: Sequence[int], after: dict[int, int], left_over: int, group: 
 
 
 def _hand_out(subset: Sequence[int], left: dict[int, int], count: int, group: int) -> bool:
-    """Takes `count` CPUs group by group, round and round; False where odd remainders leave too few whole groups."""
+    """Takes `count` CPUs group by group, zone after zone, in turns; False where there are too few whole groups."""
     if sum(left[zone] // group * group for zone in subset) < count:
         return False
     while count > 0:
@@ -137,7 +137,7 @@ def _hand_out(subset: Sequence[int], left: dict[int, int], count: int, group: in
 def _shares(
     members: Sequence[int], rest: Sequence[int], free: dict[int, int], share: int, left_over: int, group: int
 ) -> list[tuple[int, int]] | None:
-    """What the chosen sets give, in order of taking; None where memory sharing left them unable to."""
+    """What the chosen sets give, in order of taking; None where they cannot, because they were overwritten."""
     if any(free[zone] < share for zone in members):
         return None
     shares = [(zone, share) for zone in members if share]

@@ -1,7 +1,7 @@
-"""A fit, compiled: the contract is that of the twin in _fit_py.py, value for value.
+"""A fit, compiled. The contract is that of the plain kernel's in _fit_py.py, value for value.
 
 A fit walks the names of a request, finds each row (_follow.pxd), and judges it unless the query still has its answer.
-Nothing in these loops touches a Python object.
+These loops use no Python object.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -9,27 +9,28 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
-from _fastfit._follow cimport following, learn
+from _fastfit._answers cimport judged
+from _fastfit._constants cimport FITS, MAX_NAME, MODE_ENFORCE, NODE_NOT_SEEN, ON_UNKNOWN_KEEP, SCORED
+from _fastfit._follow cimport following, note_successor
 from _fastfit._judge cimport judge
-from _fastfit._layouts cimport alike, is_uneven, number_layouts, settle_layouts
-from _fastfit._names cimport CODES, ENFORCE, KEEP, KEPT, NOBODY, Name, RANKED, SURVIVES, Tally, action_on, count, rank
+from _fastfit._layouts cimport alike, is_uneven, lower_newly_unshared, number_layouts
+from _fastfit._names cimport CODES, KEPT, NO_NAME, Name, RANKED, SURVIVES, Tally, action_on, count, rank
+from _fastfit._placement cimport placement_of
 from _fastfit._reply cimport filter_bytes, score_bytes
 from _fastfit._slots cimport NOWHERE, Slot, find, prefetch
 from _fastfit._table cimport Query, Table
 from _fastfit._text cimport Cursor, NO_PROBLEM, is_at, skip_space, skip_string
-from _fastfit._types cimport Answer, Detail, FITS, Row
+from _fastfit._types cimport Answer, Detail, Row
 
+from _fastfit import values
 from _fastfit._wire import PROBLEMS
 from _fastfit._wire_py import spelled_name
 from _fastfit.codes import Code
-from _fastfit.values import Block, Cell, Entry, Placement, ScanError
+from _fastfit.values import Entry, ScanError
 
 __all__ = ["Fit"]
 
 cdef enum:
-    MAX_NAME = 253
-    NODE_NOT_SEEN = 1
-    TOP_OF_ENTRIES = 100
     AHEAD = 3                   # names between a prefetched row and its use
 
 
@@ -39,7 +40,7 @@ cdef class Fit:
     cdef Table _table
     cdef Query _query
     cdef bytes _text
-    cdef list _decoded          # keeps what escaped literals spell
+    cdef list _decoded          # owns what escaped literals spell
     cdef Name *name
     cdef int32_t room
     cdef Tally tally
@@ -48,7 +49,7 @@ cdef class Fit:
     cdef uint64_t _unseen_actions
     cdef readonly int32_t total
     cdef bint uneven            # whether any name gives an uneven layout
-    cdef int32_t layouts        # those layouts
+    cdef int32_t layouts        # how many uneven layouts were numbered
 
     def __cinit__(self, Table table not None, Query query not None, bytes names not None):
         if query.table is not table:
@@ -114,7 +115,7 @@ cdef class Fit:
                     aside = last
             if number == NOWHERE:
                 number = self._resolve(&cursor, name, unseen)
-                learn(&table.slots, last, number)
+                note_successor(&table.slots, last, number)
                 aside = last
             else:
                 name.spelled_length = slots[number].length
@@ -124,7 +125,7 @@ cdef class Fit:
                     prefetch(slots[ahead].row)
             name.length = <uint32_t>(cursor.at - name.start)
             name.slot = number
-            name.overruled = name.layout = 0
+            name.excluded = name.layout = 0
             if number != NOWHERE:
                 if slots[number].seen == table.fits_made:
                     raise _twice(name)
@@ -138,11 +139,11 @@ cdef class Fit:
         if cursor.at < cursor.length:
             raise ScanError(f"text after the names (byte {cursor.at})")
         if self.total and not self._decoded:
-            table.learn(self._text, self.name, self.total)
+            table.remember(self._text, self.name, self.total)
         return 0
 
     cdef int _recall(self) except -1:
-        """The names are those of an earlier fit: only verdicts are new."""
+        """The names are those of an earlier fit: takes them over and renews the verdicts."""
         cdef Table table = self._table
         cdef Slot *slots = table.slots.slot
         cdef int32_t index, ahead
@@ -174,7 +175,7 @@ cdef class Fit:
         return &self.name[self.total]
 
     cdef int32_t _resolve(self, Cursor *cursor, Name *name, set unseen) except -2:
-        """Past the literal at the cursor, and its slot; says what the name spells and where that stands."""
+        """Past the literal at the cursor, and its slot. Fills what the name spells."""
         cdef Py_ssize_t start = cursor.at, length
         cdef int32_t number
         cdef bytes spelled
@@ -212,22 +213,22 @@ cdef class Fit:
         name.on_unknown = action_on(self._table.slots.slot[name.slot].actions, name.code)
         self.uneven |= is_uneven(name)
 
-    # --- changing the answer ---------------------------------------------------------------------------
+    # --- changing verdicts -----------------------------------------------------------------------------
 
-    def overrule(self, name, code):
-        """Give one node of this fit another code; see the twin."""
+    def exclude(self, name, code):
+        """Give one node of this fit another code; see the plain kernel."""
         cdef int32_t index = self._index_of(name)
-        if index == NOBODY:
+        if index == NO_NAME:
             raise KeyError(name)
         self.name[index].code = Code(code)
         self.name[index].key = self.name[index].mask = self.name[index].cells = self.name[index].layout = 0
-        self.name[index].overruled, self.name[index].on_unknown = True, KEEP
+        self.name[index].excluded, self.name[index].on_unknown = True, ON_UNKNOWN_KEEP
         if self.layouts:
-            settle_layouts(self.name, self.total, self.layouts)
+            lower_newly_unshared(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
 
     def shortlist(self, int limit):
-        """Let only the best `limit` fitting names survive where more fit; see the twin."""
+        """Let only the best `limit` fitting names survive where more fit; see the plain kernel."""
         cdef int32_t index
         cdef Name *name
         cdef bint cut = False
@@ -237,7 +238,7 @@ cdef class Fit:
             self.name[index].state |= KEPT
         for index in range(self.total):
             name = &self.name[index]
-            if name.mode == ENFORCE and (name.state & (SURVIVES | KEPT)) == SURVIVES:
+            if name.mode == MODE_ENFORCE and (name.state & (SURVIVES | KEPT)) == SURVIVES:
                 name.state = 0
                 self.tally.survivors -= 1
                 cut = True
@@ -268,8 +269,8 @@ cdef class Fit:
 
     @property
     def error_name(self):
-        """The first node whose doubt fails the call; None if there is none."""
-        return None if self.tally.error == NOBODY else self._name_of(self.tally.error)
+        """The first node whose unknown verdict fails the call; None if there is none."""
+        return None if self.tally.error == NO_NAME else self._name_of(self.tally.error)
 
     def counts(self, bint left_only=False):
         """Nodes per code; `left_only`: of those that survive."""
@@ -286,7 +287,7 @@ cdef class Fit:
     def best(self):
         """Name and code of the node that gets the 10; None if no node takes part in the ranking."""
         cdef int32_t best = self.tally.best
-        return None if best == NOBODY else (self._name_of(best), self.name[best].code)
+        return None if best == NO_NAME else (self._name_of(best), self.name[best].code)
 
     cdef str _name_of(self, int32_t index):
         return self.name[index].spelled[:self.name[index].spelled_length].decode()
@@ -301,7 +302,7 @@ cdef class Fit:
                 self.name[index].spelled, PyBytes_AS_STRING(raw), length
             ):
                 return index
-        return NOBODY
+        return NO_NAME
 
     cdef list _ranked(self, int32_t top):
         """The first `top` ranked names, best first."""
@@ -318,7 +319,7 @@ cdef class Fit:
         return found
 
     cdef list _scores(self, int32_t top):
-        """(index, score): one 10 for the best, 9..1 for the next top-1 fitting names; equal keys score the same."""
+        """(index, score) of the scored names, best first; see the plain kernel."""
         cdef int32_t first = 0, place, others
         ranked = self._ranked(max(top, 1))
         if not ranked:
@@ -333,7 +334,7 @@ cdef class Fit:
         return scores
 
     def filter_reply(self, always_failed=False):
-        """The survivors in the order asked; the refusals only when nobody survives, or always."""
+        """The survivors in the order asked. Refusals only where no node survives, or always on demand."""
         return filter_bytes(
             PyBytes_AS_STRING(self._text),
             self.name,
@@ -343,13 +344,13 @@ cdef class Fit:
             always_failed or not self.tally.survivors,
         )
 
-    def score_reply(self, int top=100):
-        """The HostPriorityList; see the twin."""
+    def score_reply(self, int top=SCORED):
+        """The HostPriorityList; see the plain kernel."""
         return score_bytes(PyBytes_AS_STRING(self._text), self.name, self._scores(top))
 
     def entries(self, int limit=0):
-        """The ranked nodes, best first, then the others in the order asked; 0: all of them."""
-        scores = dict(self._scores(TOP_OF_ENTRIES))
+        """The ranked nodes, best first, then the others in the order asked. `limit` 0: all of them."""
+        scores = dict(self._scores(SCORED))
         order = self._ranked(self.total)
         order += [index for index in range(self.total) if not self.name[index].state & RANKED]
         return [self._entry(index, scores.get(index, 0)) for index in order[:limit or None]]
@@ -370,49 +371,27 @@ cdef class Fit:
         )
 
     def placement(self, name):
-        """Where the pod would land on a node of this fit that fits; None also once the node's row changed."""
+        """What the pod would get on a node of this fit that fits. None where it does not, or its row changed since."""
         cdef int32_t index = self._index_of(name)
-        return None if index == NOBODY else self._place(index)
+        return None if index == NO_NAME else self._place(index)
 
     cdef object _place(self, int32_t index):
         cdef int32_t number = self.name[index].slot
         cdef Row *row
         cdef Answer answer
         cdef Detail detail
-        if number == NOWHERE or self.name[index].code != FITS or self.name[index].overruled:
+        if number == NOWHERE or self.name[index].code != FITS or self.name[index].excluded:
             return None
         row = self._table.slots.slot[number].row
         if row == NULL or row.stamp > self._generation:
             return None
         detail.blocks = detail.cells = 0
         judge(row, self._query.ask, &self._query.columns[row.schema], self._table.scratch, &answer, &detail)
-        return Placement(
-            mask=answer.mask,
-            cpus=tuple([detail.held[zone] for zone in range(row.zones)]),
-            exact=bool(detail.exact),
-            blocks=tuple([
-                Block(
-                    detail.block[item].part,
-                    self._query.memory[detail.block[item].name],
-                    detail.block[item].mask,
-                    detail.block[item].bytes,
-                )
-                for item in range(detail.blocks)
-            ]),
-            cells=tuple([
-                Cell(detail.cell[item].zone, detail.cell[item].vcpus, detail.cell[item].bytes)
-                for item in range(detail.cells)
-            ]),
-            devices=tuple([
-                (device, tuple([detail.devices[item][zone] for zone in range(row.zones)]))
-                for item, device in enumerate(self._query.demand.device_names)
-                if detail.has_device[item]
-            ]),
-        )
+        return placement_of(row, &answer, &detail, self._query.memory, self._query.demand.device_names, values)
 
 
 def fitting(Table table not None, Query query not None, int32_t start, int32_t limit):
-    """Judge rows where they lie; see the twin. What fits know of names is not touched: requests go on as fast."""
+    """Judge rows by slot; see the plain kernel. Successors of names are not touched, so that requests stay fast."""
     cdef int64_t number, end, found = 0
     if query.table is not table:
         raise ValueError("the query is of another table")
@@ -425,7 +404,7 @@ def fitting(Table table not None, Query query not None, int32_t start, int32_t l
 
 
 def code_on(Table table not None, Query query not None, str name not None):
-    """Judge one row; see the twin."""
+    """Judge one row; see the plain kernel."""
     cdef int32_t number = table.number_of(name)
     if query.table is not table:
         raise ValueError("the query is of another table")
@@ -433,16 +412,6 @@ def code_on(Table table not None, Query query not None, str name not None):
     if number == NOWHERE:
         return Code(query.ask.code or NODE_NOT_SEEN)
     return Code(judged(table, query, number).code)
-
-
-# The verdict on a slot in use: the query's, if the row did not change.
-cdef inline const Answer *judged(Table table, Query query, int32_t number) noexcept:
-    cdef Slot *slot = &table.slots.slot[number]
-    cdef Answer *answer = &query.answers[number]
-    if answer.stamp != slot.stamp:
-        judge(slot.row, query.ask, &query.columns[slot.row.schema], table.scratch, answer, NULL)
-        answer.stamp = slot.stamp
-    return answer
 
 
 cdef object _twice(const Name *name):

@@ -1,4 +1,4 @@
-"""Table, query and fit in plain Python: the same contract as the compiled `_fit`, value for value."""
+"""The plain kernel's table, query and fit. The compiled ones (_table.pyx, _fit.pyx) give the same, value for value."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,25 +7,27 @@ from dataclasses import dataclass
 from _fastfit import _wire_py as wire
 from _fastfit._demand import derive
 from _fastfit._judge_py import Outcome, judge
-from _fastfit._key_py import UNEVEN, layout_part, lowered
-from _fastfit._rows import trusted
+from _fastfit._key_py import LAYOUT_UNEVEN, layout_part, lowered
+from _fastfit._rows import within_bounds
 from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown, action_on
 from _fastfit.model import Ask, Row
 from _fastfit.values import Entry, Placement
 
-__all__ = ["Fit", "Query", "Table"]
+__all__ = ["QUERIES_KEPT", "SCORED", "Fit", "Query", "Table"]
 
-#: Asks whose answers a table keeps; the least recently prepared goes first.
+#: Asks whose answers a table keeps; the least recently prepared one is dropped first.
 QUERIES_KEPT = 64
+#: Nodes that get a score unless the caller says otherwise.
+SCORED = 100
 
 
 class Query:
-    """An ask and the answers to it, one per row, each good until its row changes."""
+    """An ask and the answers to it, one per row, each valid until its row changes."""
 
     def __init__(self, table: "Table", ask: Ask) -> None:
         self.table = table
         self._demand = derive(ask)
-        #: of a name without a row: the code that holds on every node, if there is one
+        #: of a name without a row: the code that holds on every node if there is one, else NodeNotSeen
         self.unseen = Outcome(self._demand.code or Code.NodeNotSeen)
         self._answers: dict[str, tuple[int, Outcome]] = {}
 
@@ -47,7 +49,7 @@ class Table:
         self._rows: dict[str, tuple[Row, int]] = {}
         self._queries: dict[Ask, Query] = {}
         self.generation = 0
-        #: what a name without a row gets: its verdict is NodeNotSeen, or that of the ask on every node
+        #: mode and actions of names without a row
         self.unseen_mode = Mode.ENFORCE
         self.unseen_actions = 0
 
@@ -62,8 +64,8 @@ class Table:
         return sorted(self._rows)
 
     def put(self, row: Row) -> None:
-        """Inserts the row, or replaces the one of that name. Raises ValueError for a row that makes no sense."""
-        row = trusted(row)
+        """Inserts the row, or replaces the one of that name. Raises ValueError as within_bounds() does."""
+        row = within_bounds(row)
         self.generation += 1
         self._rows[row.name] = row, self.generation
 
@@ -75,7 +77,7 @@ class Table:
         return True
 
     def prepare(self, ask: Ask) -> Query:
-        """The query of this ask; equal asks get the same one."""
+        """The query of this ask. Equal asks get the same one."""
         query = self._queries.pop(ask, None) or Query(self, ask)
         self._queries[ask] = query
         if len(self._queries) > QUERIES_KEPT:
@@ -83,9 +85,9 @@ class Table:
         return query
 
     def fitting(self, query: Query, start: int, limit: int) -> tuple[int, int]:
-        """How many of the next `limit` rows from place `start` fit, and the place to go on at, 0 after the last one.
+        """How many of the next `limit` rows from place `start` fit, and the place to continue at, 0 after the last one.
 
-        For counting over all nodes in small steps. Places of rows that come or go meanwhile may shift.
+        For counting over all nodes in small steps. Places may shift when rows come or go between two steps.
         """
         if query.table is not self:
             raise ValueError("the query is of another table")
@@ -95,14 +97,18 @@ class Table:
         return found, start + limit if start + limit < len(self._rows) else 0
 
     def code_on(self, query: Query, name: str) -> Code:
-        """The verdict on one node, as a fit over its name alone gives it; what fits know of names stays."""
+        """The verdict on one node, the same as that of a fit over its name alone."""
         if query.table is not self:
             raise ValueError("the query is of another table")
         row, stamp = self._rows.get(name, (None, 0))
         return (query.unseen if row is None else query.answer(row, stamp)).code
 
     def fit(self, query: Query, names: bytes) -> "Fit":
-        """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
+        """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for bad JSON and for repeated names."""
+        return Fit(self, query, names)
+
+    def answers_for(self, query: Query, names: bytes) -> "list[_Answer]":
+        """One answer per name, in the order asked."""
         if query.table is not self:
             raise ValueError("the query is of another table")
         answers = []
@@ -113,7 +119,7 @@ class Table:
                 answers.append(_Answer(text, literal, query.unseen, self.unseen_mode, self.unseen_actions))
             else:
                 answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.actions))
-        return Fit(self, answers)
+        return answers
 
     def text(self, code: int) -> bytes:
         """The JSON string that the failure map gives for a code."""
@@ -137,15 +143,15 @@ class _Answer:
     #: left out by a shortlist
     cut: bool = False
     #: no other name of the fit gives this uneven layout of guest cells
-    alone: bool = False
+    unshared: bool = False
 
     @property
     def key(self) -> int:
-        return lowered(self.outcome.key) if self.alone else self.outcome.key
+        return lowered(self.outcome.key) if self.unshared else self.outcome.key
 
     @property
     def layout(self) -> tuple[int, int] | None:
-        """What tells one layout of guest cells from others; None for what boots none."""
+        """Equal for equal layouts of guest cells; None where no guest with cells boots."""
         return (self.outcome.cells, self.outcome.split) if layout_part(self.outcome.key) else None
 
     @property
@@ -179,11 +185,11 @@ class _Answer:
 class Fit:
     """The verdicts over the names of one call."""
 
-    def __init__(self, table: Table, answers: Sequence[_Answer]) -> None:
+    def __init__(self, table: Table, query: Query, names: bytes) -> None:
         self._table = table
         self._generation = table.generation
-        self._answers = answers
-        self.total = len(answers)
+        self._answers = table.answers_for(query, names)
+        self.total = len(self._answers)
         self._tally()
 
     def _tally(self) -> None:
@@ -191,7 +197,8 @@ class Fit:
         self._layouts = Counter(answer.layout for answer in answers)
         for answer in answers:
             answer.cut = False
-            answer.alone = layout_part(answer.outcome.key) == UNEVEN and self._layouts[answer.layout] == 1
+            uneven = layout_part(answer.outcome.key) == LAYOUT_UNEVEN
+            answer.unshared = uneven and self._layouts[answer.layout] == 1
         self.fits = sum(answer.outcome.code is Code.Fits for answer in answers)
         self.refused = sum(answer.outcome.code >= FIRST_REFUSAL for answer in answers)
         self.unknown = self.total - self.fits - self.refused
@@ -222,10 +229,11 @@ class Fit:
         best = min((answer for answer in self._answers if answer.ranked), key=lambda answer: answer.rank, default=None)
         return (best.name, int(best.outcome.code)) if best else None
 
-    def overrule(self, name: str, code: int) -> None:
-        """Give one node of this fit another code: who knows more than counts may strike a winner. An unknown one is kept.
+    def exclude(self, name: str, code: int) -> None:
+        """Gives one node of this fit another code: callers that know more than counts exclude it from this call.
 
-        No effect on other fits of the query. Raises KeyError for a name that is not in the fit.
+        A node that gets an unknown code is kept (OnUnknown.KEEP). Other fits of the query do not change. Raises
+        KeyError for a name that is not in the fit.
         """
         for answer in self._answers:
             if answer.name == name:
@@ -235,9 +243,9 @@ class Fit:
         raise KeyError(name)
 
     def shortlist(self, limit: int) -> bool:
-        """Let only the best `limit` fitting names survive where more fit; returns whether any was cut.
+        """Lets only the best `limit` fitting names survive where more fit; returns whether any was left out.
 
-        Names of pools in mode score or observe always survive. A later overrule() undoes the cut.
+        Names in mode score or observe always survive. A later exclude() undoes it.
         """
         if limit < 1 or self.fits <= limit:
             return False
@@ -253,7 +261,7 @@ class Fit:
         return bool(cut)
 
     def filter_reply(self, always_failed: bool = False) -> bytes:
-        """The survivors in the order asked; the refusals only when nobody survives, or always."""
+        """The survivors in the order asked. Refusals only where no node survives, or always on demand."""
         failures = []
         if always_failed or not self.survivors:
             failures = [
@@ -263,12 +271,15 @@ class Fit:
             ]
         return wire.write_filter((answer.literal for answer in self._answers if answer.survives), failures)
 
-    def score_reply(self, top: int = 100) -> bytes:
-        """See scores()."""
+    def score_reply(self, top: int = SCORED) -> bytes:
+        """The HostPriorityList.
+
+        One 10 for the best node; the next top-1 fitting nodes 9..1, in even steps of rank. Equal keys score the same.
+        """
         return wire.write_scores((answer.literal, score) for answer, score in self._scores(top))
 
     def _scores(self, top: int) -> list[tuple[_Answer, int]]:
-        """One 10 for the best; the next top-1 fitting nodes 9..1, in even steps of rank; equal keys score the same."""
+        """The scored answers, best first; see score_reply()."""
         ranked = self._ranked()
         if not ranked:
             return []
@@ -282,8 +293,8 @@ class Fit:
         return scores
 
     def entries(self, limit: int = 0) -> list[Entry]:
-        """The ranked nodes, best first, then the others in the order asked; 0: all of them."""
-        scores = {answer.name: score for answer, score in self._scores(100)}
+        """The ranked nodes, best first, then the others in the order asked. `limit` 0: all of them."""
+        scores = {answer.name: score for answer, score in self._scores(SCORED)}
         ranked = self._ranked()
         rest = [answer for answer in self._answers if not answer.ranked]
         return [self._entry(answer, scores.get(answer.name, 0)) for answer in (ranked + rest)[: limit or None]]
@@ -303,7 +314,7 @@ class Fit:
         )
 
     def placement(self, name: str) -> Placement | None:
-        """Where the pod would land on a node of this fit that fits; None also once the node's row changed."""
+        """What the pod would get on a node of this fit that fits. None where it does not, or its row changed since."""
         return next((self._place(answer) for answer in self._answers if answer.name == name), None)
 
     def _place(self, answer: _Answer) -> Placement | None:

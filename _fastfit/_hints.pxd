@@ -1,34 +1,33 @@
-# Topology Manager on counts: merge and decision; the rules are told in _hints_py.py.
+# Topology Manager on counts: merge and decision. Rules and sources: _hints_py.py.
 #
-# No lists here: a preferred mask is searched among the masks of the one width that every provider prefers, narrow ones
-# first, and each provider is asked about the mask. Only best-effort needs masks that nobody prefers.
+# There are no lists here. A preferred mask is searched among the masks of the one width that every provider prefers,
+# narrow ones first, and each provider is asked about the mask. Only best-effort needs masks that are not preferred.
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from _fastfit._constants cimport MAX_RESOURCES, POLICY_SINGLE_NUMA_NODE
 from _fastfit._cpus cimport cpu_offers, cpu_prefers, cpu_width, pool_of
-from _fastfit._devices cimport device_offers, device_width, hosts_of
+from _fastfit._devices cimport device_offers, device_width
 from _fastfit._memory cimport first_offer, memory_offers
-from _fastfit._types cimport (
-    BEST_EFFORT, Books, Part, RESOURCES, Row, SINGLE_NUMA_NODE, lowest, next_mask, popcount,
-)
+from _fastfit._types cimport Accounting, Part, Row, lowest, next_mask, popcount
 
 
-# What each provider says about a request, in short.
+# What the providers offer for one request.
 cdef struct Offer:
     bint cpu
-    bint memory             # False too where no mask is possible: that says nothing
+    bint memory             # False also where no mask is possible: Memory Manager then gives a don't-care hint
     bint impossible         # some list is empty
     int32_t devices
-    int32_t item[RESOURCES]
+    int32_t item[MAX_RESOURCES]
     uint32_t held
     int32_t cpu_width
     int32_t memory_width
     int32_t memory_first    # width of the narrowest mask offered
-    int32_t device_width[RESOURCES]
+    int32_t device_width[MAX_RESOURCES]
 
 
-cdef inline void survey(const Books *books, const Part *part, uint32_t held, Offer *offer) noexcept nogil:
-    cdef const Row *row = books.row
+cdef inline void survey(const Accounting *acct, const Part *part, uint32_t held, Offer *offer) noexcept nogil:
+    cdef const Row *row = acct.row
     cdef int32_t item, name, zone
     cdef int64_t available
     cdef uint32_t first
@@ -37,45 +36,46 @@ cdef inline void survey(const Books *books, const Part *part, uint32_t held, Off
     offer.devices = 0
     for item in range(part.devices):
         name = part.device_name[item]
-        if books.has_device[name] and part.device[item]:
+        if acct.has_device[name] and part.device[item]:
             offer.item[offer.devices] = item
-            offer.device_width[offer.devices] = device_width(books, name, part.device[item])
+            offer.device_width[offer.devices] = device_width(acct, name, part.device[item])
             offer.devices += 1
             available = 0
             for zone in range(row.zones):
-                available += books.device_free[name][zone] + books.device_reuse[name][zone]
+                available += acct.device_free[name][zone] + acct.device_reuse[name][zone]
             if available < part.device[item]:
                 offer.impossible = True
     offer.cpu = row.cpu_static and part.cpus > 0
     if offer.cpu:
         offer.cpu_width = cpu_width(row, part.cpus)
-        if pool_of(books, row.bearing) < part.cpus:
+        if pool_of(acct, row.zones_with_cpus) < part.cpus:
             offer.impossible = True
     offer.memory = False
     if row.memory_static and part.memories:
-        first = first_offer(books, part, 0, &offer.memory_width)
+        first = first_offer(acct, part, 0, &offer.memory_width)
         offer.memory = first != 0
         offer.memory_first = popcount(first)
 
 
-cdef inline bint nobody_cares(const Offer *offer) noexcept nogil:
+# Whether every provider gives a don't-care hint.
+cdef inline bint dont_care(const Offer *offer) noexcept nogil:
     return not offer.cpu and not offer.memory and not offer.devices
 
 
 cdef inline bint all_prefer(
-    const Books *books, const Part *part, const Offer *offer, uint32_t mask
+    const Accounting *acct, const Part *part, const Offer *offer, uint32_t mask
 ) noexcept nogil:
     cdef int32_t item, bits = popcount(mask)
     if offer.cpu and not (
-        cpu_prefers(books.row, mask, offer.cpu_width) and cpu_offers(books, mask, part.cpus, offer.held)
+        cpu_prefers(acct.row, mask, offer.cpu_width) and cpu_offers(acct, mask, part.cpus, offer.held)
     ):
         return False
     for item in range(offer.devices):
         if bits != offer.device_width[item] or not device_offers(
-            books, part.device_name[offer.item[item]], part.device[offer.item[item]], mask
+            acct, part.device_name[offer.item[item]], part.device[offer.item[item]], mask
         ):
             return False
-    return not offer.memory or (bits == offer.memory_width and memory_offers(books, part, mask))
+    return not offer.memory or (bits == offer.memory_width and memory_offers(acct, part, mask))
 
 
 # The one width that all providers prefer; 0: several are possible, -1: none is.
@@ -106,27 +106,27 @@ cdef inline int64_t distance_over(const Row *row, uint32_t mask) noexcept nogil:
     return total
 
 
-# The mask that all prefer and the tie rule picks; 0 if there is none. Somebody must care.
-cdef inline uint32_t preferred_mask(const Books *books, const Part *part, const Offer *offer) noexcept nogil:
-    cdef const Row *row = books.row
+# The mask that all prefer and the tie rule picks; 0 if there is none. Not for don't-care hints alone.
+cdef inline uint32_t preferred_mask(const Accounting *acct, const Part *part, const Offer *offer) noexcept nogil:
+    cdef const Row *row = acct.row
     cdef uint32_t end = <uint32_t>1 << row.zones
     cdef uint32_t mask, best = 0
     cdef int32_t width, bits, top = row.zones
     cdef int64_t far, nearest = 0
-    cdef bint closest = row.prefer_closest and row.has_distances and row.policy != SINGLE_NUMA_NODE
+    cdef bint closest = row.prefer_closest and row.has_distances and row.policy != POLICY_SINGLE_NUMA_NODE
     if offer.impossible:
         return 0
     width = common_width(row, offer)
     if width < 0:
         return 0
-    if row.policy == SINGLE_NUMA_NODE:
+    if row.policy == POLICY_SINGLE_NUMA_NODE:
         if width > 1:
             return 0
         top = width = 1
     for bits in range(width if width else 1, (width if width else top) + 1):
         mask = (<uint32_t>1 << bits) - 1
         while mask < end:
-            if all_prefer(books, part, offer, mask):
+            if all_prefer(acct, part, offer, mask):
                 if not closest:
                     return mask
                 far = distance_over(row, mask)
@@ -138,30 +138,31 @@ cdef inline uint32_t preferred_mask(const Books *books, const Part *part, const 
     return 0
 
 
-# The first zone that alone is what everybody prefers, as a mask; 0 where it takes a closer look. Most pods end here.
-cdef inline uint32_t one_zone(const Books *books, const Part *part, uint32_t held) noexcept nogil:
-    cdef const Row *row = books.row
+# The first zone that every provider prefers by itself, as a mask; 0 where only the search decides. Enough for most
+# pods.
+cdef inline uint32_t one_zone(const Accounting *acct, const Part *part, uint32_t held) noexcept nogil:
+    cdef const Row *row = acct.row
     cdef bint cpu = row.cpu_static and part.cpus, memory = row.memory_static and part.memories
     cdef int32_t zone, item, name
     if (
         not (cpu or memory)
-        or (row.prefer_closest and row.policy != SINGLE_NUMA_NODE)
-        or books.reuses
-        or (cpu and (not row.bearing_count or row.widest[0] < part.cpus))
+        or (row.prefer_closest and row.policy != POLICY_SINGLE_NUMA_NODE)
+        or acct.reuses
+        or (cpu and (not row.zones_with_cpus_count or row.widest[0] < part.cpus))
     ):
         return 0
     for item in range(part.devices):
-        if books.has_device[part.device_name[item]] and part.device[item]:
+        if acct.has_device[part.device_name[item]] and part.device[item]:
             return 0
     for zone in range(row.zones):
-        if cpu and (books.pool[zone] < part.cpus or held & ~(<uint32_t>1 << zone)):
+        if cpu and (acct.pool[zone] < part.cpus or held & ~(<uint32_t>1 << zone)):
             continue
         if memory:
-            if books.group[zone] & (books.group[zone] - 1):
+            if acct.group[zone] & (acct.group[zone] - 1):
                 continue
             for item in range(part.memories):
                 name = part.memory_name[item]
-                if books.free[name][zone] < part.memory[item] or books.allocatable[name][zone] < part.memory[item]:
+                if acct.free[name][zone] < part.memory[item] or acct.allocatable[name][zone] < part.memory[item]:
                     break
             else:
                 return <uint32_t>1 << zone
@@ -170,7 +171,7 @@ cdef inline uint32_t one_zone(const Books *books, const Part *part, uint32_t hel
     return 0
 
 
-# --- masks that nobody prefers: best-effort only ---------------------------------------------------
+# --- masks that are not preferred: best-effort only ------------------------------------------------
 
 
 cdef inline void supersets(int64_t *ways, int32_t zones, int32_t sign) noexcept nogil:
@@ -185,20 +186,20 @@ cdef inline void supersets(int64_t *ways, int32_t zones, int32_t sign) noexcept 
             mask += 2 * step
 
 
-# Ways to reach a superset of each mask become 1 or 0 per mask: reached or not.
-cdef inline void settle_ways(int64_t *reached, int32_t zones) noexcept nogil:
+# Turns the ways to reach a superset of each mask into 1 or 0 per mask: reached or not.
+cdef inline void ways_to_reached(int64_t *reached, int32_t zones) noexcept nogil:
     cdef uint32_t mask, end = <uint32_t>1 << zones
     supersets(reached, zones, -1)
     for mask in range(end):
         reached[mask] = reached[mask] > 0
 
 
-# Takes in the `lists`-th list: ways to reach a superset multiply by what the list offers, also by supersets. Three
-# factors stay inside 64 bits even with 16 zones; then the ways are cut down to yes or no first.
+# Merges the `lists`-th list: multiplies the ways to reach a superset by the list's number of supersets. Three factors
+# stay inside 64 bits even with 16 zones; before every fourth the ways are reduced to 1 or 0.
 cdef inline void fold(int64_t *reached, const int64_t *offered, int32_t zones, int32_t lists) noexcept nogil:
     cdef uint32_t mask, end = <uint32_t>1 << zones
     if lists and lists % 3 == 0:
-        settle_ways(reached, zones)
+        ways_to_reached(reached, zones)
         supersets(reached, zones, 1)
     for mask in range(end):
         reached[mask] *= offered[mask]
@@ -215,9 +216,9 @@ cdef inline int32_t narrowest(const int64_t *offered, uint32_t end) noexcept nog
 
 # `scratch` has room for two numbers per mask of the row's zones.
 cdef inline uint32_t unpreferred_mask(
-    const Books *books, const Part *part, const Offer *offer, int64_t *scratch
+    const Accounting *acct, const Part *part, const Offer *offer, int64_t *scratch
 ) noexcept nogil:
-    cdef const Row *row = books.row
+    cdef const Row *row = acct.row
     cdef uint32_t end = <uint32_t>1 << row.zones
     cdef int64_t *reached = scratch
     cdef int64_t *offered = scratch + end
@@ -231,10 +232,10 @@ cdef inline uint32_t unpreferred_mask(
         for mask in range(end):
             if item < offer.devices:
                 offered[mask] = mask and device_offers(
-                    books, part.device_name[offer.item[item]], part.device[offer.item[item]], mask
+                    acct, part.device_name[offer.item[item]], part.device[offer.item[item]], mask
                 )
             else:
-                offered[mask] = mask and cpu_offers(books, mask, part.cpus, offer.held)
+                offered[mask] = mask and cpu_offers(acct, mask, part.cpus, offer.held)
         bits = narrowest(offered, end)
         if not bits:
             continue
@@ -245,11 +246,11 @@ cdef inline uint32_t unpreferred_mask(
     if offer.memory:
         target = max(target, offer.memory_first)
         for mask in range(end):
-            offered[mask] = mask and memory_offers(books, part, mask)
+            offered[mask] = mask and memory_offers(acct, part, mask)
         supersets(offered, row.zones, 1)
         for item in range(lists, lists + part.memories):
             fold(reached, offered, row.zones, item)
-    settle_ways(reached, row.zones)
+    ways_to_reached(reached, row.zones)
     for mask in range(1, end):
         if not reached[mask]:
             continue

@@ -1,8 +1,10 @@
-"""Topology Manager on counts: hint lists, their merge, the decision.
+"""Topology Manager on counts: hint lists, and their merge under each policy.
 
-A mask has one bit per zone position. A hint list is what one provider says about one resource; None means that it
-does not care, an empty list that no zone can do it. Source: topologymanager/policy*.go, numa_info.go; the merge is
-the closed form of the kubelet's cross product (same result, no product).
+A mask has one bit per zone position. A hint list is what one provider offers for one resource. None is a don't-care
+hint; an empty list says that no set of zones has enough. The kubelet merges by walking the cross product of all lists;
+here the merge is a closed form with the same result.
+Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/topologymanager/policy.go, policy_best_effort.go, policy_restricted.go,
+policy_single_numa_node.go and numa_info.go.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +25,7 @@ class Hints:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The mask all providers are asked to honour, and whether every one of them prefers it."""
+    """The mask that every provider is given as guidance, and whether every one of them prefers it."""
 
     mask: int
     preferred: bool
@@ -61,8 +63,8 @@ def _single_zones(hints: Hints | None) -> Hints | None:
 def _intersections(lists: Sequence[Hints], everything: int) -> list[int]:
     """Every non-zero mask that is the AND of one mask from each list.
 
-    Counting instead of multiplying out: the number of ways to reach a superset of m is the product of the lists'
-    own numbers of supersets of m; inclusion-exclusion then leaves the ways to reach m itself.
+    It counts instead of walking the product: the number of ways to reach a superset of m is the product of the lists'
+    numbers of supersets of m. Inclusion-exclusion then leaves the number of ways to reach m itself.
     """
     width = everything.bit_length()
     reached = [0] * (everything + 1)
@@ -88,7 +90,7 @@ def _intersections(lists: Sequence[Hints], everything: int) -> list[int]:
 
 
 def _fitter(distances: Sequence[Sequence[int]] | None) -> Callable[[int], tuple[int, int, int]]:
-    """Order among equals: fewer zones; with prefer-closest-numa-nodes the smaller mean distance; the smaller mask."""
+    """The tie rule: fewer zones; with prefer-closest-numa-nodes the smaller mean distance; the smaller mask."""
 
     def order(mask: int) -> tuple[int, int, int]:
         apart = 0

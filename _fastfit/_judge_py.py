@@ -1,10 +1,12 @@
-"""The verdict of one node for one pod, on counts: the kubelet's admission step by step, then KubeVirt's page rule.
+"""The verdict of one node for one pod, on counts: the kubelet's admission, then KubeVirt's page rule.
 
-Per container in kubelet order (per pod in Topology Manager's scope `pod`): each manager offers masks, Topology
-Manager merges them and decides, then devices, CPUs and memory are taken in that order with the merged mask as
-guidance; the next container meets what is left. Source: topologymanager/scope_*.go, policy_*.go.
+Per container in kubelet order (per pod in Topology Manager's scope `pod`): each manager offers masks, and Topology
+Manager merges them and decides. Then devices, CPUs and memory are taken in that order, with the merged mask as
+guidance. The next container gets what is left.
+Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/topologymanager/scope_container.go, scope_pod.go and policy_*.go;
+KubeVirt v1.9.0 as in _cells_py.py and _devices_py.py.
 
-This is the readable statement; `_fit.pyx` computes the same bit for bit, and `explain` reads the steps it leaves.
+This is the readable statement of the rules. _judge.pxd computes the same bit for bit.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,41 +15,24 @@ from _fastfit import _cpus_py as cpus_
 from _fastfit import _devices_py as devices_
 from _fastfit import _memory_py as memory_
 from _fastfit._cells_py import cells_of, layout_of, locality, pages_code, split_of
-from _fastfit._cpus_py import CpuBooks, Taken
+from _fastfit._cpus_py import CpuAccounting, Taken
 from _fastfit._demand import Demand
-from _fastfit._devices_py import DeviceBooks
+from _fastfit._devices_py import DeviceAccounting
 from _fastfit._hints_py import Hints, Merged, bits, merge
 from _fastfit._key_py import rank_key, widest
-from _fastfit._memory_py import MemoryBooks
-from _fastfit.codes import FIRST_REFUSAL, Code, Policy, Scope
+from _fastfit._memory_py import MemoryAccounting
+from _fastfit.codes import FIRST_REFUSAL, Code, ContainerKind, Policy, Scope
 from _fastfit.model import MAX_ZONES, ContainerAsk, Row
 from _fastfit.values import Block, Cell, Placement
 
-__all__ = ["Outcome", "Step", "judge", "node_code"]
+__all__ = ["Outcome", "judge", "node_code"]
 
 Offers = dict[str, Hints | None]
 
 
 @dataclass(slots=True)
-class Step:
-    """What happened to one container; in scope `pod` also one step of container None for the merge."""
-
-    container: int | None
-    request: ContainerAsk
-    free_cpus: tuple[int, ...]
-    free_memory: dict[str, tuple[int, ...]]
-    offers: Offers = field(default_factory=dict)
-    merged: Merged | None = None
-    cpus: tuple[int, ...] = ()
-    #: False where the option decides by CPU ids which zones give; `cpus` is then an estimate
-    exact: bool = True
-    memory_mask: int = 0
-    code: Code = Code.Fits
-
-
-@dataclass(slots=True)
 class Outcome:
-    """A verdict; beyond the code all fields hold only where the pod fits."""
+    """A verdict. All fields but the code mean something only where the pod fits."""
 
     code: Code
     mask: int = 0
@@ -56,29 +41,27 @@ class Outcome:
     #: of a boot's guest cells, see split_of(); 0: none
     split: int = 0
     placement: Placement | None = None
-    steps: list[Step] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class _Books:
-    """Everything that the pod's containers take from, and what they took."""
+class _Accounting:
+    """What the row's zones still have while one pod is being admitted, and what its containers took."""
 
     row: Row
     demand: Demand
-    cpus: CpuBooks
-    memory: MemoryBooks
-    devices: dict[str, DeviceBooks]
+    cpus: CpuAccounting
+    memory: MemoryAccounting
+    devices: dict[str, DeviceAccounting]
     taken: dict[int, Taken] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     masks: dict[int, int] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    #: for the main container: what Topology Manager told the Device Manager, and the devices it could choose from
+    #: for the main container: the mask that Device Manager was given, and the devices it could choose from
     main_mask: int | None = None
     main_devices: dict[str, list[int]] = field(default_factory=dict)
 
 
 def node_code(row: Row, demand: Demand) -> Code:
-    """The verdict that holds without looking at zones, or Fits."""
+    """The verdict that does not depend on the zones, or Fits."""
     if demand.code is not Code.Fits:
         return demand.code
     if row.node_code >= FIRST_REFUSAL:
@@ -96,71 +79,51 @@ def node_code(row: Row, demand: Demand) -> Code:
 
 
 def judge(row: Row, demand: Demand) -> Outcome:
-    """The verdict and, where the pod fits, where it lands and how well."""
+    """The verdict and, where the pod fits, what it would get and how the node ranks."""
     code = node_code(row, demand)
     if code is not Code.Fits:
         return Outcome(code)
-    books = _Books(
+    acct = _Accounting(
         row,
         demand,
-        cpus_.cpu_books(row),
-        memory_.memory_books(row, (*demand.memory_names, demand.rank_name)),
-        devices_.device_books(row, demand.device_names),
+        cpus_.cpu_accounting(row),
+        memory_.memory_accounting(row, (*demand.memory_names, demand.rank_name)),
+        devices_.device_accounting(row, demand.device_names),
     )
-    code = _admit(books)
-    if code is not Code.Fits:
-        return Outcome(code, steps=books.steps)
-    return _land(books)
+    code = _admit(acct)
+    return _placed(acct) if code is Code.Fits else Outcome(code)
 
 
-def _admit(books: _Books) -> Code:
-    """All containers in order."""
-    row, demand = books.row, books.demand
+def _admit(acct: _Accounting) -> Code:
+    """Admits all containers in order."""
+    row, demand = acct.row, acct.demand
     decides = row.policy is not Policy.NONE
     decision: Merged | Code | None = None
     if decides and row.scope is Scope.POD:
-        decision = _decide(books, None, demand.pod)
+        decision = _decide(acct, demand.pod)
     for index, request in enumerate(demand.ask.containers):
         if decides and row.scope is Scope.CONTAINER:
-            decision = _decide(books, index, request)
+            decision = _decide(acct, request)
         if isinstance(decision, Code):
             return decision
-        if not decides or row.scope is Scope.POD:
-            books.steps.append(_step(books, index, request))
-        code = _allocate(books, index, request, decision)
-        books.steps[-1].code = code
+        code = _allocate(acct, index, request, decision)
         if code is not Code.Fits:
             return code
     return Code.Fits
 
 
-def _step(books: _Books, index: int | None, request: ContainerAsk) -> Step:
-    return Step(
-        index,
-        request,
-        tuple(books.cpus.pool),
-        {name: tuple(books.memory.free[name]) for name, _ in request.memory},
-    )
-
-
 # --- Topology Manager ------------------------------------------------------------------------------
 
 
-def _decide(books: _Books, index: int | None, request: ContainerAsk) -> Merged | Code:
+def _decide(acct: _Accounting, request: ContainerAsk) -> Merged | Code:
     """Collects the offers for one container or the pod, merges them and decides."""
-    row = books.row
-    step = _step(books, index, request)
-    books.steps.append(step)
-    offers = _offers(books, request)
+    offers = _offers(acct, request)
     if isinstance(offers, Code):
-        step.code = offers
         return offers
-    step.offers = offers
-    step.merged = _merge(row, offers)
-    if row.policy is Policy.BEST_EFFORT or step.merged.preferred:
-        return step.merged
-    step.code = _refusal(books, request, offers)
-    return step.code
+    merged = _merge(acct.row, offers)
+    if acct.row.policy is Policy.BEST_EFFORT or merged.preferred:
+        return merged
+    return _refusal(acct, request, offers)
 
 
 def _merge(row: Row, offers: Offers) -> Merged:
@@ -168,54 +131,54 @@ def _merge(row: Row, offers: Offers) -> Merged:
     return merge(offers.values(), (1 << len(row.zones)) - 1, row.policy, distances)
 
 
-def _offers(books: _Books, request: ContainerAsk) -> Offers | Code:
-    """One list per resource. Memory without any possible mask says nothing: the allocator will fail instead."""
-    row = books.row
+def _offers(acct: _Accounting, request: ContainerAsk) -> Offers | Code:
+    """One list per resource. Memory without any possible mask gives a don't-care hint; its allocation fails instead."""
+    row = acct.row
     offers: Offers = {}
     for name, count in request.devices:
-        if name in books.devices and count:
-            offers[name] = devices_.device_hints(books.devices[name], count)
+        if name in acct.devices and count:
+            offers[name] = devices_.device_hints(acct.devices[name], count)
     if row.cpu_static and request.cpus:
-        hints = cpus_.cpu_hints(row, books.cpus, request.cpus)
+        hints = cpus_.cpu_hints(row, acct.cpus, request.cpus)
         if isinstance(hints, Code):
             return hints
         offers["cpu"] = hints
     if row.memory_static and request.memory:
-        hints = memory_.memory_hints(books.memory, request.memory)
+        hints = memory_.memory_hints(acct.memory, request.memory)
         for name, _ in request.memory:
             offers[name] = hints if hints.masks else None
     return offers
 
 
-def _empty_offers(books: _Books, request: ContainerAsk) -> Offers:
+def _empty_offers(acct: _Accounting, request: ContainerAsk) -> Offers:
     """The lists on this node without any pod."""
-    row = books.row
+    row = acct.row
     offers: Offers = {}
     for name, count in request.devices:
-        if name in books.devices and count:
-            offers[name] = devices_.empty_device_hints(books.devices[name], count)
+        if name in acct.devices and count:
+            offers[name] = devices_.empty_device_hints(acct.devices[name], count)
     if row.cpu_static and request.cpus:
         offers["cpu"] = cpus_.empty_cpu_hints(row, request.cpus)
     if row.memory_static and request.memory:
-        hints = memory_.empty_memory_hints(books.memory, request.memory)
+        hints = memory_.empty_memory_hints(acct.memory, request.memory)
         for name, _ in request.memory:
             offers[name] = hints if hints.masks else None
     return offers
 
 
-def _refusal(books: _Books, request: ContainerAsk, offers: Offers) -> Code:
+def _refusal(acct: _Accounting, request: ContainerAsk, offers: Offers) -> Code:
     """Why Topology Manager refused, the most lasting reason first."""
-    row = books.row
+    row = acct.row
     cpu = offers.get("cpu")
     if cpu is not None and request.cpus > sum(zone.cpu_total - zone.cpu_reserved for zone in row.zones):
         return Code.NodeCpuShort
-    if not _merge(row, _empty_offers(books, request)).preferred:
+    if not _merge(row, _empty_offers(acct, request)).preferred:
         return Code.NeverFitsZone
     if cpu is not None and not cpu.preferred:
         return Code.ZoneCpuShort if cpu.masks else Code.NodeCpuShort
     if any(hints is not None and not hints.preferred for name, hints in offers.items() if name in dict(request.memory)):
         return Code.MemoryGroupConflict
-    if any(hints is not None and not hints.preferred for name, hints in offers.items() if name in books.devices):
+    if any(hints is not None and not hints.preferred for name, hints in offers.items() if name in acct.devices):
         return Code.DeviceZoneShort
     return Code.ZonesDisagree
 
@@ -223,133 +186,134 @@ def _refusal(books: _Books, request: ContainerAsk, offers: Offers) -> Code:
 # --- allocation ------------------------------------------------------------------------------------
 
 
-def _allocate(books: _Books, index: int, request: ContainerAsk, decision: Merged | None) -> Code:
-    """Devices, CPUs, memory. Policy single-numa-node hands over no mask where nobody cared which zone."""
-    row, step = books.row, books.steps[-1]
+def _allocate(acct: _Accounting, index: int, request: ContainerAsk, decision: Merged | None) -> Code:
+    """Takes devices, CPUs and memory.
+
+    Policy single-numa-node gives the managers no mask where the merged one is all zones (policy_single_numa_node.go).
+    """
+    row = acct.row
     mask = decision.mask if decision is not None else None
     preferred = decision is not None and decision.preferred
     if row.policy is Policy.SINGLE_NUMA_NODE and mask == (1 << len(row.zones)) - 1:
         mask = None
-    regular_init = request.kind == 0
-    if index == books.demand.main:
-        books.main_mask = mask
-        books.main_devices = {
+    regular_init = request.kind == ContainerKind.INIT
+    if index == acct.demand.main:
+        acct.main_mask = mask
+        acct.main_devices = {
             name: [has + left for has, left in zip(own.free, own.reuse, strict=True)]
-            for name, own in books.devices.items()
+            for name, own in acct.devices.items()
         }
     for name, count in request.devices:
-        own = books.devices.get(name)
+        own = acct.devices.get(name)
         if own is not None and not devices_.allocate(own, count, mask, regular_init):
             return Code.DeviceZoneShort
     if row.cpu_static and request.cpus:
-        taken = cpus_.allocate(row, books.cpus, request.cpus, mask)
+        taken = cpus_.allocate(row, acct.cpus, request.cpus, mask)
         if isinstance(taken, Code):
             return taken
-        cpus_.settle(books.cpus, taken, regular_init)
-        books.taken[index] = taken
-        step.cpus = tuple(taken.cpus)
-        step.exact = books.cpus.split_known
-        if index == books.demand.main and books.demand.ask.cells is not None and not books.cpus.split_known:
+        cpus_.pass_on(acct.cpus, taken, regular_init)
+        acct.taken[index] = taken
+        if index == acct.demand.main and acct.demand.ask.cells is not None and not acct.cpus.split_known:
             return Code.OptionsUndecided
     if row.memory_static and request.memory:
-        pinned = memory_.allocate(books.memory, request.memory, mask, preferred, regular_init)
+        pinned = memory_.allocate(acct.memory, request.memory, mask, preferred, regular_init)
         if isinstance(pinned, Code):
             return pinned
-        step.memory_mask = pinned
-        books.masks[index] = pinned
+        acct.masks[index] = pinned
         for name, amount in request.memory:
-            _reuse_blocks(books, name, pinned, amount)
-            books.blocks.append(Block(index, name, pinned, amount))
+            _reuse_blocks(acct, name, pinned, amount)
+            acct.blocks.append(Block(index, name, pinned, amount))
     return Code.Fits
 
 
-def _reuse_blocks(books: _Books, name: str, mask: int, amount: int) -> None:
+def _reuse_blocks(acct: _Accounting, name: str, mask: int, amount: int) -> None:
     """Shrinks the blocks of earlier regular init containers by what a block on the same mask reuses of them."""
-    for position, block in enumerate(books.blocks):
-        if (block.resource, block.mask) == (name, mask) and books.demand.ask.containers[block.container].kind == 0:
+    for position, block in enumerate(acct.blocks):
+        kind = acct.demand.ask.containers[block.container].kind
+        if (block.resource, block.mask) == (name, mask) and kind == ContainerKind.INIT:
             cut = min(block.bytes, amount)
-            books.blocks[position] = replace(block, bytes=block.bytes - cut)
+            acct.blocks[position] = replace(block, bytes=block.bytes - cut)
             amount -= cut
 
 
-# --- where the pod lands ---------------------------------------------------------------------------
+# --- what the pod gets -----------------------------------------------------------------------------
 
 
-def _land(books: _Books) -> Outcome:
+def _placed(acct: _Accounting) -> Outcome:
     """KubeVirt's page rule, the touched zones and the key."""
-    row, demand = books.row, books.demand
+    row, demand = acct.row, acct.demand
     zones = len(row.zones)
-    main = books.taken.get(demand.main, Taken([0] * zones, [0] * zones))
+    main = acct.taken.get(demand.main, Taken([0] * zones, [0] * zones))
     cells: tuple[Cell, ...] = ()
     near = layout = split = 0
     if demand.ask.cells is not None:
         made = cells_of(row, demand.ask.cells, main.cpus, main.cores)
         if isinstance(made, Code):
-            return Outcome(made, steps=books.steps)
+            return Outcome(made)
         cells = made
         mask = sum(1 << cell.zone for cell in cells)
-        strict = _strict_code(books, mask)
+        strict = _strict_code(acct, mask)
         code = strict if strict is Code.DeviceOutsideCells else pages_code(row, demand.ask.cells, cells)
         if code is Code.Fits:
             code = strict
         if code is not Code.Fits:
-            return Outcome(code, steps=books.steps)
+            return Outcome(code)
         near, layout = locality(demand.ask.cells, cells), layout_of(demand.ask.cells, cells)
         split = split_of(cells) if layout else 0
     else:
-        mask = sum(1 << zone for zone, cpus in enumerate(main.cpus) if cpus) or books.masks.get(demand.main, 0)
-    # What the pod holds for its life: also what init containers took and nobody of the pod took over.
+        mask = sum(1 << zone for zone, cpus in enumerate(main.cpus) if cpus) or acct.masks.get(demand.main, 0)
+    # What the pod keeps: also CPUs that init containers took and no later container reused.
     held = [
         zone.cpu_free - pool + stuck
-        for zone, pool, stuck in zip(row.zones, books.cpus.pool, books.cpus.reuse_low, strict=True)
+        for zone, pool, stuck in zip(row.zones, acct.cpus.pool, acct.cpus.reuse_low, strict=True)
     ]
     count = max(mask.bit_count(), 1)
     cpus_left = sum(row.zones[zone].cpu_free - held[zone] for zone in bits(mask))
-    far = widest(row.distances, mask | _device_zones(books))
-    key = rank_key(count, far, max(cpus_left, 0), _pages_left(books, mask), near, layout)
+    far = widest(row.distances, mask | _device_zones(acct))
+    key = rank_key(count, far, max(cpus_left, 0), _pages_left(acct, mask), near, layout)
     placement = Placement(
         mask,
         tuple(held),
-        books.cpus.split_known,
-        tuple(books.blocks),
+        acct.cpus.split_known,
+        tuple(acct.blocks),
         cells,
         tuple(
             (name, tuple(zone.device_free.get(name, 0) - left for zone, left in zip(row.zones, own.free, strict=True)))
-            for name, own in sorted(books.devices.items())
+            for name, own in sorted(acct.devices.items())
         ),
     )
-    return Outcome(Code.Fits, mask, count, key, split, placement, books.steps)
+    return Outcome(Code.Fits, mask, count, key, split, placement)
 
 
-def _strict_code(books: _Books, cells: int) -> Code:
-    """KubeVirt's strict PCI placement: DeviceOutsideCells before DeviceZoneOpen before Fits."""
-    ask = books.demand.ask
+def _strict_code(acct: _Accounting, cells: int) -> Code:
+    """KubeVirt's strict PCI placement; of several devices DeviceOutsideCells wins over DeviceZoneOpen over Fits."""
+    ask = acct.demand.ask
     assert ask.cells is not None
     asked = dict(ask.containers[ask.cells.container].devices)
     codes = [
-        devices_.cells_code(books.main_devices[name], asked[name], books.main_mask, cells)
-        if name in books.main_devices
+        devices_.cells_code(acct.main_devices[name], asked[name], acct.main_mask, cells)
+        if name in acct.main_devices
         else Code.DeviceZoneOpen
         for name in ask.cells.strict
     ]
     return max(codes, default=Code.Fits)
 
 
-def _device_zones(books: _Books) -> int:
+def _device_zones(acct: _Accounting) -> int:
     """Mask of the zones that gave a device."""
     mask = 0
-    for name, own in books.devices.items():
+    for name, own in acct.devices.items():
         for zone, left in enumerate(own.free):
-            if books.row.zones[zone].device_free.get(name, 0) > left:
+            if acct.row.zones[zone].device_free.get(name, 0) > left:
                 mask |= 1 << zone
     return mask
 
 
-def _pages_left(books: _Books, mask: int) -> int:
+def _pages_left(acct: _Accounting, mask: int) -> int:
     """What is left of the ranked resource in the touched zones, in its unit."""
-    row, demand = books.row, books.demand
+    row, demand = acct.row, acct.demand
     if row.memory_static:
-        left = sum(books.memory.free[demand.rank_name][zone] for zone in bits(mask))
+        left = sum(acct.memory.free[demand.rank_name][zone] for zone in bits(mask))
     else:
         free = [row.zones[zone].pages_free for zone in bits(mask)]
         left = sum(pages.get(demand.rank_name, 0) for pages in free if pages is not None)

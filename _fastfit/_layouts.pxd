@@ -1,20 +1,19 @@
-# Uneven layouts of guest cells that one name of a fit alone gives: they rank below those that others give as well. The
-# rule is told in _key_py.py; even layouts need no look, as those of one number of cells are all the same.
+# Uneven layouts of guest cells that only one name of a fit gives: they rank below those that others give as well. The
+# rule and its reason are in _key_py.py. Even layouts of one number of cells are all the same and need no comparison.
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from _fastfit._constants cimport FITS, LAYOUT_AT, LAYOUT_TOP, LAYOUT_UNEVEN
 from _fastfit._names cimport Name
-from _fastfit._types cimport Answer, FITS
+from _fastfit._types cimport Answer
 
 cdef enum:
-    LAYOUT_AT = 48              # bits of the key below the layout
-    UNEVEN = 1
-    NUMBERS = 0xFFFF            # layouts of one fit that are told apart; more of them count as shared
+    NUMBERS = 0xFFFF            # most layouts of one fit that are compared; further ones count as shared
 
 cdef struct Sharers:
     int32_t names
-    int32_t last                # the place of one of them
+    int32_t last                # the index of one of them
 
 cdef struct Seen:
     uint32_t split
@@ -23,23 +22,24 @@ cdef struct Seen:
 
 
 cdef inline bint is_uneven(const Name *name) noexcept nogil:
-    return (name.key >> LAYOUT_AT & 3) == UNEVEN
+    return (name.key >> LAYOUT_AT & LAYOUT_TOP) == LAYOUT_UNEVEN
 
 
-cdef inline void lower_alone(Name *names, const Sharers *by) noexcept nogil:
+cdef inline void lower_unshared(Name *names, const Sharers *by) noexcept nogil:
     if by.names == 1 and is_uneven(&names[by.last]):
-        names[by.last].key -= <int64_t>UNEVEN << LAYOUT_AT
+        names[by.last].key -= <int64_t>LAYOUT_UNEVEN << LAYOUT_AT
 
 
-# Gives every name of an uneven layout the layout's number, from 1, and lowers the key of one that gives it alone.
-# Returns the last number.
+# Gives every name of an uneven layout the layout's number, from 1, and lowers the key of a name that shares it with no
+# other. Returns the last number.
 cdef inline int32_t number_layouts(Name *names, int32_t total, const Answer *answers) except -1:
     cdef uint32_t room = 0, place, split
     cdef int32_t index = 0, last = 0
     cdef Seen *seen = NULL
     while index < total:
         if 2 * <uint32_t>last >= room:
-            # Layouts are few as a rule: a small table stays near. Where they are many all is done once more.
+            # Mostly there are few layouts, and a small table stays in the CPU's cache. Where it is too small all names
+            # are done again with a larger one.
             PyMem_Free(seen)
             room = 8 * room if room else 256
             seen = <Seen *>PyMem_Calloc(room, sizeof(Seen))
@@ -60,13 +60,13 @@ cdef inline int32_t number_layouts(Name *names, int32_t total, const Answer *ans
         index += 1
     for place in range(room):
         if seen[place].number:
-            lower_alone(names, &seen[place].by)
+            lower_unshared(names, &seen[place].by)
     PyMem_Free(seen)
     return last
 
 
-# A name left the fit: lowers the key of every other that gives its layout alone now.
-cdef inline int settle_layouts(Name *names, int32_t total, int32_t last) except -1:
+# After a name lost its layout: lowers the key of the name that shared it, if there is only one left.
+cdef inline int lower_newly_unshared(Name *names, int32_t total, int32_t last) except -1:
     cdef Sharers *sharers = <Sharers *>PyMem_Calloc(last + 1, sizeof(Sharers))
     cdef int32_t index
     if sharers == NULL:
@@ -75,16 +75,16 @@ cdef inline int settle_layouts(Name *names, int32_t total, int32_t last) except 
         sharers[names[index].layout].names += 1
         sharers[names[index].layout].last = index
     for index in range(1, last + 1):
-        lower_alone(names, &sharers[index])
+        lower_unshared(names, &sharers[index])
     PyMem_Free(sharers)
     return 0
 
 
-# Other names that give the boot the layout which this one gives; 0 where there is none, nor guest cells.
+# How many other names give the boot the same layout as this one; 0 also where no guest with cells boots.
 cdef inline int32_t alike(const Name *names, int32_t total, int32_t index) noexcept nogil:
     cdef const Name *name = &names[index]
     cdef int32_t other, found = -1
-    if name.code != FITS or not (name.layout or name.key >> LAYOUT_AT & 3):
+    if name.code != FITS or not (name.layout or name.key >> LAYOUT_AT & LAYOUT_TOP):
         return 0
     for other in range(total):
         found += (

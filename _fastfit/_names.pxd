@@ -1,20 +1,16 @@
-# The names of one fit: their verdicts, who survives, who ranks before whom. The twins are in _fit_py.py.
+# The names of one fit: their verdicts, which of them survive, and their order of rank. Plain kernel: _fit_py.py.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memset
 
-from _fastfit._types cimport FIRST_REFUSED, FITS
+from _fastfit._constants cimport (
+    ACTION_BITS, FIRST_REFUSAL, FITS, MODE_ENFORCE, MODE_OBSERVE, ON_UNKNOWN_ERROR, ON_UNKNOWN_KEEP,
+)
+
 
 cdef enum:
-    CODES = 256
-    NOBODY = -1
-
-# Row modes and actions on an unknown verdict, as in codes.py.
-cdef enum:
-    ENFORCE = 0
-    OBSERVE = 2
-    KEEP = 0
-    ERROR = 2
+    CODES = 256             # values of Name.code
+    NO_NAME = -1
 
 # States of a name.
 cdef enum:
@@ -22,7 +18,7 @@ cdef enum:
     RANKED = 2
     KEPT = 4
 
-# One name: its literal in the request (with quotes), what it spells, its slot, its verdict.
+# One name: its literal in the request (with quotes), what that spells, its slot, its verdict.
 cdef struct Name:
     int64_t key
     const char *spelled
@@ -36,10 +32,10 @@ cdef struct Name:
     uint8_t state
     uint8_t mode
     uint8_t on_unknown
-    uint8_t overruled
-    uint16_t layout         # number of the uneven layout of its guest cells, see _layouts.pxd; 0: none, or not told
+    uint8_t excluded
+    uint16_t layout         # number of the uneven layout of its guest cells, see _layouts.pxd; 0: none, or not numbered
 
-# Verdicts over all names. `best` and `error` are places, NOBODY if there is none.
+# Verdicts over all names. `best` and `error` are indexes into them, NO_NAME if there is none.
 cdef struct Tally:
     int32_t fits
     int32_t refused
@@ -49,14 +45,16 @@ cdef struct Tally:
     int32_t codes[CODES]
 
 
-# What a row's actions say of a code; see codes.action_on.
+# The action of a row on a code; see codes.action_on.
 cdef inline uint8_t action_on(uint64_t actions, uint8_t code) noexcept nogil:
-    return <uint8_t>(actions >> 2 * code & 3) if FITS < code < FIRST_REFUSED else KEEP
+    if not FITS < code < FIRST_REFUSAL:
+        return ON_UNKNOWN_KEEP
+    return <uint8_t>(actions >> ACTION_BITS * code & (1 << ACTION_BITS) - 1)
 
 
 # Fits, then unknown, then refused.
 cdef inline int grade(uint8_t code) noexcept nogil:
-    return 0 if code == FITS else 1 if code < FIRST_REFUSED else 2
+    return 0 if code == FITS else 1 if code < FIRST_REFUSAL else 2
 
 
 # Whether one name ranks before another: by verdict, key, name.
@@ -70,31 +68,33 @@ cdef inline bint before(const Name *one, const Name *other) noexcept nogil:
     return order < 0 or (order == 0 and one.spelled_length < other.spelled_length)
 
 
-# Counts the verdicts, marks who survives and who takes part in the ranking, and finds the best.
+# Counts the verdicts, marks the names that survive and those that are ranked, and finds the best.
 cdef inline void count(Name *names, int32_t total, Tally *tally) noexcept nogil:
     cdef int32_t index
     cdef Name *name
     memset(tally, 0, sizeof(Tally))
-    tally.best = tally.error = NOBODY
+    tally.best = tally.error = NO_NAME
     for index in range(total):
         name = &names[index]
         name.state = 0
         tally.codes[name.code] += 1
         tally.fits += name.code == FITS
-        tally.refused += name.code >= FIRST_REFUSED
-        if name.mode != ENFORCE or name.code == FITS or (name.code < FIRST_REFUSED and name.on_unknown == KEEP):
+        tally.refused += name.code >= FIRST_REFUSAL
+        if name.mode != MODE_ENFORCE or name.code == FITS or (
+            name.code < FIRST_REFUSAL and name.on_unknown == ON_UNKNOWN_KEEP
+        ):
             tally.survivors += 1
             name.state = SURVIVES
-            if name.mode != OBSERVE:
+            if name.mode != MODE_OBSERVE:
                 name.state = SURVIVES | RANKED
-                if tally.best == NOBODY or before(name, &names[tally.best]):
+                if tally.best == NO_NAME or before(name, &names[tally.best]):
                     tally.best = index
-        elif tally.error == NOBODY and name.code < FIRST_REFUSED and name.on_unknown == ERROR:
+        elif tally.error == NO_NAME and name.code < FIRST_REFUSAL and name.on_unknown == ON_UNKNOWN_ERROR:
             tally.error = index
 
 
-# Puts `index` in place of the heap's top, which is the worst of it.
-cdef inline void sink(const Name *names, int32_t *heap, int32_t size, int32_t index) noexcept nogil:
+# Replaces the heap's top, the worst of its names, by `index`.
+cdef inline void replace_top(const Name *names, int32_t *heap, int32_t size, int32_t index) noexcept nogil:
     cdef int32_t place = 0, child
     while 2 * place + 1 < size:
         child = 2 * place + 1
@@ -121,13 +121,13 @@ cdef inline int32_t rank(const Name *names, int32_t total, int32_t top, int32_t 
                 place = (place - 1) >> 1
             ranked[place] = index
         elif before(&names[index], &names[ranked[0]]):
-            sink(names, ranked, size, index)
-    # The worst goes behind the shrinking heap each time.
+            replace_top(names, ranked, size, index)
+    # Heap sort: the worst of the heap goes behind it each time.
     left = size
     while left > 1:
         left -= 1
         index = ranked[left]
         place = ranked[0]
-        sink(names, ranked, left, index)
+        replace_top(names, ranked, left, index)
         ranked[left] = place
     return size

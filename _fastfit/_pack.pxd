@@ -2,10 +2,11 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Malloc
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from _fastfit._types cimport Ask, Columns, INIT, MEMORIES, NONE, Part, RESOURCES, Row, ZONES, Zone
+from _fastfit._constants cimport KIND_INIT, MAX_ZONES, POLICY_NONE, SCOPE_POD
+from _fastfit._types cimport Ask, Columns, Part, Row, Zone
 
 
 # Names that any zone lists, sorted: (memory, devices, pages, page sizes of the node).
@@ -21,36 +22,36 @@ cdef inline tuple schema_of(row):
 
 cdef inline void fill_sockets(Row *packed, row):
     cdef int32_t zone, place
-    cdef int32_t[ZONES] totals
+    cdef int32_t[MAX_ZONES] totals
     cdef int32_t count = 0
     ranks = {socket: rank for rank, socket in enumerate(sorted({own.socket for own in row.zones if own.cpu_total}))}
     packed.sockets = <int32_t>len(ranks)
     packed.total = packed.reserved = 0
-    packed.bearing = 0
+    packed.zones_with_cpus = 0
     for zone, own in enumerate(row.zones):
         packed.zone[zone].socket = ranks[own.socket] if own.cpu_total else -1
         packed.total += packed.zone[zone].total
         packed.reserved += packed.zone[zone].reserved
         if not own.cpu_total:
             continue
-        packed.bearing |= <uint32_t>1 << zone
+        packed.zones_with_cpus |= <uint32_t>1 << zone
         place = count
         while place and totals[place - 1] < packed.zone[zone].total:
             totals[place] = totals[place - 1]
             place -= 1
         totals[place] = packed.zone[zone].total
         count += 1
-    packed.bearing_count = count
+    packed.zones_with_cpus_count = count
     packed.sockets_first = packed.sockets < count
     packed.socket_unit = packed.total // packed.sockets if packed.sockets else 0
     for place in range(count):
         packed.widest[place] = totals[place] + (packed.widest[place - 1] if place else 0)
 
 
-# A trusted row in one allocation; the caller frees it with PyMem_Free.
+# A row from within_bounds() in one allocation; the caller frees it with PyMem_Free.
 cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) except NULL:
     cdef bytes name = row.name.encode()
-    cdef bint too_many = len(row.zones) > ZONES
+    cdef bint too_many = len(row.zones) > MAX_ZONES
     cdef int32_t zones = 0 if too_many else <int32_t>len(row.zones)
     cdef Py_ssize_t memory = len(names[0]), devices = len(names[1]), pages = len(names[2])
     cdef Py_ssize_t wide = (2 * memory + pages) * zones
@@ -82,7 +83,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.schema = schema
     packed.code = row.node_code
     packed.policy = row.policy
-    packed.pod_scope = row.scope == 1
+    packed.pod_scope = row.scope == SCOPE_POD
     packed.mode = row.mode
     packed.actions = row.actions
     packed.prefer_closest = row.prefer_closest
@@ -98,7 +99,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.threads = row.threads_per_core
     packed.physical_free = row.physical_free
     packed.has_distances = zones > 0 and len(row.distances) > 0
-    packed.lone = row.cpu_static and not row.memory_static and row.policy != NONE and not (
+    packed.single_zone_row = row.cpu_static and not row.memory_static and row.policy != POLICY_NONE and not (
         row.full_pcpus_only or row.align_by_socket or row.spread or row.uncore or row.uneven or row.prefer_closest
     )
     if too_many:
@@ -141,7 +142,7 @@ cdef inline int pack_part(Part *packed, part, tuple memory, tuple devices) excep
     return 0
 
 
-# A derived ask; the caller frees it with PyMem_Free. Where it already has its verdict only that is filled.
+# A derived ask; the caller frees it with PyMem_Free. Where derive() gave the verdict, only that is filled.
 cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
     cdef Ask *packed = <Ask *>PyMem_Malloc(sizeof(Ask))
     cdef int32_t place
@@ -165,14 +166,14 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
         pack_part(&packed.part[place], part, memory, demand.device_names)
     wanting = [part for part in ask.containers if part.cpus or part.devices]
     if [demand.main] == [ask.containers.index(part) for part in wanting] and not demand.pod.devices:
-        if wanting[0].kind != INIT and demand.pod.cpus == wanting[0].cpus:
-            packed.lone_cpus = wanting[0].cpus
+        if wanting[0].kind != KIND_INIT and demand.pod.cpus == wanting[0].cpus:
+            packed.single_zone_cpus = wanting[0].cpus
     if ask.cells is not None:
         packed.has_cells = 1
         packed.cell_cores = ask.cells.cores
         packed.cell_threads = ask.cells.threads
         packed.page_bytes = ask.cells.page_bytes
-        packed.guest_pages, packed.odd_bytes = divmod(ask.cells.memory_bytes, ask.cells.page_bytes)
+        packed.guest_pages, packed.partial_page_bytes = divmod(ask.cells.memory_bytes, ask.cells.page_bytes)
         packed.guest_bytes = ask.cells.memory_bytes
         packed.moving_cores = ask.cells.moving
         packed.symmetric_only = ask.cells.symmetric_only
@@ -188,7 +189,7 @@ cdef inline int32_t column_of(tuple names, name):
     return names.index(name) if name in names else -1
 
 
-# Where an ask's names stand in rows of one schema.
+# The columns of an ask's resources in rows of one schema.
 cdef inline void fill_columns(Columns *columns, demand, tuple memory, tuple schema):
     cdef int32_t place
     if demand.code:

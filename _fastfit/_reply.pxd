@@ -1,4 +1,4 @@
-# Reply bytes from the names of a fit, each in one allocation. The twins are write_filter and write_scores.
+# Reply bytes from the names of a fit, each in one allocation. Plain kernel: write_filter() and write_scores().
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, uint32_t
@@ -17,7 +17,7 @@ cdef inline char *put(char *out, char byte) noexcept nogil:
     return out + 1
 
 
-# The survivors' literals; those that stand side by side in the request are copied together.
+# The survivors' literals; those that are adjacent in the request are copied together.
 cdef inline char *put_names(char *out, const char *request, const Name *names, int32_t total) noexcept nogil:
     cdef int32_t index
     cdef uint32_t start = 0, end = 0

@@ -20,11 +20,11 @@ cdef extern from *:
 
 cdef enum:
     NOWHERE = -1
-    SHORT = 48              # letters of a name that its slot holds itself: requests then touch no row for its name
+    SHORT = 48              # longest name that the slot itself holds, so that finding it reads no row
 
 # `row` NULL: the slot is free and `next` is the next free one. Otherwise `next` is the slot whose name mostly follows
-# this one's, and `sure` how often it did lately. `stamp` is the row's. `plain`: the name stands in JSON as it is.
-# `seen` is the number of the last fit that named it.
+# this one's in requests, and `confirmed` how often it did lately. `stamp` is the row's. `plain`: JSON needs no escape
+# for the name. `seen` is the number of the last fit that named it.
 cdef struct Slot:
     Row *row
     uint64_t stamp
@@ -35,7 +35,7 @@ cdef struct Slot:
     int32_t length
     uint8_t plain
     uint8_t mode
-    uint8_t sure
+    uint8_t confirmed
     char short_name[SHORT]
 
 # `index` holds slot + 1, 0 where empty; its size is a power of two and at least twice the number of rows.
@@ -44,7 +44,7 @@ cdef struct Slots:
     int32_t *index
     int32_t capacity
     int32_t count
-    int32_t top             # no slot from here on was ever used
+    int32_t top             # slots from here on were never used
     int32_t free
     int32_t first
     uint32_t mask
@@ -143,7 +143,7 @@ cdef inline int32_t insert(Slots *slots, Row *row) noexcept nogil:
     slot.hash = hash_name(row.name, row.name_length)
     slot.plain = is_plain(row.name, row.name_length)
     slot.next = NOWHERE
-    slot.sure = 0
+    slot.confirmed = 0
     slot.seen = 0
     slots.count += 1
     enter(slots, number)
@@ -152,7 +152,7 @@ cdef inline int32_t insert(Slots *slots, Row *row) noexcept nogil:
 
 # Frees a slot; entries behind it move up so that no search stops short.
 cdef inline void remove(Slots *slots, int32_t number) noexcept nogil:
-    cdef uint32_t hole = slots.slot[number].hash & slots.mask, place, home
+    cdef uint32_t hole = slots.slot[number].hash & slots.mask, place, ideal
     while slots.index[hole] != number + 1:
         hole = (hole + 1) & slots.mask
     place = hole
@@ -160,8 +160,8 @@ cdef inline void remove(Slots *slots, int32_t number) noexcept nogil:
         place = (place + 1) & slots.mask
         if not slots.index[place]:
             break
-        home = slots.slot[slots.index[place] - 1].hash & slots.mask
-        if distance(home, place, slots.mask) >= distance(hole, place, slots.mask):
+        ideal = slots.slot[slots.index[place] - 1].hash & slots.mask
+        if distance(ideal, place, slots.mask) >= distance(hole, place, slots.mask):
             slots.index[hole] = slots.index[place]
             hole = place
     slots.index[hole] = 0

@@ -25,10 +25,10 @@ cdef class Table:
     cdef int64_t *scratch
     cdef int32_t scratch_zones
     cdef uint64_t fits_made
-    # Names of the fit that ended last: fresh pages cost more than judging.
+    # The name array of the fit that ended last, for the next fit: page faults of a new one cost more than judging.
     cdef Name *spare_names
     cdef int32_t spare_room
-    # The longest list of names lately, resolved: their places, spelling and slots, good while `members` stays.
+    # The longest list of names lately, resolved: valid while `members` does not change.
     cdef bytes known_text
     cdef Name *known
     cdef int32_t known_total
@@ -45,5 +45,5 @@ cdef class Table:
 
     cdef int need_scratch(self, int32_t zones) except -1
     cdef bint knows(self, bytes text)
-    cdef int learn(self, bytes text, const Name *names, int32_t total) except -1
+    cdef int remember(self, bytes text, const Name *names, int32_t total) except -1
     cdef int32_t number_of(self, str name) except -2

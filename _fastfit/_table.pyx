@@ -1,7 +1,7 @@
-"""Table and query, compiled: the contract is that of the twins in _fit_py.py.
+"""Table and query, compiled. The contract is that of the plain kernel's in _fit_py.py.
 
-A row is packed once, when it is put, into one allocation, and found again by its name. A query keeps an answer per
-row, good until the row changes.
+put() packs a row into one allocation, which is found again by its name. A query keeps an answer per row, valid until
+the row changes.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -9,23 +9,20 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from _fastfit._constants cimport POLICY_BEST_EFFORT, QUERIES_KEPT
 from _fastfit._names cimport CODES, Name
 from _fastfit._pack cimport fill_columns, pack_ask, pack_row, schema_of
 from _fastfit._slots cimport NOWHERE, Slot, find, insert, name_of, remove, reserve
-from _fastfit._types cimport Answer, BEST_EFFORT, Columns, Row
+from _fastfit._types cimport Answer, Columns, Row
 
 from _fastfit._demand import derive
-from _fastfit._rows import trusted
+from _fastfit._rows import within_bounds
 from _fastfit.codes import Mode
 
 __all__ = ["Query", "Table"]
 
-cdef enum:
-    QUERIES_KEPT = 64
-
-
 cdef class Query:
-    """An ask and the answers to it, one per row, each good until its row changes."""
+    """An ask and the answers to it, one per row, each valid until its row changes."""
 
     def __cinit__(self, Table table not None, ask):
         self.table = table
@@ -44,7 +41,7 @@ cdef class Query:
         cdef void *larger
         cdef int32_t room
         if self.capacity < table.slots.top:
-            # As few as will do at first: fresh pages cost as much as judging. A table that grows will grow on.
+            # At first no more than needed: page faults cost as much as judging. A table that grew will grow again.
             room = table.slots.top if not self.capacity else min(table.slots.capacity, table.slots.top * 5 // 4 + 16)
             larger = PyMem_Realloc(self.answers, room * sizeof(Answer))
             if larger == NULL:
@@ -106,8 +103,8 @@ cdef class Table:
             and not memcmp(PyBytes_AS_STRING(text), PyBytes_AS_STRING(self.known_text), PyBytes_GET_SIZE(text))
         )
 
-    cdef int learn(self, bytes text, const Name *names, int32_t total) except -1:
-        """Keep resolved names, unless longer ones are kept."""
+    cdef int remember(self, bytes text, const Name *names, int32_t total) except -1:
+        """Keep resolved names for later fits, unless a longer list is kept."""
         cdef void *room
         if total < self.known_total and self.known_members == self.members:
             return 0
@@ -139,11 +136,11 @@ cdef class Table:
         return sorted(found)
 
     def put(self, row):
-        """Insert the row, or replace the one of that name. Raises ValueError for a row that makes no sense."""
+        """Insert the row, or replace the one of that name. Raises ValueError as within_bounds() does."""
         cdef Row *packed
         cdef int32_t number
         cdef Slot *slot
-        row = trusted(row)
+        row = within_bounds(row)
         schema = schema_of(row)
         column_set = self.schema_numbers.get(schema)
         if column_set is None:
@@ -151,7 +148,7 @@ cdef class Table:
             self.schemas.append(schema)
         reserve(&self.slots)
         packed = pack_row(row, column_set, schema, self.generation + 1)
-        if packed.policy == BEST_EFFORT:
+        if packed.policy == POLICY_BEST_EFFORT:
             try:
                 self.need_scratch(packed.zones)
             except MemoryError:
@@ -184,7 +181,7 @@ cdef class Table:
         return True
 
     def prepare(self, ask):
-        """Make the query of this ask; equal asks get the same one."""
+        """The query of this ask. Equal asks get the same one."""
         query = self.queries.pop(ask, None) or Query(self, ask)
         self.queries[ask] = query
         if len(self.queries) > QUERIES_KEPT:
@@ -192,19 +189,19 @@ cdef class Table:
         return query
 
     def fitting(self, Query query not None, int start, int limit):
-        """How many of the next `limit` rows fit, and where to go on; see the twin."""
+        """How many of the next `limit` rows fit, and where to continue; see the plain kernel."""
         from _fastfit._fit import fitting  # as in fit()
 
         return fitting(self, query, start, limit)
 
     def code_on(self, Query query not None, name):
-        """The verdict on one node; see the twin."""
+        """The verdict on one node; see the plain kernel."""
         from _fastfit._fit import code_on  # as in fit()
 
         return code_on(self, query, name)
 
     def fit(self, Query query not None, names):
-        """Judge the named nodes. `names` is a raw JSON array. Raises ScanError for a list that cannot be meant."""
+        """Judge the named nodes. `names` is a raw JSON array. Raises ScanError for bad JSON and for repeated names."""
         from _fastfit._fit import Fit  # a fit in turn needs the table's C side
 
         return Fit(self, query, names)

@@ -1,4 +1,4 @@
-# Walking JSON text, eight bytes at a time where nothing special stands. The twins are in _wire_py.py.
+# Walking JSON text, eight bytes at a time where none of them is special. Plain kernel: _wire_py.py.
 
 cimport cython
 from libc.stdint cimport uint8_t, uint64_t
@@ -11,7 +11,7 @@ cdef enum Problem:
     BAD_ESCAPE = 4
     HALF_PAIR = 5
 
-# A cursor over text of known length. After a problem `at` is the offset to tell.
+# A cursor over text of known length. After a problem `at` is the offset for the error's text.
 cdef struct Cursor:
     const uint8_t *text
     Py_ssize_t length
@@ -52,8 +52,8 @@ cdef extern from *:
     int __builtin_ctzll(unsigned long long) noexcept nogil
 
 
-# Flags a quote, a backslash and what is below 0x20 among eight bytes. Borrows may flag a byte above a true hit, never
-# one below; so the lowest flag is true.
+# Flags quotes, backslashes and bytes below 0x20 among eight bytes. Borrows may wrongly flag a byte above a true hit,
+# never one below it; so the lowest flag is right.
 @cython.overflowcheck(False)
 cdef inline uint64_t special(uint64_t word) noexcept nogil:
     cdef uint64_t ones = 0x0101010101010101ULL
@@ -128,7 +128,7 @@ cdef inline bint skip_string(Cursor *cursor) noexcept nogil:
             word = word_at(cursor.text + cursor.at)
             flags = special(word)
             if flags:
-                # What stands below the flagged byte belongs to the string.
+                # The bytes below the flagged one belong to the string.
                 seen |= word & ((flags & (~flags + 1)) >> 7) - 1
                 cursor.at += __builtin_ctzll(flags) >> 3
                 break

@@ -1,45 +1,12 @@
-# The flat form of rows and asks, as _fit.pyx packs them. All loops over these trust the sizes and signs that
-# _rows.trusted() and _demand.derive() guarantee: at most 16 zones, 8 resources of a kind, amounts far from 64 bits.
+# The flat form of rows and asks, which _pack.pxd fills. Loops over these check nothing: _rows.within_bounds() and
+# _demand.derive() guarantee sizes and signs (MAX_ZONES, MAX_RESOURCES of a kind, amounts far from 64 bits).
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-cdef enum:
-    ZONES = 16
-    RESOURCES = 8
-    MEMORIES = 9        # asked memory resources and the one that ranks
-    CONTAINERS = 64
+from _fastfit._constants cimport MAX_CONTAINERS, MAX_RESOURCES, MAX_ZONES
 
 cdef enum:
-    FITS = 0
-    ZONES_NOT_REPORTED = 2
-    TOO_MANY_ZONES = 5
-    OPTIONS_UNDECIDED = 7
-    PAGES_NOT_REPORTED = 11
-    INIT_CONTAINER_CPUS = 12
-    DEVICE_ZONE_OPEN = 17
-    FIRST_REFUSED = 32
-    CPU_MANAGER_NOT_STATIC = 33
-    NO_PAGES_OF_SIZE = 34
-    NODE_CPU_SHORT = 36
-    ZONE_CPU_SHORT = 37
-    NEVER_FITS_ZONE = 38
-    ZONES_DISAGREE = 39
-    ZONE_MEMORY_SHORT = 40
-    MEMORY_GROUP_CONFLICT = 41
-    SMT_ALIGNMENT = 42
-    DEVICE_ZONE_SHORT = 43
-    ZONE_PAGES_SHORT = 44
-    CORE_SPLIT = 45
-    GUEST_MEMORY_PAGES = 46
-    MORE_ZONES_THAN_CELLS = 48
-    NOT_SYMMETRIC = 49
-    DEVICE_OUTSIDE_CELLS = 67
-
-cdef enum:
-    NONE = 0
-    BEST_EFFORT = 1
-    RESTRICTED = 2
-    SINGLE_NUMA_NODE = 3
+    MAX_MEMORIES = MAX_RESOURCES + 1    # memory resources asked for, and the one that ranks
 
 # One host NUMA node. `socket` is the rank of its socket among those with CPUs, -1 without CPUs.
 cdef struct Zone:
@@ -55,7 +22,7 @@ cdef struct Zone:
 # A node. The arrays behind the pointers lie in the same allocation; columns are [resource][zone].
 cdef struct Row:
     uint64_t stamp
-    uint64_t actions        # two bits per unknown code, see codes.pack_actions
+    uint64_t actions        # see codes.pack_actions
     int32_t zones
     int32_t schema
     uint8_t code
@@ -74,15 +41,15 @@ cdef struct Row:
     uint8_t sockets_first
     uint8_t has_distances
     uint8_t too_many_zones
-    uint8_t lone            # zones bind CPUs alone here, and no option changes which are taken
+    uint8_t single_zone_row     # only CPUs are pinned to zones, no option changes which: for admit_single_zone()
     int32_t threads
     int32_t physical_free
     int32_t sockets
     int32_t socket_unit
     int32_t total
     int32_t reserved
-    uint32_t bearing
-    int32_t bearing_count
+    uint32_t zones_with_cpus
+    int32_t zones_with_cpus_count
     int32_t name_length
     const char *name
     Zone *zone
@@ -94,20 +61,16 @@ cdef struct Row:
     int32_t *device_free
     int32_t *distance
 
-# The kind of a regular init container, see model.ContainerAsk.
-cdef enum:
-    INIT = 0
-
 # A container's request. Resources are indexes into the ask's sorted names.
 cdef struct Part:
     int32_t kind
     int32_t cpus
     int32_t memories
     int32_t devices
-    int32_t memory_name[RESOURCES]
-    int64_t memory[RESOURCES]
-    int32_t device_name[RESOURCES]
-    int32_t device[RESOURCES]
+    int32_t memory_name[MAX_RESOURCES]
+    int64_t memory[MAX_RESOURCES]
+    int32_t device_name[MAX_RESOURCES]
+    int32_t device[MAX_RESOURCES]
 
 cdef struct Ask:
     int32_t code
@@ -116,74 +79,74 @@ cdef struct Ask:
     int32_t main
     int32_t memories
     int32_t devices
-    int32_t lone_cpus       # of the only container that wants CPUs, the main one, where no device is wanted; else 0
-    int32_t rank_memory     # index into the memory names, the last of which may be only ranked
+    int32_t single_zone_cpus    # CPUs of the main container if no other asks for CPUs and none for devices; else 0
+    int32_t rank_memory     # the resource that ranks, as index into the memory names; it may not be asked for
     int64_t rank_unit
-    int32_t rank_shift      # its logarithm, -1 where it is no power of two
+    int32_t rank_shift      # binary logarithm of rank_unit, -1 where it is no power of two
     int32_t has_cells
     int64_t cell_cores
     int64_t cell_threads
     int64_t page_bytes
     int64_t guest_pages
-    int64_t odd_bytes       # guest memory beyond whole pages
+    int64_t partial_page_bytes  # guest memory beyond whole pages
     int64_t guest_bytes
     int64_t moving_cores    # 0: a boot
-    int32_t boots           # cells of a moving guest's boot, or of the run before a boot; 0: not known
+    int32_t boots           # cells of a moving guest's boot, or of a boot's last layout; 0: not known
     int32_t symmetric_only
     uint32_t strict         # devices, by index, that must lie in zones with a vCPU
-    int64_t boot_vcpus[ZONES]
-    int64_t boot_bytes[ZONES]
+    int64_t boot_vcpus[MAX_ZONES]
+    int64_t boot_bytes[MAX_ZONES]
     Part pod
-    Part part[CONTAINERS]
+    Part part[MAX_CONTAINERS]
 
-# Where the names of an ask stand in the columns of all rows that list the same resources; -1: not there.
+# The columns of an ask's resources in all rows that list the same resources; -1: such rows do not list it.
 cdef struct Columns:
-    int32_t memory[MEMORIES]
-    int32_t device[RESOURCES]
+    int32_t memory[MAX_MEMORIES]
+    int32_t device[MAX_RESOURCES]
     int32_t cell_pages
     int32_t rank_pages
     int32_t lacks_pages
     int32_t knows_pages
 
-# Memory that a regular init container leaves to later ones on the same mask.
+# Memory that a regular init container leaves to later containers on the same mask.
 cdef struct Reuse:
     uint32_t mask
     int32_t name
     int64_t bytes
 
-# What the row's zones still have while one pod is being admitted; see the twins' *Books.
-cdef struct Books:
+# What the row's zones still have while one pod is being admitted; fields as in the plain kernel's *Accounting.
+cdef struct Accounting:
     const Row *row
     const Ask *ask
     const Columns *columns
-    int32_t pool[ZONES]
-    int32_t cores[ZONES]
-    int32_t reuse_low[ZONES]
-    int32_t reuse_high[ZONES]
+    int32_t pool[MAX_ZONES]
+    int32_t cores[MAX_ZONES]
+    int32_t reuse_low[MAX_ZONES]
+    int32_t reuse_high[MAX_ZONES]
     int64_t physical_low
     int64_t physical_high
-    int64_t odd
+    int64_t beside_reserved
     bint split_known
     bint cores_known
     bint cpu_reuse
-    const int64_t *allocatable[MEMORIES]
-    int64_t free[MEMORIES][ZONES]
-    int32_t blocks[ZONES]
-    uint32_t group[ZONES]
+    const int64_t *allocatable[MAX_MEMORIES]
+    int64_t free[MAX_MEMORIES][MAX_ZONES]
+    int32_t blocks[MAX_ZONES]
+    uint32_t group[MAX_ZONES]
     int32_t reuses
-    Reuse reuse[CONTAINERS * RESOURCES]
-    int32_t has_device[RESOURCES]
-    const int32_t *device_total[RESOURCES]
-    int32_t device_free[RESOURCES][ZONES]
-    int32_t device_reuse[RESOURCES][ZONES]
-    int32_t main_cpus[ZONES]
-    int32_t main_cores[ZONES]
+    Reuse reuse[MAX_CONTAINERS * MAX_RESOURCES]
+    int32_t has_device[MAX_RESOURCES]
+    const int32_t *device_total[MAX_RESOURCES]
+    int32_t device_free[MAX_RESOURCES][MAX_ZONES]
+    int32_t device_reuse[MAX_RESOURCES][MAX_ZONES]
+    int32_t main_cpus[MAX_ZONES]
+    int32_t main_cores[MAX_ZONES]
     uint32_t main_memory
-    uint32_t main_mask      # what the Device Manager was told for the main container; 0: nothing
-    int32_t main_devices[RESOURCES][ZONES]  # what it could choose from
-    int64_t no_bytes[ZONES]
+    uint32_t main_mask      # the mask that Device Manager was given for the main container; 0: none
+    int32_t main_devices[MAX_RESOURCES][MAX_ZONES]  # the devices it could choose from
+    int64_t no_bytes[MAX_ZONES]
 
-# A verdict. Beyond the code it means something only where the pod fits.
+# A verdict. All fields but code and stamp mean something only where the pod fits.
 cdef struct Answer:
     int64_t key
     uint64_t stamp
@@ -203,16 +166,16 @@ cdef struct CellOut:
     int64_t vcpus
     int64_t bytes
 
-# Where a pod lands, for placements; not filled in the loop over a table.
+# What a pod would get, for Placement; not filled in the loop over a table.
 cdef struct Detail:
-    int32_t held[ZONES]
-    int32_t has_device[RESOURCES]
-    int32_t devices[RESOURCES][ZONES]
+    int32_t held[MAX_ZONES]
+    int32_t has_device[MAX_RESOURCES]
+    int32_t devices[MAX_RESOURCES][MAX_ZONES]
     bint exact
     int32_t blocks
-    BlockOut block[CONTAINERS * RESOURCES]
+    BlockOut block[MAX_CONTAINERS * MAX_RESOURCES]
     int32_t cells
-    CellOut cell[ZONES]
+    CellOut cell[MAX_ZONES]
 
 cdef extern from *:
     int __builtin_popcount(unsigned int) noexcept nogil

@@ -1,9 +1,10 @@
-"""Cutting a scheduler call in two; the contract is that of the twin in _wire_py.py, error texts included."""
+"""Cutting a scheduler call in two. The contract is that of the plain kernel's _wire_py.py, error texts included."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
+from _fastfit._constants cimport MAX_DEPTH
 from _fastfit._text cimport (
     BAD_ESCAPE, CONTROL, Cursor, HALF_PAIR, NO_PROBLEM, NO_STRING, UNFINISHED, is_at, skip_space, skip_string,
 )
@@ -12,12 +13,10 @@ import json
 
 from _fastfit.values import Scan, ScanError
 
-__all__ = ["MAX_DEPTH", "PROBLEMS", "scan"]
-
-MAX_DEPTH = 256
+__all__ = ["PROBLEMS", "scan"]
 
 _CACHE_HINT = "set nodeCacheCapable: true for this extender"
-#: What Go writes, decoded.
+#: The keys as Go writes them, decoded.
 _KEYS = {b'"Pod"': "Pod", b'"Nodes"': "Nodes", b'"NodeNames"': "NodeNames"}
 PROBLEMS = {
     NO_STRING: "a string was expected",
@@ -60,7 +59,7 @@ cdef inline void _digits_after(Cursor *cursor, Py_ssize_t at) noexcept nogil:
         cursor.at += 1
 
 
-# Past true, false, null or a number; False if none stands there.
+# Past true, false, null or a number; False if there is none.
 cdef bint _skip_scalar(Cursor *cursor) noexcept nogil:
     cdef Py_ssize_t start = cursor.at
     if _word(cursor, b"true", 4) or _word(cursor, b"false", 5) or _word(cursor, b"null", 4):
@@ -153,7 +152,7 @@ cdef bint _is_ascii(const uint8_t *text, Py_ssize_t length) noexcept nogil:
 
 
 def scan(body, Py_ssize_t max_names=20000, int max_depth=64, bytes known not None=b""):
-    """Cut the body of a scheduler call into the pod and the node names, both raw; see the twin."""
+    """Cut the body of a scheduler call into the pod and the node names, both raw; see the plain kernel."""
     cdef Cursor cursor
     cdef Py_ssize_t start, tail
     cdef bint found_any = False
@@ -207,7 +206,7 @@ def scan(body, Py_ssize_t max_names=20000, int max_depth=64, bytes known not Non
 
 
 cdef bint _ends_with(bytes body, bytes names):
-    """Whether the names stand before the last brace, where Go writes them."""
+    """Whether these names are right before the last brace, where Go writes them."""
     cdef Py_ssize_t length = PyBytes_GET_SIZE(body), size = PyBytes_GET_SIZE(names)
     cdef const char *text = PyBytes_AS_STRING(body)
     return 1 < size < length - 1 and text[length - 1] == 0x7D and not memcmp(

@@ -1,15 +1,15 @@
-"""The wire of the kernel in plain Python: cutting a scheduler call in two, reading names, writing replies."""
+"""The plain kernel's wire: cutting a scheduler call in two, reading names, writing replies."""
 
 import json
 import re
 from collections.abc import Iterable, Iterator
 
+from _fastfit.model import MAX_NAME
 from _fastfit.values import Scan, ScanError
 
-__all__ = ["MAX_DEPTH", "MAX_NAME", "names_in", "scan", "spelled_name", "write_filter", "write_scores"]
+__all__ = ["MAX_DEPTH", "names_in", "scan", "spelled_name", "write_filter", "write_scores"]
 
-#: Longest node name (a DNS subdomain), and the highest nesting that scan() can be asked to allow.
-MAX_NAME = 253
+#: The highest nesting that scan() can be asked to allow.
 MAX_DEPTH = 256
 
 _CACHE_HINT = "set nodeCacheCapable: true for this extender"
@@ -32,7 +32,7 @@ def _check_utf8(text: bytes) -> None:
 
 
 class _Reader:
-    """Walks JSON text and finds where values end; strict in everything but what a number amounts to."""
+    """Walks JSON text and finds where values end. Strict, except that it does not compute numbers."""
 
     def __init__(self, text: bytes, max_depth: int) -> None:
         self.text = text
@@ -174,7 +174,7 @@ def scan(body: bytes, max_names: int = 20000, max_depth: int = 64, known: bytes 
 
 
 def _member(reader: _Reader, key: str, at: int, max_names: int) -> int:
-    """Past the value of a key of the body, with what that key asks of it."""
+    """Past the value of a key of the body; checks the value as that key demands."""
     is_null = reader.text.startswith(b"null", at)
     if key == "Pod" and not reader.is_at(at, b"{") and not is_null:
         raise _error("Pod is not an object", at)
@@ -200,7 +200,7 @@ def _parts(found: dict[str, bytes], known: bytes) -> Scan:
 
 
 def names_in(array: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Each name of a raw JSON array: the literal as it stands, and the name. Raises ScanError at what is not a name."""
+    """Each name of a raw JSON array: its literal, and the name. Raises ScanError for a bad or repeated name."""
     reader = _Reader(array, 1)
     at = reader.space(0)
     if not reader.is_at(at, b"["):
@@ -227,7 +227,7 @@ def names_in(array: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def spelled_name(literal: bytes, start: int) -> bytes:
-    """The name that a string literal spells; `start`: where it stands. Raises ScanError for what no node can be called."""
+    """The name that a string literal at offset `start` spells. Raises ScanError for what cannot be a node's name."""
     name = literal[1:-1]
     if not name.isascii():
         try:

@@ -1,6 +1,8 @@
-"""Outcome codes of one node for one pod. The names are stable: they appear in metrics and in JSON.
+"""Outcome codes of one node for one pod, and the other enumerations that rows and asks use.
 
-The texts for people stand in `extender/reasons.py`, one per code.
+The names and numbers of the codes are stable: they appear in metrics and in JSON. The texts for people are in
+`extender/reasons.py`, one per code. The compiled kernel reads all these numbers from `_constants.pxd`, which
+`tools/generate_constants.py` writes.
 """
 
 from collections.abc import Callable
@@ -8,9 +10,11 @@ from enum import IntEnum
 from typing import Final
 
 __all__ = [
+    "ACTION_BITS",
     "FIRST_REFUSAL",
     "LAST_UNKNOWN",
     "Code",
+    "ContainerKind",
     "Mode",
     "OnUnknown",
     "Policy",
@@ -24,7 +28,7 @@ class Code(IntEnum):
     """0 fits, 1..31 unknown, 32.. refused."""
 
     Fits = 0
-    # unknown: what we see does not decide
+    # unknown: what is known of the node or the pod does not decide
     NodeNotSeen = 1
     ZonesNotReported = 2
     ReportStale = 3
@@ -70,6 +74,18 @@ class Code(IntEnum):
 
 LAST_UNKNOWN: Final = 31
 FIRST_REFUSAL: Final = 32
+#: Bits of one unknown code's action in a row's `actions`.
+ACTION_BITS: Final = 2
+
+
+class ContainerKind(IntEnum):
+    """What a container of a pod is: it decides when its request counts and what it leaves to later containers."""
+
+    #: regular init container: ends before the next container starts
+    INIT = 0
+    #: restartable init container (sidecar)
+    SIDECAR = 1
+    APP = 2
 
 
 class Policy(IntEnum):
@@ -97,7 +113,7 @@ class Mode(IntEnum):
 
 
 class OnUnknown(IntEnum):
-    """What the verdict unknown does under Mode.ENFORCE: stay (ranked last), leave, or fail the call."""
+    """What the verdict unknown does under Mode.ENFORCE: keep the node (ranked last), refuse it, or fail the call."""
 
     KEEP = 0
     REFUSE = 1
@@ -105,10 +121,12 @@ class OnUnknown(IntEnum):
 
 
 def pack_actions(of: Callable[[Code], OnUnknown]) -> int:
-    """The action for every unknown code in one 64-bit word, two bits each."""
-    return sum(of(code) << 2 * code for code in Code if 0 < code <= LAST_UNKNOWN)
+    """The action for every unknown code in one 64-bit word, ACTION_BITS each."""
+    return sum(of(code) << ACTION_BITS * code for code in Code if 0 < code <= LAST_UNKNOWN)
 
 
 def action_on(actions: int, code: int) -> OnUnknown:
     """What such a word says of a code; KEEP for codes that are not unknown."""
-    return OnUnknown(actions >> 2 * code & 3) if 0 < code <= LAST_UNKNOWN else OnUnknown.KEEP
+    if not 0 < code <= LAST_UNKNOWN:
+        return OnUnknown.KEEP
+    return OnUnknown(actions >> ACTION_BITS * code & (1 << ACTION_BITS) - 1)

@@ -1,7 +1,7 @@
 """What goes into the kernel: rows (what a node has, as counts) and asks (what a pod wants).
 
-Both are plain values; the compiled kernel copies them into flat arrays, the plain twin keeps them.
-Zones stand in ascending zone id; a mask has bit i set for the zone at position i.
+Both are plain values. The compiled kernel copies them into flat arrays, the plain kernel keeps them.
+Zones are in ascending order of zone id. A mask has bit i set for the zone at position i.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 from _fastfit.codes import Code, Mode, Policy, Scope
 
-__all__ = ["Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
+__all__ = ["MAX_NAME", "MAX_ZONES", "Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
 
 #: Zones of a row the kernel can judge; a node with more gets the verdict TooManyZones.
 MAX_ZONES = 16
+#: Bytes of the longest node name (a DNS subdomain).
+MAX_NAME = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,13 @@ class ZoneRow:
     cpu_free: int
     #: physical cores all of whose CPUs are in cpu_free
     cores_free: int
-    #: Memory Manager's books; empty where it is None
+    #: Memory Manager's own accounting; empty where its policy is None
     memory_allocatable: Mapping[str, int] = field(default_factory=dict)
     memory_free: Mapping[str, int] = field(default_factory=dict)
     #: assigned blocks of the zone, and the mask of its group (its own bit when alone)
     blocks: int = 0
     group: int = 0
-    #: bytes of huge pages per resource name that no VM's cell holds physically; None: not known
+    #: bytes of huge pages per resource name that no VM's cell occupies; None: not known
     pages_free: Mapping[str, int] | None = None
     #: devices with this zone: all known, and free
     device_total: Mapping[str, int] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Row:
     spread: bool = False
     distribute: bool = False
     uncore: bool = False
-    #: cores or sockets have unequal numbers of CPUs: the kubelet's averages measure none of them right
+    #: cores or sockets have unequal numbers of CPUs, so that the kubelet's averages are the size of none of them
     uneven: bool = False
     threads_per_core: int = 1
     #: CPUs that count for full-pcpus-only: in the shared pool and on a core without a reserved CPU
@@ -76,7 +78,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ContainerAsk:
-    """One container, in kubelet order (init containers first). kind: 0 init, 1 restartable init, 2 app."""
+    """One container, in kubelet order (init containers first). `kind`: a ContainerKind."""
 
     kind: int
     #: exclusive CPUs (0: shared pool)
@@ -102,12 +104,13 @@ class CellsAsk:
     memory_bytes: int
     #: guest cores that are pinned while the VM moves here by live migration (hotplug: those before it); 0: a boot
     moving: int = 0
-    #: cells of the moving guest, fixed at its boot; of a boot, those of the VM's run before: (vCPUs, bytes) by cell id;
+    #: (vCPUs, bytes) by cell id: of a moving guest its cells, which its boot fixed; of a boot the VM's last layout;
     #: empty: not known
     boot: tuple[tuple[int, int], ...] = ()
-    #: only targets that repeat the boot's vCPUs per cell will do (where `boot` is known)
+    #: refuse targets on which the vCPUs per cell differ from the boot's (where `boot` is known)
     symmetric_only: bool = False
-    #: devices of the compute container that a boot survives only in zones with a vCPU (KubeVirt's PCI placement)
+    #: devices of the compute container that must be in zones with a vCPU, or the VM does not start (KubeVirt's PCI
+    #: placement)
     strict: tuple[str, ...] = ()
 
 
@@ -116,7 +119,6 @@ class Ask:
     """The zone demand of a pod. Equal asks share all answers of one generation."""
 
     containers: tuple[ContainerAsk, ...]
-    guaranteed: bool = True
     #: the VM needs dedicated CPUs: a node without CPU Manager static refuses it
     dedicated: bool = False
     cells: CellsAsk | None = None

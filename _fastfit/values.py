@@ -1,4 +1,4 @@
-"""What comes out of the kernel, whichever backend made it."""
+"""What comes out of the kernel, compiled or plain."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ __all__ = ["Block", "Cell", "Entry", "Placement", "Scan", "ScanError"]
 
 
 class ScanError(ValueError):
-    """A body or name list that cannot be used; the text names what is wrong and the byte offset."""
+    """A body or name list that cannot be used. The text names the mistake and its byte offset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One node of a fit. Zones by position in the row; `score` is what score_reply() gives the node."""
+    """One node of a fit. Zones are by position in the row; `score` is what score_reply() gives the node."""
 
     name: str
     code: int
-    #: zones the pod's main container touches (see _key_py), and how many cells that makes
+    #: zones that the pod's main container touches (see _key_py), and their number, at least 1
     mask: int
     cells: int
     #: exclusive CPUs per zone that the pod will hold
@@ -31,7 +31,7 @@ class Entry:
     key: int
     score: int
     survives: bool
-    #: of a boot's guest cells: other nodes of the fit that fit and give the same vCPUs per cell
+    #: of a boot with guest cells: how many other nodes of the fit fit and give the same vCPUs per cell
     alike: int = 0
 
 
@@ -56,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a pod that fits would land, as counts."""
+    """What a pod that fits would get, as counts per zone."""
 
     mask: int
     cpus: tuple[int, ...]

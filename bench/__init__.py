@@ -1,1 +1,1 @@
-"""Measurements of the product, one module per question: `python -m bench.NAME --help`."""
+"""Measurements of the product, one package per question: `python -m bench.NAME --help`."""

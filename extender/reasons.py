@@ -1,8 +1,10 @@
 """The one table of reasons: for every outcome code the text that kube-scheduler shows, and the knob behind it.
 
 `text` travels in FailedAndUnresolvableNodes and ends up in the pod's event, where equal texts are counted; so it is
-short, constant and without numbers (a text that changes between attempts makes kube-scheduler retry for ever).
-`advice` is for `explain` and the docs: what an administrator or VM owner can do.
+short, constant and without numbers (a text that changes between attempts makes kube-scheduler retry for ever). `advice`
+is for `explain` and the docs: what an administrator or VM owner can do. `rule` is for `explain`: the rule of the
+kubelet or of KubeVirt that the counts of the node's zones break, or why they do not decide. Only codes have one that
+`_fastfit.counting.zone_code` gives.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ class Reason:
     text: str
     advice: str
     doubt: str = ""
+    rule: str = ""
 
 
 REASONS: Final[dict[Code, Reason]] = {
@@ -64,6 +67,7 @@ REASONS: Final[dict[Code, Reason]] = {
         "Counts per zone do not decide where this CPU Manager option puts the CPUs; state the machine "
         "in annotation fastfit.dev/machine.",
         "counts",
+        rule="a CPU Manager option decides by CPU ids which zones give the CPUs",
     ),
     Code.PodLevelResources: Reason(
         "pod-level resources: exclusive CPUs depend on a feature gate",
@@ -89,11 +93,13 @@ REASONS: Final[dict[Code, Reason]] = {
         "huge pages per NUMA zone not known",
         "With Memory Manager None the report has no pages per zone; state the machine (annotation or pool).",
         "pages",
+        rule="free pages of a touched zone are not known",
     ),
     Code.InitContainerCpus: Reason(
         "an init container holds CPUs, counts do not decide",
         "Give the init container a fractional CPU request.",
         "counts",
+        rule="which zones keep an init container's CPUs depends on CPU ids",
     ),
     Code.TooManyResources: Reason(
         "too many kinds of resources in the node's zones",
@@ -116,6 +122,7 @@ REASONS: Final[dict[Code, Reason]] = {
         "The report names no zone for the device, or the kubelet may take one that lies outside the guest's cells; then "
         "KubeVirt's gate PCINUMAAwareTopology keeps the VM from starting.",
         "zones",
+        rule="the zone of a device is not known, or the kubelet may choose one without a vCPU",
     ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
@@ -138,37 +145,45 @@ REASONS: Final[dict[Code, Reason]] = {
     Code.NodeCpuShort: Reason(
         "too few exclusive CPUs free",
         "Free CPUs on the node, or lower the VM's vCPUs.",
+        rule="the node has too few free CPUs (cpumanager/policy_static.go)",
     ),
     Code.ZoneCpuShort: Reason(
         "no NUMA zone has enough free CPUs",
         "The node has CPUs, the zones have not: a smaller VM fits, or one VM must move away.",
+        rule="no set of zones of the needed width has enough free CPUs (topologymanager policy)",
     ),
     Code.NeverFitsZone: Reason(
         "never fits: larger than the zones of this node allow",
         "Under its Topology Manager policy the node can never hold the VM, not even when empty: "
         "choose a size below a zone's allocatable CPUs, or another policy.",
+        rule="not even empty could the node give all of it from one set of zones of the needed width",
     ),
     Code.ZonesDisagree: Reason(
         "CPUs, memory and devices need different NUMA zones",
         "Topology Manager wants one set of zones for every resource; explain shows which resource needs which.",
+        rule="each resource has zones it prefers, but no set of zones is preferred by all",
     ),
     Code.ZoneMemoryShort: Reason(
         "no NUMA zone has enough memory or huge pages",
         "Memory Manager Static finds no zone with the pages; see free pages per zone in explain.",
+        rule="no zones have enough free memory of every kind asked (memorymanager/policy_static.go)",
     ),
     Code.MemoryGroupConflict: Reason(
         "memory of the zones is tied by other pods",
         "Memory Manager does not let a zone serve single-zone and multi-zone pods at once; "
         "topologyManagerScope: pod keeps a VM's helpers with it.",
+        rule="a zone already used alone, or in another group of zones, cannot join this one",
     ),
     Code.SmtAlignment: Reason(
         "full-pcpus-only: not whole free cores",
         "The CPU count is no multiple of the threads per core (see KubeVirt's even-parity annotation), "
         "or too few whole cores are free.",
+        rule="full-pcpus-only: whole cores only, and enough of them free on cores without reserved CPUs",
     ),
     Code.DeviceZoneShort: Reason(
         "no NUMA zone has enough free devices",
         "The asked device is not free in the zones that have CPUs and memory.",
+        rule="too few free devices on zones of the needed width",
     ),
     Code.RefusedBefore: Reason(
         "the kubelet refused an equal pod and nothing changed since",
@@ -188,19 +203,23 @@ REASONS: Final[dict[Code, Reason]] = {
     Code.ZonePagesShort: Reason(
         "a zone lacks its even share of guest memory",
         "KubeVirt splits guest memory evenly over the touched zones; QEMU would fail to start.",
+        rule="each guest cell touches its even share of pages in its zone, and one zone has not that many",
     ),
     Code.CoreSplit: Reason(
         "a guest core would cross NUMA zones",
         "KubeVirt refuses to split a guest core over zones: use threads: 1, or an even number of CPUs per zone.",
+        rule="the CPUs lie so that a guest core would cross zones (KubeVirt: guestMappingPassthrough)",
     ),
     Code.GuestMemoryPages: Reason(
         "guest memory does not divide into pages per cell",
         "Guest memory must be a multiple of the page size and at least one page per guest cell.",
+        rule="guest memory must be whole pages and at least one per guest cell (KubeVirt)",
     ),
     Code.MoreZonesThanCells: Reason(
         "the VM would touch more NUMA zones than it has guest cells",
         "Guest cells are fixed at boot; libvirt refuses a target on which the vCPUs lie in more zones. "
         "Free CPUs in one zone, or restart the VM.",
+        rule="vCPUs would lie in more zones than the guest has cells: libvirt refuses the target's domain",
     ),
     Code.LauncherCpusShort: Reason(
         "never starts: the pod asks for fewer CPUs than are pinned",
@@ -216,11 +235,13 @@ REASONS: Final[dict[Code, Reason]] = {
         "a PCI device would lie outside the guest's NUMA cells",
         "With KubeVirt's gate PCINUMAAwareTopology a VM with guestMappingPassthrough boots only if every GPU, host device "
         "and SR-IOV VF lies in a zone with a vCPU: free CPUs there, or use Topology Manager restricted.",
+        rule="a device must come from a zone without a vCPU (KubeVirt: strict PCI placement)",
     ),
     Code.NotSymmetric: Reason(
         "the guest's cells would not match this node's zones",
         "The VM or the configuration asks for symmetric targets only (fastfit.dev/migration, `migration`): "
         "choose prefer to allow a slower layout.",
+        rule="the vCPUs per guest cell differ from the boot's, and only equal ones are allowed",
     ),
 }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What the kernel's tests and the fuzzer import.
-PARTS = ("_fastfit", "extender", "tests", "pyproject.toml", "README.md", "LICENSE")
+PARTS = ("_fastfit", "extender", "tests", "tools", "pyproject.toml", "README.md", "LICENSE")
 LIBRARIES = ("libasan.so", "libubsan.so")
 SWITCHES = {"debug": "FASTFIT_DEBUG", "sanitize": "FASTFIT_SANITIZE"}
 

@@ -1,1 +1,1 @@
-"""HTTP to the API server: credentials, transport, errors, back-off."""
+"""The API server over HTTP: credentials, transport, errors, backoff."""

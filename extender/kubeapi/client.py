@@ -1,8 +1,8 @@
 """The parts of kubernetes-asyncio that we use, loaded without the rest.
 
-Its packages import a model and an API class for every kind that Kubernetes has: 850 modules and 60 MB that would stay
-for the life of the process, of which the generic client and the configuration loaders use none. While these two are
-imported, empty packages stand in their parents' places; afterwards an ordinary import finds everything as usual.
+Its packages import a model and an API class for every kind of Kubernetes: 850 modules and 60 MB of memory. The generic
+client and the configuration loaders use none of them. While these two are imported, empty packages replace their
+parents; afterwards an ordinary import of the library works as usual.
 """
 
 import sys
@@ -19,7 +19,9 @@ _ROOT: Final = "kubernetes_asyncio"
 
 @contextmanager
 def _without_models() -> Iterator[ModuleType | None]:
-    """Empty packages for the root, its `client` and the models; yields `client`, or None where all is there already."""
+    """Empty packages for the root, its `client` and the models; yields `client`, or None if the library is imported
+    already.
+    """
     found = PathFinder.find_spec(_ROOT)
     if _ROOT in sys.modules or found is None or not found.submodule_search_locations:
         yield None
@@ -44,7 +46,7 @@ with _without_models() as _client:
     from kubernetes_asyncio.client.configuration import Configuration
 
     if _client is not None:
-        # The loaders take both from the package.
+        # The loaders import both from the package.
         _client.ApiClient, _client.Configuration = ApiClient, Configuration  # type: ignore[attr-defined]
     from kubernetes_asyncio.config import ConfigException, load_kube_config
     from kubernetes_asyncio.config.incluster_config import InClusterConfigLoader

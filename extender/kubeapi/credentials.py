@@ -1,7 +1,7 @@
-"""Who we are for the API server: a kubeconfig, or the service account of our pod.
+"""Our identity at the API server: a kubeconfig, or the service account of our pod.
 
-kubernetes-asyncio reads both; this module adds what it leaves out: reading them again on demand, a token
-without the newline that some volumes add, and errors that name the remedy.
+kubernetes-asyncio reads both. This module adds reading them again on demand, a token without the newline that some
+volumes append, and errors that name the remedy.
 """
 
 import os
@@ -20,23 +20,24 @@ __all__ = ["Credentials", "Kubeconfig", "ServiceAccount", "find"]
 
 SERVICE_ACCOUNT_DIR = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-#: The kubelet rewrites a service account token at 80 % of its life, which is at least 10 minutes.
+#: Seconds after which the token file is read again. The kubelet renews a token at 80 % of its lifetime of at least 10
+#: min.
 TOKEN_AGE_S = 60.0
 
 
 class Credentials(Protocol):
-    """A client configuration (address, trust, token) that can be brought up to date."""
+    """A client configuration (address, CA, token) that can be read again."""
 
     @property
     def configuration(self) -> Configuration:
-        """The same object for the life of the process; `renew` changes it in place."""
+        """Always the same object; `renew` changes it in place."""
 
     @property
     def namespace(self) -> str:
-        """Our namespace, as the last `renew` read it; empty: the source names none."""
+        """Our namespace as of the last `renew`; empty: the source names none."""
 
     async def renew(self) -> None:
-        """Read the source again; raises ClusterError where it cannot be used."""
+        """Read the source again. Raises ClusterError if it cannot be used."""
 
 
 class Kubeconfig:
@@ -48,7 +49,7 @@ class Kubeconfig:
         self.namespace = ""
 
     async def renew(self) -> None:
-        """Read the files, and run the exec plugin where there is one, which may take a moment."""
+        """Read the files and run the exec plugin, if there is one. Raises ClusterError if they cannot be used."""
         if not self._exists():
             raise ClusterError(f"kubeconfig {self._path} does not exist; name one with --kubeconfig")
         try:
@@ -57,7 +58,7 @@ class Kubeconfig:
             )
             self.namespace = str((loader.current_context or {}).get("context", {}).get("namespace") or "")
         except (ConfigException, OSError, yaml.YAMLError, AssertionError, KeyError, TypeError, ValueError) as error:
-            # The loader checks little: a file that is no kubeconfig fails with whatever it trips over.
+            # The loader checks little: a file that is no kubeconfig can fail with any of these.
             raise ClusterError(
                 f"kubeconfig {self._path} cannot be used: {type(error).__name__}: {error}; "
                 "check it with `kubectl --kubeconfig F config view`"
@@ -86,7 +87,7 @@ class ServiceAccount:
         self.namespace = ""
 
     async def renew(self) -> None:
-        """Read address, CA and token."""
+        """Read address, CA and token. Raises ClusterError if they cannot be used."""
         loader = InClusterConfigLoader(
             token_filename=str(self._token_file),
             cert_filename=str(self._ca_file),
@@ -103,7 +104,7 @@ class ServiceAccount:
         self._read_token(self.configuration)
         with suppress(OSError, UnicodeDecodeError):
             self.namespace = self._namespace_file.read_text(encoding="utf-8").strip()
-        # Called before every request. The library's own hook compares wall clocks and keeps the newline.
+        # Called before every request. The library's own hook uses the wall clock and keeps the newline.
         self.configuration.refresh_api_key_hook = self._keep_fresh
 
     def _keep_fresh(self, configuration: Configuration) -> None:
@@ -133,6 +134,6 @@ def find(kubeconfig: str | None) -> Credentials:
 
 def _configuration() -> Configuration:
     configuration = Configuration()
-    # Python 3.13 began to demand X.509 extensions that the CAs of many installers do not carry; kubectl does not.
+    # From 3.13 Python requires X.509 extensions that the CAs of many installers lack; kubectl does not require them.
     configuration.disable_strict_ssl_verification = True
     return configuration

@@ -1,8 +1,8 @@
-"""What can go wrong between us and the API server, as one exception type per way to react to it.
+"""Failures of requests to the API server: one exception type for each reaction to it.
 
-Raised by the transport and by the reading of watch lines; seen by the reflector and by commands that
-read the cluster once. All are ClusterError: the text names the verb, the resource and the remedy.
-The original network error, where there is one, is chained as the cause.
+The transport and the decoding of watch lines raise them. The reflector and the commands that read the cluster once
+handle them. All are ClusterErrors: the text names the verb, the resource and the remedy. A network error is chained as
+the cause.
 """
 
 import msgspec
@@ -27,7 +27,7 @@ __all__ = [
     "failure",
 ]
 
-#: A server may ask for any delay; a longer one than this is not honoured, so that a bad value cannot freeze a source.
+#: Longest Retry-After that is honoured, so that a bad value cannot stop a source.
 LONGEST_RETRY_AFTER_S = 120.0
 
 
@@ -55,41 +55,41 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Unreachable(ClusterError):
-    """No answer: connection refused, reset, cut in the middle, name not found, TLS not accepted, time is up."""
+    """No complete answer: connection refused, reset or cut, name not found, TLS not accepted, timeout."""
 
 
 class Silence(Unreachable):
-    """Nothing came for too long on a watch that should bring a bookmark every minute; the connection may be dead."""
+    """A watch was silent for too long, although it should bring a bookmark every minute; the connection may be dead."""
 
 
 class NotStreamed(ClusterError):
-    """The server does not send its list on a watch (no WatchList); pages must be read."""
+    """The server does not stream lists on a watch (no WatchList); pages must be read."""
 
 
 class Unreadable(ClusterError):
-    """An answer that is not what the API promises, e.g. the page of a proxy between us and the server."""
+    """An answer that does not have the API's form, e.g. the error page of a proxy."""
 
 
 class LineTooLong(ClusterError):
-    """A watch line longer than we are willing to hold; its object can only be read from a list."""
+    """A watch line above the limit; its object can only be read from a list."""
 
 
 class PageTooLarge(ClusterError):
-    """A list page longer than we are willing to hold; ask for fewer objects per page."""
+    """A list page above the limit; fewer objects per page must be requested."""
 
 
 class ApiFailure(ClusterError):
-    """The API server answered, and the answer is no. Codes that need their own reaction have a subclass."""
+    """The API server answered with an error code. Codes with a reaction of their own have a subclass."""
 
     def __init__(self, text: str, status: Status, retry_after_s: float) -> None:
         super().__init__(text)
         self.status = status
-        #: seconds the server asked us to wait; 0 when it did not
+        #: seconds that the server asked us to wait; 0: it did not ask
         self.retry_after_s = retry_after_s
 
 
 class Unauthorized(ApiFailure):
-    """401: the credentials are not accepted, after they were read again."""
+    """401: the credentials are not accepted, although they were read again."""
 
 
 class Forbidden(ApiFailure):
@@ -97,15 +97,15 @@ class Forbidden(ApiFailure):
 
 
 class NotFound(ApiFailure):
-    """404: for a collection, the kind is not served; for one object, there is none of that name."""
+    """404: for a collection, the kind is not served; for one object, it does not exist."""
 
 
 class Gone(ApiFailure):
-    """410, or a resource version that the server has not reached: what we know cannot be continued."""
+    """410, or a resource version that the server has not reached: the watch cannot continue."""
 
 
 class Rejected(ApiFailure):
-    """The request itself is not understood or not allowed (400, 405, 406, 415, 422): repeating it is useless."""
+    """The request itself is not understood or not allowed (400, 405, 406, 415, 422); repeating it does not help."""
 
 
 _BY_CODE: dict[int, type[ApiFailure]] = {
@@ -122,9 +122,9 @@ _BY_CODE: dict[int, type[ApiFailure]] = {
 
 
 def failure(verb: str, resource: Resource, status: Status, retry_after: str = "") -> ApiFailure:
-    """The exception for a refusal of `verb` on `resource`; `retry_after` is the header's value, in seconds.
+    """The exception for an error answer to `verb` on `resource`. `retry_after`: the header's value, in seconds.
 
-    A date in that header is ignored: it would need the wall clock, and the API server sends seconds.
+    A date in that header is ignored: reading it needs the wall clock, and the API server sends seconds.
     """
     kind = Gone if _version_too_large(status) else _BY_CODE.get(status.code, ApiFailure)
     remedy = _remedy(kind, verb, resource)
@@ -139,7 +139,7 @@ def failure(verb: str, resource: Resource, status: Status, retry_after: str = ""
 
 
 def _version_too_large(status: Status) -> bool:
-    """Whether the server is behind the resource version that we named, as after a restored backup of etcd."""
+    """Whether the server has not reached our resource version, as after etcd was restored from a backup."""
     causes = status.details.causes if status.details else None
     return any(cause.reason == "ResourceVersionTooLarge" for cause in causes or ())
 

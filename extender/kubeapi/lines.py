@@ -1,4 +1,4 @@
-"""Cuts a byte stream into lines, with a bound on what is held for one line."""
+"""Splits a byte stream into lines, with a limit on the length of a line."""
 
 from extender.kubeapi.errors import LineTooLong
 
@@ -6,10 +6,10 @@ __all__ = ["LineSplitter"]
 
 
 class LineSplitter:
-    """Feed chunks of any size, get whole lines without their newline; empty lines are dropped.
+    """Takes chunks of any size and returns complete lines without their newline; empty lines are dropped.
 
-    aiohttp's own line reader stops at its buffer size (2 MiB here), which one large object can exceed.
-    A line that arrives in many chunks is joined once, when it is complete.
+    aiohttp's own line reader fails above its buffer size (2 MiB here), which one large object can exceed. A line that
+    arrives in many chunks is joined once, when it is complete.
     """
 
     def __init__(self, limit: int) -> None:
@@ -20,11 +20,11 @@ class LineSplitter:
 
     @property
     def held(self) -> int:
-        """Bytes of a line whose end has not arrived."""
+        """Bytes of the line that is not complete yet."""
         return self._held
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that `chunk` completes. Raises LineTooLong; the splitter is of no use afterwards."""
+        """The lines that `chunk` completes. Raises LineTooLong; the splitter must not be used afterwards."""
         head, newline, rest = chunk.partition(b"\n")
         self._hold(head)
         if not newline:

@@ -1,4 +1,4 @@
-"""The name of a kind at the API server, and the paths that follow from it."""
+"""A kind of the API server as group, version and plural, and its paths."""
 
 from dataclasses import dataclass
 
@@ -24,12 +24,12 @@ class Resource:
 
     @property
     def in_namespace(self) -> str:
-        """Path template of one object; `{namespace}` and `{name}` are filled in, quoted, by the transport."""
+        """Path template of one object; the transport fills in `{namespace}` and `{name}`, quoted."""
         return f"{self._root}/namespaces/{{namespace}}/{self.plural}/{{name}}"
 
     @property
     def in_cluster(self) -> str:
-        """Path template of one object that has no namespace."""
+        """Path template of one cluster-scoped object."""
         return f"{self._root}/{self.plural}/{{name}}"
 
     @property

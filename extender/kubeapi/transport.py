@@ -1,8 +1,7 @@
-"""The three reads and the one write we do at the API server, over kubernetes-asyncio's connection, TLS and
-authentication.
+"""Requests to the API server (list, watch, get, patch) over kubernetes-asyncio's connection, TLS and authentication.
 
-Only bytes leave this module: its models cost about 1 ms per object, and its watch neither ends a silent
-connection nor slows down for a sick server. Everything else of the client library stays behind this file.
+Callers get bytes. The library's models cost about 1 ms per object, and its watch neither ends a silent connection nor
+backs off from a failing server. No other module uses the client library, except for credentials.
 """
 
 import asyncio
@@ -29,25 +28,27 @@ __all__ = ["KubeTransport", "Query", "Transport"]
 Query = Mapping[str, str]
 
 CONNECT_S: Final = 5.0
-#: A page or an object is read as a whole; the server's own limit for such a request is 60 s.
+#: Seconds for a page or an object; the API server's own limit for such a request is 60 s.
 READ_S: Final = 65.0
-#: Bytes taken from the socket buffer at a time: 256 KiB are cut into lines in about 0.1 ms.
+#: Bytes read from the socket at a time; splitting 256 KiB into lines takes about 0.1 ms.
 CHUNK: Final = 256 * 1024
-#: etcd takes objects up to 1.5 MiB; as JSON, with managedFields, one may be several times that.
+#: etcd accepts objects up to 1.5 MiB; as JSON, with managedFields, an object may be several times as large.
 LINE_BYTES: Final = 8 * 1024 * 1024
 PAGE_BYTES: Final = 64 * 1024 * 1024
-#: A Status is small; of a body that is none, e.g. a proxy's page, more is not worth reading.
+#: Bytes read of an error body. A Status is small; the body may also be the error page of a proxy.
 STATUS_BYTES: Final = 64 * 1024
 
 
 class Transport(Protocol):
-    """Requests to the API server; every method raises the ClusterErrors of failures.py and nothing else."""
+    """Requests to the API server. Every method raises the ClusterErrors of errors.py and nothing else."""
 
     async def list_page(self, resource: Resource, query: Query) -> bytes:
         """One page of a list: the body as it came."""
 
     def watch_lines(self, resource: Resource, query: Query) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """A watch: entered once the server has accepted it, then one line per event; left on a clean close."""
+        """A watch: entered when the server has accepted it; then one line per event, until the server closes it
+        properly.
+        """
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> bytes:
         """One object: the body as it came."""
@@ -56,14 +57,14 @@ class Transport(Protocol):
         """Change one object by a JSON merge patch (RFC 7386)."""
 
     async def namespace(self) -> str:
-        """The namespace that we run in, or that the kubeconfig's context names; else that of deploy/."""
+        """The namespace in which we run, or which the kubeconfig's context names; else that of deploy/."""
 
     async def close(self) -> None:
         """Close every connection."""
 
 
 class KubeTransport:
-    """Transport over one ApiClient, which is built again only when a certificate on disk has changed."""
+    """Transport over one ApiClient, which is rebuilt only when a certificate file has changed."""
 
     def __init__(self, credentials: Credentials, *, line_bytes: int = LINE_BYTES, page_bytes: int = PAGE_BYTES) -> None:
         self._credentials = credentials
@@ -94,7 +95,7 @@ class KubeTransport:
 
     @asynccontextmanager
     async def watch_lines(self, resource: Resource, query: Query) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """See Transport; there is no time limit on silence here, the reader sets it."""
+        """See Transport. It does not limit silence; the reader does."""
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
         response = await self._open("watch", resource, resource.collection, {}, {**query, "watch": "1"}, limits)
         try:
@@ -155,14 +156,14 @@ class KubeTransport:
         limits: aiohttp.ClientTimeout,
         patch: bytes = b"",
     ) -> aiohttp.ClientResponse:
-        """A response with a good status. A refused credential is read again and tried once more."""
+        """A response with a success status. Credentials that are refused are read again and tried once more."""
         for last in (False, True):
             seen = self._renewals
             client = self._client or await self._renewed(seen)
             try:
                 response = await _call(client, path, names, query, limits, patch)
             except (aiohttp.ClientError, OSError, ValueError) as error:
-                # ValueError: a token with a line break in it is refused before it is sent.
+                # ValueError: a token that contains a line break is refused before it is sent.
                 if isinstance(error, aiohttp.ClientSSLError) and not last:
                     await self._renewed(seen)
                     continue
@@ -178,14 +179,14 @@ class KubeTransport:
         raise AssertionError("the second round always returns or raises")
 
     async def _renewed(self, seen: int) -> ApiClient:
-        """Credentials read again, unless another task did so since `seen`; the client that uses them."""
+        """Reads the credentials again, unless another task did so since `seen`; returns the client that uses them."""
         async with self._renewing:
             if self._renewals == seen or self._client is None:
                 await self._credentials.renew()
                 self._renewals += 1
                 trust = _fingerprint(self._credentials)
                 if self._client is None or trust != self._trust:
-                    # Certificates are loaded when a client is built; streams of the old one end and are resumed.
+                    # A client loads certificates when it is built. Watches of the old client end and are resumed.
                     await self.close()
                     self._client = _new_client(self._credentials.configuration)
                     self._trust = trust
@@ -193,7 +194,9 @@ class KubeTransport:
 
 
 def _new_client(configuration: Configuration) -> ApiClient:
-    """At most 512 KiB of a stream lie in its buffer; the library's own line reader needs 4 MiB, and we do not."""
+    """A client with buffers of at most 512 KiB per stream; the library's own line reader, which is not used, needs 4
+    MiB.
+    """
     client = ApiClient(configuration)
     client.user_agent = f"kubevirt-fastfit/{__version__}"
     session = client.rest_client.pool_manager
@@ -205,9 +208,9 @@ def _new_client(configuration: Configuration) -> ApiClient:
 
 
 def _path(resource: Resource, name: str, namespace: str) -> tuple[str, Mapping[str, str]]:
-    """Template of one object's path, and what fills it."""
+    """Template of one object's path, and its values. Raises ClusterError for a name that cannot be one."""
     for part in (name, namespace) if namespace else (name,):
-        # Quoting keeps these two, and they would climb to another path.
+        # Quoting leaves "." and ".." as they are, and they would lead to another path.
         if part in {"", ".", ".."}:
             raise ClusterError(f"{part!r} is not a name of {resource}")
     path = resource.in_namespace if namespace else resource.in_cluster
@@ -222,8 +225,8 @@ async def _call(
     limits: aiohttp.ClientTimeout,
     patch: bytes,
 ) -> aiohttp.ClientResponse:
-    """`patch`: a merge patch to send; empty: the object or list is read."""
-    # Unpacking a compressed page would hold the loop; the way to the API server is short.
+    """Sends `patch` as a merge patch; if it is empty, reads the object or list."""
+    # Decompressing a page would block the event loop, and the network to the API server is fast.
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if patch:
         headers["Content-Type"] = "application/merge-patch+json"
@@ -233,19 +236,19 @@ async def _call(
         path_params=dict(names),
         query_params=list(query.items()),
         header_params=headers,
-        # The client writes JSON itself.
+        # The client encodes the JSON itself.
         body=msgspec.json.decode(patch) if patch else None,
         auth_settings=["BearerToken"],
         _preload_content=False,
         _request_timeout=limits,
     )
-    # The client keeps its last response, and with it that response's buffers.
+    # The client would keep its last response with its buffers.
     client.last_response = None  # type: ignore[attr-defined]
     return response
 
 
 async def _status(verb: str, resource: Resource, response: aiohttp.ClientResponse) -> Status:
-    """The Status in a refusal's body, or one made from the status line where the body is none."""
+    """The Status in an error body; if there is none, one made from the status line."""
     fallback = Status(code=response.status, reason=response.reason or "")
     try:
         body = await response.content.read(STATUS_BYTES)
@@ -262,14 +265,14 @@ async def _status(verb: str, resource: Resource, response: aiohttp.ClientRespons
 
 
 def _unreachable(verb: str, resource: Resource, error: Exception) -> Unreachable:
-    """Network errors in our own words; texts of the libraries carry no header and so no token."""
+    """The error with verb and resource. Texts of the libraries contain no headers, and so no token."""
     if isinstance(error, TimeoutError):
         return Unreachable(f"{verb} {resource}: no answer in time ({type(error).__name__})")
     return Unreachable(f"{verb} {resource}: {type(error).__name__}: {error}")
 
 
 def _fingerprint(credentials: Credentials) -> bytes:
-    """A digest of the certificate files in use; empty paths and unreadable files count as nothing."""
+    """A digest of the certificate files in use; missing and unreadable files count as empty."""
     digest = hashlib.sha256()
     configuration = credentials.configuration
     for path in (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file):

@@ -1,8 +1,9 @@
-"""One node's kubelet: holds the state of all resource managers, admits pods and lets them go.
+"""One node's kubelet: holds the state of all resource managers, admits pods and removes them.
 
-Order of events as in topologymanager/scope_container.go and scope_pod.go: stale state is swept; then, by scope, for
-each container or once for the pod, hints of the Device, CPU and Memory Manager are merged and judged, and each of
-them allocates in that order. The first refusal ends it; what was allocated before stays until the next sweep.
+Order of events as in pkg/kubelet/cm/topologymanager/scope_container.go and scope_pod.go (Kubernetes 1.35 to 1.37).
+Stale state is swept. Then, per container or once per pod (by scope), the hints of the Device, CPU and Memory Manager
+are merged and the policy decides; each manager allocates, in that order. The first refusal ends the admission. What was
+allocated until then stays until the next sweep.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from extender.kubelet.managers import HintLists, Managers
 from extender.kubelet.memory_manager import MemoryBlock, MemoryManager
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
-from extender.kubelet.refusal_text import Ground, ZoneCpus, no_common_zones, outlook
+from extender.kubelet.refusal_text import RefusingNode, ZoneCpus, no_common_zones, outlook
 from extender.kubelet.results import TOPOLOGY, Admitted, Block, ContainerPlacement, Failure, Refused
 from extender.kubelet.topology_manager import NO_AFFINITY, Affinity, Hints, ResourceHints, TopologyManager
 from extender.kubelet.trace import Decided, Failed, ManagerName, Trace, asked, decided, took
@@ -26,11 +27,11 @@ from extender.kubelet.versions import version_of
 
 __all__ = ["DeviceHints", "Kubelet", "Placements"]
 
-#: Zones that the kubelet could enumerate in reasonable time; its work doubles with every zone.
+#: Zones up to which the kubelet can enumerate sets in reasonable time; its work doubles with every zone.
 MAX_ZONES = 16
 _MAX_ZONE_ID = 63
 
-#: Hints given from outside in place of the Device Manager's: resource -> None (don't care) or (zone ids, preferred).
+#: Hints given by the caller instead of the Device Manager: resource -> None (don't care) or (zone ids, preferred).
 DeviceHints = Mapping[str, Sequence[tuple[Sequence[int], bool]] | None]
 #: uid -> container -> what it holds.
 Placements = Mapping[str, Mapping[str, ContainerPlacement]]
@@ -40,17 +41,17 @@ _MI = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Pod:
-    """An active pod; `demand` is None for pods whose placement was loaded."""
+    """An active pod. `demand` is None for pods whose placement was loaded."""
 
     demand: PodDemand | None
     device_hints: DeviceHints | None
 
 
 class Kubelet:
-    """The twin of one node's kubelet. Raises CannotStart if that kubelet would not start (or panic at once).
+    """The twin of one node's kubelet. Raises CannotStart if that kubelet would not start, or would panic at once.
 
-    `version` is the node's kubeletVersion or a minor of it (see versions.py). `devices` gives, per resource and zone
-    id, the healthy devices; resources that are not in it have no zones and never constrain a pod.
+    `version` is the node's kubeletVersion or its minor (versions.py). `devices` gives the healthy devices per resource
+    and zone id. Resources that are not in it have no zones and never constrain a pod.
     """
 
     def __init__(
@@ -83,9 +84,9 @@ class Kubelet:
         self._empty = self._now.clone()
         #: Pods that count as active, in order of admission.
         self._active: dict[str, _Pod] = {}
-        #: False while pods of before a restart are admitted again; nothing is swept until then.
+        #: False while a restart admits its pods again; nothing is swept meanwhile.
         self._ready = True
-        #: What the Topology Manager told the allocators, by pod and container.
+        #: Affinities that the Topology Manager passed to the managers, by pod and container.
         self._affinity: dict[str, dict[str, Affinity]] = {}
 
     def clone(self) -> "Kubelet":
@@ -108,10 +109,10 @@ class Kubelet:
     def admit(
         self, pod: PodDemand, device_hints: DeviceHints | None = None, trace: Trace | None = None
     ) -> Admitted | Refused:
-        """Decide on `pod` and, as far as it gets, allocate.
+        """Decide on `pod`, and allocate until a refusal.
 
-        `device_hints` replace the Device Manager's for all of its containers; no devices are then taken. `trace`
-        receives each step (trace.py).
+        `device_hints` replace the Device Manager's for all of its containers; no devices are then allocated. `trace`
+        receives each step (trace.py). Raises BadObject for device hints on zones that the machine lacks.
         """
         given = None if device_hints is None else self._read_hints(device_hints)
         self._active[pod.uid] = _Pod(pod, device_hints)
@@ -123,16 +124,16 @@ class Kubelet:
         return Refused(failure.reason, failure.message, failure.rule, containers)
 
     def outlook(self, pod: PodDemand, refused: Refused, device_hints: DeviceHints | None = None) -> str:
-        """Tell whether waiting can help a refused pod: the empty node is asked. The state is left as it is.
+        """Return whether waiting can help a refused pod, from the answer of the empty node. The state does not change.
 
-        A pod of several containers may fit beside others and not alone, for its first container then goes elsewhere;
-        so "not even on the empty node" is no proof of never, unless the rule says never.
+        A pod of several containers may fit beside other pods and not alone, since its first container then gets other
+        zones. So "not even on the empty node" does not prove that it never fits, unless the rule says so.
         """
         alone = self._with(self._empty.clone(), {}, {})
         return outlook(alone.admit(pod, device_hints), refused.rule)
 
     def remove(self, uid: str) -> None:
-        """Let the pod go; what it held is taken back at the next admission or look at the counts."""
+        """Remove a pod. What it held is freed at the next admission, or when counts or placements are read."""
         self._active.pop(uid, None)
         self._affinity.pop(uid, None)
 
@@ -184,10 +185,10 @@ class Kubelet:
             )
             for position, own in cpu.topology.zones.items()
         ]
-        ground = Ground(manager.policy, self._ids, cpus, self._now.capacity, by_width=not cpu.by_socket)
+        node = RefusingNode(manager.policy, self._ids, cpus, self._now.capacity, by_width=not cpu.by_socket)
         best, would_take = manager.decide([answer.hints for answer in empty.all()])
         zones = (manager.machine if best.mask is None else best.mask) if would_take else None
-        rule = no_common_zones(ground, now.all(), empty.all(), zones)
+        rule = no_common_zones(node, now.all(), empty.all(), zones)
         return Failure(TOPOLOGY, "Resources cannot be allocated with Topology locality", f"{who}: {rule}")
 
     def _allocate(
@@ -200,7 +201,7 @@ class Kubelet:
             ("memory", now.memory),
         )
         for name, manager in order if devices else order[1:]:
-            # A manager sweeps when it is called: under policy none, one that is not reached keeps stale state.
+            # Each manager sweeps when it is called. Under policy none, a manager that is not reached keeps stale state.
             if self._ready:
                 manager.sweep(self._active)
             failure = manager.allocate(pod, container, affinity)
@@ -224,7 +225,7 @@ class Kubelet:
     def load(self, placements: Placements) -> None:
         """Replace the state by one in which exactly `placements` are held. Raises BadObject for unknown CPUs or zones.
 
-        Blocks are booked as they come, lowest zone first, like the kubelet's own start-up check.
+        Blocks are accounted in the order given, lowest zone first, as in the kubelet's start-up check.
         """
         cpus: dict[str, dict[str, int]] = {}
         memory: dict[str, dict[str, list[MemoryBlock]]] = {}
@@ -235,7 +236,7 @@ class Kubelet:
                 if placement.cpus:
                     if not all(0 <= cpu <= MAX_CPU for cpu in placement.cpus):
                         raise BadObject(f"{where}: CPU ids are 0 to {MAX_CPU}")
-                    cpus.setdefault(uid, {})[name] = self._own(from_ids(placement.cpus), where)
+                    cpus.setdefault(uid, {})[name] = self._known_cpus(from_ids(placement.cpus), where)
                 blocks = [MemoryBlock(b.resource, self._mask(b.zones, where), b.bytes) for b in placement.memory]
                 if blocks and self._now.memory.static:
                     memory.setdefault(uid, {})[name] = blocks
@@ -250,7 +251,7 @@ class Kubelet:
         self._affinity = {}
 
     def started(self, uid: str, name: str) -> None:
-        """Note that container `name` starts: memory of earlier init containers is given back, their CPUs are not."""
+        """Note that container `name` starts: memory of earlier init containers is freed, their CPUs are not."""
         pod = self._active.get(uid)
         for earlier in pod.demand.containers if pod is not None and pod.demand is not None else ():
             if earlier.name == name or earlier.kind is Kind.APP:
@@ -261,9 +262,9 @@ class Kubelet:
     def restart(self) -> dict[str, Admitted | Refused]:
         """Restart from the state files and admit every active pod again, in order; the answers are by uid.
 
-        A container found in the files keeps what it holds; one that is not (an init container whose memory was given
-        back) asks again, so a *running* pod can be refused. Pods that were loaded are kept as they are. Raises
-        CannotStart if the start-up check of the files fails.
+        A container in the files keeps what it holds. One that is not there (an init container whose memory was freed)
+        asks again, so a *running* pod can be refused. Pods that were loaded are kept as they are. Raises CannotStart if
+        the start-up check of the files fails.
         """
         self._now.restart()
         pods, self._active = self._active, {uid: pod for uid, pod in self._active.items() if pod.demand is None}
@@ -276,7 +277,7 @@ class Kubelet:
     # --- views ----------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, object]:
-        """Return the state files' content in the golden format; what refused pods left behind is still in it."""
+        """Return the state files' content in the golden format, including what refused pods have left there."""
         memory: dict[str, object] = {}
         for position, zone in enumerate(self._now.memory.zones):
             entry: dict[str, object] = {"assignments": zone.blocks, "group": list(self._zone_ids(zone.group))}
@@ -292,7 +293,7 @@ class Kubelet:
     def placements(self) -> dict[str, dict[str, ContainerPlacement]]:
         """Return what active pods hold now, by uid and container; load() takes it.
 
-        Devices that a later container took over from an init container are listed with the later one only.
+        Devices that a later container reuses from an init container are listed with the later one only.
         """
         self._sweep()
         placements: dict[str, dict[str, ContainerPlacement]] = {}
@@ -306,7 +307,7 @@ class Kubelet:
         return placements
 
     def counts(self) -> NodeCounts:
-        """Return what the next admission finds free."""
+        """Return what is free for the next admission."""
         self._sweep()
         topology, available, reserved = self._cpu.topology, self._cpu.available, self._cpu.reserved
         zones = []
@@ -357,7 +358,7 @@ class Kubelet:
             raise BadObject(f"{where}: the machine has no zone {unknown[0]}")
         return from_ids(self._position[zone] for zone in zones)
 
-    def _own(self, cpus: int, where: str) -> int:
+    def _known_cpus(self, cpus: int, where: str) -> int:
         foreign = cpus & ~self._cpu.topology.all
         if foreign:
             raise BadObject(f"{where}: the machine has no CPU {format_cpus(foreign)}")

@@ -1,4 +1,4 @@
-"""A node's free resources as counts per zone: what can be known without CPU ids. Feeds the flat-array kernel."""
+"""A node's free resources as counts per zone, without CPU ids: the input of the kernel (`_fastfit`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ __all__ = ["Amount", "NodeCounts", "ZoneCounts"]
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How much there is in all for pods, and how much is free."""
+    """The amount for pods, and how much of it is free."""
 
     total: int
     free: int
@@ -18,10 +18,10 @@ class Amount:
 class ZoneCounts:
     """One zone.
 
-    `cpu_total` includes the `cpu_reserved` (the CPU Manager's minimal width is taken over it); `cpu_free` is what can be
-    given out; `cores_free` counts the physical cores of which every CPU can be given out. `memory`: bytes by type,
-    allocatable after reservation; empty without Memory Manager. `blocks` and `group` (mask over zone *positions*) are
-    the Memory Manager's. `socket` is -1 for a CPU-less zone.
+    `cpu_total` includes `cpu_reserved`: the CPU Manager computes minimal width from it. `cpu_free`: CPUs that can be
+    allocated. `cores_free`: physical cores of which every CPU can be allocated. `memory`: bytes by type, allocatable
+    after reservation; empty without Memory Manager. `blocks` and `group` (mask of zone *positions*) are the Memory
+    Manager's. `socket` is -1 for a CPU-less zone.
     """
 
     id: int
@@ -40,7 +40,7 @@ class ZoneCounts:
 class NodeCounts:
     """Zones in ascending id. `physical_free`: CPUs that full-pcpus-only counts as free on the whole node.
 
-    `cut_zones` and `uneven` are the machine's (cpu_topology.py): why counts per zone may not tell what is taken.
+    `cut_zones` and `uneven` (cpu_topology.py): machines on which counts per zone do not decide what is allocated.
     """
 
     zones: tuple[ZoneCounts, ...]

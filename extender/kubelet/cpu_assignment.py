@@ -1,8 +1,9 @@
 """Which CPUs the CPU Manager takes from a pool: packed, spread, or aligned to last-level caches.
 
-Source of the rules: cpumanager/cpu_assignment.go (takeByTopologyNUMAPacked), KEP-3570, KEP-4176, KEP-4800.
-Best fit at every level: units are visited by how few CPUs they have left, then by id. What a step visits is settled
-when it starts, whatever it takes meanwhile. The distribution across zones is in cpu_distribution.py.
+Source: pkg/kubelet/cm/cpumanager/cpu_assignment.go (takeByTopologyNUMAPacked), Kubernetes 1.35 to 1.37; KEP-3570,
+KEP-4176, KEP-4800. Best fit at every level: units with the fewest free CPUs are visited first, then those with the
+lowest id. The order of a step is computed when the step starts, and does not change while it takes CPUs. The
+distribution across zones is in cpu_distribution.py.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ __all__ = ["TakeError", "not_enough", "take_packed", "zones_by_fit"]
 
 @dataclass(frozen=True, slots=True)
 class TakeError:
-    """Why no CPUs were taken, in the kubelet's words."""
+    """Why no CPUs were taken; the kubelet's message."""
 
     message: str
 
@@ -32,8 +33,8 @@ def take_packed(
 ) -> int | TakeError:
     """Take `need` CPUs of `pool`: whole zones and sockets first, then caches, cores and single CPUs.
 
-    `spread` (distribute-cpus-across-cores) leaves whole cores out and then takes CPUs by ascending id.
-    `align_caches` (prefer-align-cpus-by-uncorecache) fills whole caches and looks for one that fits the rest.
+    `spread` (distribute-cpus-across-cores) skips the step of whole cores and takes single CPUs by ascending id.
+    `align_caches` (prefer-align-cpus-by-uncorecache) takes whole caches, and a part of one cache for the rest.
     """
     if need < 1:
         return 0
@@ -129,12 +130,12 @@ class _Taking:
         """Take cores with as many free CPUs as cores have on average."""
         size = self.topology.cpus_per_core
         free = self.free
-        # Equally free cores go by id, and that is how they are listed.
+        # Equally free cores are visited by id, which is the order of `cores`.
         cores = ((own, inside) for cores, inside in self._outer_units() for own in cores.values())
         self._take_units(own for own, inside in cores if own & free & inside and (own & free).bit_count() == size)
 
     def packed_cpus(self) -> None:
-        """Take single CPUs, core by core: cores already broken go first."""
+        """Take single CPUs, core by core; cores with the fewest free CPUs go first."""
         free = self.free
         cores = (cores[core] for cores, inside in self._outer_units() for core in _by_fit(cores, free, inside))
         self._take_singly(cpu for own in cores for cpu in bits(own & free))

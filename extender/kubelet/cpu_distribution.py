@@ -1,11 +1,12 @@
 """CPUs spread evenly over zones: option distribute-cpus-across-numa (KEP-2902).
 
-Source of the rules: cpumanager/cpu_assignment.go, takeByTopologyNUMADistributed. For k = fewest..most zones, every
-k-subset of the zones is tried: each zone gives an equal share, the rest goes in groups to the subset of those zones
-that leaves the machine most balanced (smallest standard deviation of what is free). If no k works, CPUs are packed.
+Source: pkg/kubelet/cm/cpumanager/cpu_assignment.go, takeByTopologyNUMADistributed, Kubernetes 1.35 to 1.37. For k from
+the fewest to the most zones, every k-subset of the zones is tried. Each zone gives an equal share; the rest is taken in
+groups from the subset of these zones that leaves the machine most balanced (smallest standard deviation of free CPUs).
+If no k works, CPUs are packed.
 
-From 1.37, together with align-by-socket, shares are capped at what a zone has and zones of one socket win over any
-other combination.
+From 1.37 with align-by-socket, a share is at most what every zone can give, and zones of one socket win over any other
+combination.
 """
 
 import math
@@ -52,7 +53,7 @@ def _ceil(amount: int, unit: int) -> int:
 
 
 class _Choice:
-    """A remembered subset. It shares memory with subsets enumerated later, as the kubelet's Go slices do."""
+    """A subset that was kept. It shares memory with subsets enumerated later, as the kubelet's Go slices do."""
 
     __slots__ = ("_array", "_length")
 
@@ -61,7 +62,7 @@ class _Choice:
         self._length = length
 
     def zones(self) -> list[int]:
-        """Return the members *now*: later subsets may have overwritten the last ones."""
+        """Return the members *now*: later subsets may have overwritten the last of them."""
         return self._array[: self._length]
 
 
@@ -71,9 +72,9 @@ _NO_CHOICE = _Choice([], 0)
 def _subsets(items: Sequence[int], k: int) -> Iterator[_Choice]:
     """Yield every k-subset of `items` in lexicographic order, with the storage of the kubelet's iterateCombinations.
 
-    There each level appends to its parent's slice. Go doubles capacity (1, 2, 4, 8), so subsets that branch at the
-    4th, 6th, 7th or 8th member write into one array; a subset kept for later then changes its last members. Real
-    allocations on five or more zones depend on it.
+    There each level appends to its parent's slice. Go doubles capacity (1, 2, 4, 8), so subsets that branch at the 4th,
+    6th, 7th or 8th member write into one array, and the last members of a subset kept for later change. Allocations of
+    real kubelets on five or more zones depend on it.
     """
 
     def extend(array: list[int], length: int, start: int) -> Iterator[_Choice]:
@@ -139,7 +140,7 @@ def _best_rest(left: Mapping[int, int], members: list[int], rest: int, group: in
     for j in range(len(able), 0, -1):
         for subset in _subsets(able, j):
             chosen = subset.zones()
-            # The kubelet compares the plain sum and would never end where it counts incomplete groups.
+            # The kubelet compares the plain sum; with incomplete groups in it, its loop would not end.
             if sum(left[zone] // group * group for zone in chosen) < rest:
                 continue
             after = dict(left)
@@ -152,7 +153,7 @@ def _best_rest(left: Mapping[int, int], members: list[int], rest: int, group: in
 
 
 def _round_robin(left: Mapping[int, int], zones: list[int], rest: int, group: int) -> Iterator[int]:
-    """Yield zones in turn, one group each, while `rest` CPUs are wanted and some zone still has a group."""
+    """Yield zones in turn, one group each, while CPUs of `rest` are missing and some zone has a group."""
     while rest > 0 and any(left[zone] >= group for zone in zones):
         for zone in zones:
             if rest > 0 and left[zone] >= group:
@@ -161,7 +162,7 @@ def _round_robin(left: Mapping[int, int], zones: list[int], rest: int, group: in
 
 
 def _deviation(values: Iterable[int]) -> float:
-    """Return the standard deviation, it and the mean rounded to three decimals."""
+    """Return the standard deviation. It and the mean are rounded to three decimals."""
     counts = list(values)
     mean = _round(sum(counts) / len(counts))
     return _round(math.sqrt(sum((count - mean) ** 2 for count in counts) / len(counts)))
@@ -175,7 +176,7 @@ def _round(value: float) -> float:
 def _take(
     topology: CpuTopology, pool: int, need: int, group: int, one_socket: bool, best: _Best, pack: TakeFrom
 ) -> int | TakeError:
-    """Take the shares and the rest from the chosen zones, which may no longer be those that were scored."""
+    """Take the shares and the rest from the chosen zones, which may differ from those that were scored (_Choice)."""
     assert best.combo is not None
     combo = best.combo.zones()
     got = 0

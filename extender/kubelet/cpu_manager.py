@@ -1,6 +1,7 @@
-"""CPU Manager: which containers get exclusive CPUs, its hints, and allocation (KEP-3570, cpumanager/policy_static.go).
+"""CPU Manager: which containers get exclusive CPUs, its hints, and allocation.
 
-Which CPUs of a pool are taken is decided in cpu_assignment.py and cpu_distribution.py.
+Source: pkg/kubelet/cm/cpumanager/policy_static.go and policy_options.go, Kubernetes 1.35 to 1.37; KEP-3570. Which CPUs
+of a pool are taken is decided in cpu_assignment.py and cpu_distribution.py.
 """
 
 from collections.abc import Mapping
@@ -35,8 +36,8 @@ _EXCLUSIVE = (
 class CpuManager:
     """The state of one CPU Manager. Raises CannotStart where the kubelet would not start.
 
-    `shared` is the shared pool (the state file's defaultCpuSet); what can be given out is `shared` less `reserved`,
-    with and without strict-cpu-reservation: that option only takes reserved CPUs away from shared containers.
+    `shared` is the shared pool (the state file's defaultCpuSet). `shared` without `reserved` can be allocated, with and
+    without strict-cpu-reservation: that option only keeps containers of the shared pool off the reserved CPUs.
     """
 
     def __init__(self, topology: CpuTopology, config: KubeletConfig, version: str) -> None:
@@ -50,7 +51,7 @@ class CpuManager:
         self._base = topology.all & ~self.reserved if _STRICT in self.options else topology.all
         self.shared = self._base
         self.held: dict[str, dict[str, int]] = {}
-        #: CPUs of finished init containers, which the same pod may take again; one pod at a time is admitted.
+        #: Pod and CPUs of its finished init containers, which it may reuse; one pod at a time is admitted.
         self._reusable: tuple[str, int] = ("", 0)
 
     def clone(self) -> "CpuManager":
@@ -64,18 +65,18 @@ class CpuManager:
 
     @property
     def available(self) -> int:
-        """CPUs that can be given out."""
+        """CPUs that can be allocated."""
         return self.shared & ~self.reserved
 
     @property
     def physical(self) -> int:
-        """CPUs that full-pcpus-only counts as free: those outside cores with a reserved CPU."""
+        """CPUs that full-pcpus-only counts as free: free CPUs of cores without a reserved CPU."""
         return self.shared & ~self._reserved_cores
 
     # --- hints ----------------------------------------------------------------------------------------------
 
     def hints(self, pod: PodDemand, container: ContainerDemand) -> ResourceHints | None:
-        """Return hints for one container, given what is allocated already; None if it has no exclusive CPUs."""
+        """Return hints for one container after the allocations so far; None if it gets no exclusive CPUs."""
         need = self._exclusive(pod, container)
         if need == 0:
             return None
@@ -87,7 +88,7 @@ class CpuManager:
         return self._generate(own, 0, need)
 
     def pod_hints(self, pod: PodDemand) -> ResourceHints | None:
-        """Return hints for the whole pod: the most that its containers hold at any one time."""
+        """Return hints for the whole pod: for the most CPUs that its containers hold at one time."""
         need = self._pod_need(pod)
         if need == 0:
             return None
@@ -123,7 +124,7 @@ class CpuManager:
         return self._reusable[1] if self._reusable[0] == uid else 0
 
     def _width(self, need: int) -> int:
-        """Return the fewest zones whose *whole* capacity, reserved CPUs included, holds `need` (minimal affinity)."""
+        """Return the minimal width: the fewest zones whose capacity, reserved CPUs included, holds `need`."""
         sizes = sorted((cpus.bit_count() for cpus in self.topology.zones.values()), reverse=True)
         for count in range(1, len(sizes)):
             if sum(sizes[:count]) >= need:
@@ -136,7 +137,7 @@ class CpuManager:
         must = topology.zones_of(reusable)
         free = topology.per_zone(available)
         sets, sums = [0], [reusable.bit_count()]
-        # Every set of CPU-bearing zones, each built from the set without its highest zone.
+        # Every set of zones with CPUs, each built from the set without its highest zone.
         for position in sorted(topology.zones):
             bit, count = 1 << position, free[position]
             sets += [mask | bit for mask in sets]
@@ -151,12 +152,13 @@ class CpuManager:
     # --- allocation -----------------------------------------------------------------------------------------
 
     def allocate(self, pod: PodDemand, container: ContainerDemand, affinity: Affinity) -> Failure | None:
-        """Give `container` its exclusive CPUs, near `affinity` as far as they last. A value tells why it failed."""
+        """Allocate the exclusive CPUs of `container`, in the zones of `affinity` first. Returns the failure, if any."""
         need = self._exclusive(pod, container)
         if need == 0:
             return None
         held = self.held.get(pod.uid, {}).get(container.name)
-        # 1.37 leaves a container alone that a restarted kubelet finds with CPUs; before, alignment was checked first.
+        # A restarted kubelet finds containers with CPUs. From 1.37 it keeps them unchecked; before, alignment is
+        # checked.
         checks_held = self.version < "1.37"
         if held is None or checks_held:
             misaligned = self._smt_failure(need)
@@ -194,7 +196,9 @@ class CpuManager:
         return None
 
     def _take_near(self, need: int, mask: int | None, reusable: int) -> int | TakeError:
-        """Take from the zones of the affinity first; what they lack is taken anywhere, silently."""
+        """Take from the zones of the affinity first. What is missing there is taken from other zones, without an
+        error.
+        """
         pool = self.available | reusable
         got = 0
         if mask is not None:
@@ -229,7 +233,7 @@ class CpuManager:
     # --- life of the state ----------------------------------------------------------------------------------
 
     def sweep(self, active: Mapping[str, object]) -> None:
-        """Take back what pods that are not active held (the kubelet's removeStaleState)."""
+        """Free what pods held that are not active (the kubelet's removeStaleState)."""
         for uid in [uid for uid in self.held if uid not in active]:
             for cpus in self.held.pop(uid).values():
                 self.shared |= cpus
@@ -247,7 +251,7 @@ class CpuManager:
         """Keep the assignments of the state file, forget reuse. Raises CannotStart if the file is not accepted.
 
         The checks are those of validateState (policy_static.go). All but the first fail only where reserved CPUs were
-        given out, which taking whole zones or sockets does on machines whose zones or sockets are unequal.
+        allocated. This happens on machines with unequal zones or sockets, when whole zones or sockets are taken.
         """
         self._reusable = ("", 0)
         if not self.static:

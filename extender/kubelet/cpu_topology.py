@@ -1,4 +1,7 @@
-"""The CPUs of a machine as the CPU Manager sees them (cpumanager/topology/topology.go): who shares what with whom."""
+"""The CPUs of a machine as the CPU Manager sees them: zones, sockets, cores, caches.
+
+Source: pkg/kubelet/cm/cpumanager/topology/topology.go, Kubernetes 1.35 to 1.37.
+"""
 
 from collections.abc import Mapping
 
@@ -15,8 +18,8 @@ Units = Mapping[int, int]
 class CpuTopology:
     """Sets of CPUs (cpuset.py) by zone position, socket id, core id and last-level cache id. Immutable.
 
-    A core's id is its lowest CPU. Averages (`cpus_per_core` and so on) are taken over the whole machine and rounded
-    down, as the kubelet does; machines with unequal cores are therefore misjudged here as they are there.
+    A core's id is its lowest CPU. `cpus_per_core` and the like are averages over the whole machine, rounded down, as in
+    the kubelet. On machines with unequal cores they are wrong here as they are there.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -30,11 +33,11 @@ class CpuTopology:
                 cores[min(core.threads)] = cpus
                 zones[position] = zones.get(position, 0) | cpus
                 sockets[core.socket] = sockets.get(core.socket, 0) | cpus
-                # A core without a known cache counts as sharing its socket's.
+                # A core without a known cache shares the cache of its socket.
                 cache = core.socket if core.l3 is None else core.l3
                 caches[cache] = caches.get(cache, 0) | cpus
         self.all = from_ids(cpu for zone in machine.zones for core in zone.cores for cpu in core.threads)
-        #: CPU-bearing zones only.
+        #: Zones with CPUs only.
         self.zones: Units = zones
         self.sockets: Units = dict(sorted(sockets.items()))
         self.cores: Units = dict(sorted(cores.items()))
@@ -44,7 +47,7 @@ class CpuTopology:
         self.cpus_per_core = max(1, count // max(1, len(cores)))
         self.cpus_per_socket = count // machine.sockets
         self.cpus_per_cache = count // max(1, len(caches))
-        #: NUMA nodes at least as large as sockets (or one per socket): zones are the outer level.
+        #: At most one zone per socket: zones are the outer level.
         self.zones_first = machine.sockets >= len(zones)
         self.zone_mask = from_ids(zones)
         self.cores_of_zone = {position: _inside(self.cores, cpus) for position, cpus in zones.items()}
@@ -55,9 +58,9 @@ class CpuTopology:
         self.zones_per_socket = len(zones) // machine.sockets
         self._step = _step(cores)
         self._first = from_ids(cores)
-        #: Averages measure some core or socket wrongly.
+        #: Some core or socket differs from the average.
         self.uneven = len(_sizes(cores)) > 1 or len(_sizes(sockets)) > 1
-        #: A zone's CPUs are of several sockets, or of unequal cores: what it gives is not told by how many it has.
+        #: Some zone has CPUs of several sockets, or cores are unequal: CPU counts do not decide what a zone gives.
         self.cut_zones = len(_sizes(cores)) > 1 or any(len(own) > 1 for own in self.sockets_of_zone.values())
 
     def free_cores(self, position: int, available: int) -> int:

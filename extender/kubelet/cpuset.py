@@ -1,4 +1,7 @@
-"""Sets of logical CPUs as integers: bit n is CPU n. The text form is the kernel's list format ("0,2-3")."""
+"""Sets of logical CPUs as integers: bit n is CPU n. Their text form is Linux's list format ("0,2-3").
+
+The only place that reads or writes that format; format_cpus(from_ids(ids)) writes any collection of ids.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,7 +10,7 @@ from extender.errors import BadObject
 
 __all__ = ["MAX_CPU", "bits", "format_cpus", "from_ids", "parse_cpus"]
 
-#: Highest CPU id that we read; Linux supports at most 8192 CPUs.
+#: Highest CPU id that is accepted; Linux supports at most 8192 CPUs.
 MAX_CPU = 8191
 
 _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)

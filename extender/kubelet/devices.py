@@ -1,8 +1,9 @@
-"""Device Manager: hints and counts of device-plugin resources (devicemanager/topology_hints.go, manager.go).
+"""Device Manager: hints and counts of device-plugin resources.
 
-Only counts per zone are kept. Which zone of a wider affinity a device comes from is up to the plugin (or to the order
-of a Go map); the model takes the lowest zone, which is a guess there and exact for one zone. Reuse of devices that
-a finished init container held is by zone, too.
+Source: pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go, Kubernetes 1.35 to 1.37. Only counts per zone are
+kept. In an affinity of several zones, the plugin or the order of a Go map decides from which zone a device comes. The
+model takes the lowest zone: exact for one zone, an assumption for several. Devices of finished init containers are also
+reused by zone.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ Counts = dict[int, int]
 
 
 class DeviceManager:
-    """Devices with zones: `total` is resource -> zone position -> healthy devices. Others never constrain a pod."""
+    """Devices with zones. `total`: resource -> zone position -> healthy devices. Other devices never constrain a
+    pod.
+    """
 
     def __init__(self, total: Mapping[str, Mapping[int, int]]) -> None:
         self.total = total
@@ -47,7 +50,7 @@ class DeviceManager:
         return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in container.devices]
 
     def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
-        """Return hints for the most that the pod's containers hold at any one time."""
+        """Return hints for the most devices that the pod's containers hold at one time."""
         held = self.owned.get(pod.uid, {})
         needs = peak_need(pod, lambda container: container.devices)
         return [self._hints(pod.uid, resource, need, held.get(resource)) for resource, need in needs.items()]
@@ -69,7 +72,9 @@ class DeviceManager:
         return ResourceHints(resource, need, width, Hints(fit, preferred))
 
     def allocate(self, pod: PodDemand, container: ContainerDemand, affinity: Affinity) -> Failure | None:
-        """Take the container's devices: reusable ones first, then those in the affinity, then any."""
+        """Allocate the container's devices: reusable ones first, then those in the affinity, then any. Returns the
+        failure.
+        """
         for resource, need in container.devices:
             if resource not in self.total:
                 continue
@@ -115,7 +120,7 @@ class DeviceManager:
                 there[zone] = max(0, there.get(zone, 0) - count)
 
     def sweep(self, active: Mapping[str, object]) -> None:
-        """Take back what pods that are not active held."""
+        """Free what pods held that are not active."""
         for uid in [uid for uid in self.owned if uid not in active]:
             self.held.pop(uid, None)
             for resource, counts in self.owned.pop(uid).items():
@@ -123,7 +128,7 @@ class DeviceManager:
                     self.free[resource][zone] += count
 
     def load(self, held: Mapping[str, Mapping[str, Mapping[str, Mapping[int, int]]]]) -> None:
-        """Give out devices of a fresh manager, by pod, container, resource and zone, as far as there are any."""
+        """Allocate devices of a new manager, by pod, container, resource and zone, as far as there are any."""
         for uid, containers in held.items():
             for name, resources in containers.items():
                 for resource, counts in resources.items():

@@ -1,7 +1,7 @@
 """Machine and kubelet configuration as JSON: the golden format, which nodes may carry as annotations.
 
-Reading is strict, because annotations are written by others: whatever does not fit raises BadObject with the path
-and the value, and nothing in them can make a later step crash or run for long.
+Reading is strict, because others write the annotations. Wrong content raises BadObject with path and value. What is
+accepted cannot make a later step crash or run for long.
 """
 
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def machine_to_json(machine: Machine) -> dict[str, object]:
 def config_from_json(obj: object, where: str) -> KubeletConfig:
     """Return the configuration in `obj` (decoded JSON); absent fields take the kubelet's defaults.
 
-    Raises BadObject whose text starts with `where`. Whether a kubelet starts with it is for Kubelet() to say.
+    Raises BadObject whose text starts with `where`. Kubelet() raises if a kubelet would not start with it.
     """
     fields = _object(obj, where, (*_CONFIG_TEXT, *_CONFIG_OPTIONS, *_CONFIG_REST))
     values: dict[str, object] = {}

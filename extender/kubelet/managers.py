@@ -14,7 +14,7 @@ __all__ = ["HintLists", "Managers"]
 
 @dataclass(frozen=True, slots=True)
 class HintLists:
-    """What each manager answers; a manager without a say answers nothing."""
+    """The answer of each manager; empty (None for CPU) where it gives no hints."""
 
     devices: list[ResourceHints]
     cpu: ResourceHints | None
@@ -38,7 +38,7 @@ class Managers:
         return Managers(self.devices.clone(), self.cpu.clone(), self.memory.clone())
 
     def hints(self, pod: PodDemand, container: ContainerDemand | None, given: list[ResourceHints] | None) -> HintLists:
-        """Return hints for one container, or (None) for the pod; `given` ones stand in for the Device Manager's."""
+        """Return hints for one container, or with None for the pod. `given` replaces the Device Manager's hints."""
         if container is None:
             devices = self.devices.pod_hints(pod) if given is None else given
             return HintLists(devices, self.cpu.pod_hints(pod), self.memory.pod_hints(pod))
@@ -46,9 +46,9 @@ class Managers:
         return HintLists(devices, self.cpu.hints(pod, container), self.memory.hints(pod, container))
 
     def capacity(self, resource: str) -> dict[int, int]:
-        """Return what minimal width is taken over: zone position -> amount, whatever is in use.
+        """Return the capacity from which minimal width is computed: zone position -> amount, used or not.
 
-        CPUs count with the reserved ones, memory after reservation, devices all that are healthy.
+        CPUs include reserved ones. Memory is without the reservation. Devices are all healthy ones.
         """
         if resource == "cpu":
             return {position: own.bit_count() for position, own in self.cpu.topology.zones.items()}
@@ -57,7 +57,7 @@ class Managers:
         return {position: zone.allocatable.get(resource, 0) for position, zone in enumerate(self.memory.zones)}
 
     def sweep(self, active: Mapping[str, object]) -> None:
-        """Take back what pods that are not active held."""
+        """Free what pods held that are not active."""
         for manager in (self.devices, self.cpu, self.memory):
             manager.sweep(active)
 

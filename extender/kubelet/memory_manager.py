@@ -1,8 +1,9 @@
-"""Memory Manager: pinned memory and huge pages, and groups of zones (KEP-1769, memorymanager/policy_static.go).
+"""Memory Manager: pinned memory and huge pages, and groups of zones.
 
-A zone that holds a block of its own cannot become part of a block over several zones, and the other way round;
-zones joined by such a block form a group until the last of their blocks is gone. Under every Topology Manager
-policy, none included, a request that finds no zones is refused.
+Source: pkg/kubelet/cm/memorymanager/policy_static.go, Kubernetes 1.35 to 1.37; KEP-1769. A zone with a block of its own
+cannot get a block that spans several zones, and the reverse. Zones of a block that spans them form a group until the
+last of their blocks is gone. A request for which no zones are found is refused under every Topology Manager policy,
+`none` included.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ _SUFFIX = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 
 
 def page_bytes(size: str) -> int:
-    """Return the bytes of a page size such as 2Mi, as it stands in a resource name; 0 if it is none."""
+    """Return the bytes of a page size such as 2Mi, as written in a resource name; 0 if it is none."""
     number, suffix = size[:-2], size[-2:]
     if suffix not in _SUFFIX or not (number.isascii() and number.isdigit() and len(number) < 8):
         return 0
@@ -40,7 +41,7 @@ class MemoryBlock:
 
 @dataclass(slots=True)
 class ZoneMemory:
-    """One zone: bytes by type, the number of its blocks, and the group it belongs to (mask of positions)."""
+    """One zone: bytes by type, the number of its blocks, and its group (mask of positions)."""
 
     id: int
     allocatable: Mapping[str, int]
@@ -59,7 +60,7 @@ class ZoneMemory:
 
 @dataclass(slots=True)
 class _Reusable:
-    """Memory of a pod's finished init containers, by mask and type: what later containers need not ask for again."""
+    """Memory of a pod's finished init containers, by mask and type: later containers reuse it."""
 
     uid: str = ""
     bytes: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class _Reusable:
         return self.bytes.get((mask, resource), 0) if uid == self.uid else 0
 
     def add_to(self, sums: list[int], uid: str, resource: str) -> None:
-        """Add what the pod may reuse to a list that has one sum per mask."""
+        """Add what the pod may reuse to `sums`, which has one sum per mask."""
         for (mask, name), amount in self.bytes.items() if uid == self.uid else ():
             if name == resource:
                 sums[mask] += amount
@@ -84,7 +85,7 @@ class MemoryManager:
         self.zones = _zones(machine, config) if self.static else []
         self.held: dict[str, dict[str, list[MemoryBlock]]] = {}
         self._reusable = _Reusable()
-        #: resource -> allocatable bytes of every mask; made when first asked for, the same for all copies
+        #: resource -> allocatable bytes of every mask; computed at first use, shared by all copies
         self._capacity: dict[str, list[int]] = {}
 
     def clone(self) -> "MemoryManager":
@@ -105,8 +106,8 @@ class MemoryManager:
     def hints(self, pod: PodDemand, container: ContainerDemand) -> list[ResourceHints]:
         """Return one hint list per memory type.
 
-        There is none where the manager has no say *and where it finds no zones at all*: the Topology Manager reads
-        both as "don't care", and the failure shows at allocation.
+        The list is empty if the manager does not pin the pod's memory, *and if no zones can give it*. The Topology
+        Manager takes both for a don't-care hint; in the second case allocation fails.
         """
         if not self._pins(pod):
             return []
@@ -117,7 +118,7 @@ class MemoryManager:
         return self._answer(need, *self._feasible(need, pod.uid))
 
     def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
-        """Return hints as hints() does, for the most that the pod's containers hold at any one time."""
+        """Return hints as hints() does, for the most that the pod's containers hold at one time."""
         if not self._pins(pod):
             return []
         need = _pod_need(pod)
@@ -138,7 +139,9 @@ class MemoryManager:
         return [ResourceHints(resource, amount, width, hints) for resource, amount in need.items()]
 
     def _regenerated(self, blocks: list[MemoryBlock], need: Mapping[str, int]) -> list[ResourceHints]:
-        """Return the zones that a container already has; nothing (don't care) if its request is not what it holds."""
+        """Return the zones that a container already holds; nothing (don't care) if it holds something else than it
+        requests.
+        """
         if len(blocks) != len(need) or any(need.get(block.resource) != block.bytes for block in blocks):
             return []
         return [
@@ -147,10 +150,10 @@ class MemoryManager:
         ]
 
     def _feasible(self, need: Mapping[str, int], uid: str) -> tuple[int, list[int]]:
-        """Return the fewest zones whose capacity holds all of `need` at once, and the masks that can give it now.
+        """Return the fewest zones whose capacity holds all of `need`, and the masks that can give it now.
 
-        Capacity is what the zones have after reservation, whatever is in use; types are never judged apart. The masks
-        come narrowest first, equals by value: the first is the one that the kubelet prefers.
+        Capacity is without the reservation, used or not. All types are checked together. Masks are sorted by width,
+        then by value; the kubelet prefers the first one.
         """
         masks = _narrow_first(len(self.zones))
         for resource, amount in need.items():
@@ -170,7 +173,7 @@ class MemoryManager:
         known = self._capacity.get(resource)
         if known is None:
             known = _sums([zone.allocatable.get(resource, 0) for zone in self.zones])
-            # Names come from pods: only those that the node has are kept.
+            # Pods choose the names: only resources that the node has are cached.
             if known[-1]:
                 self._capacity[resource] = known
         return known
@@ -180,16 +183,18 @@ class MemoryManager:
         return from_ids(position for position, zone in enumerate(self.zones) if zone.blocks > 0)
 
     def _violates(self, mask: int, used: int) -> bool:
-        """Tell whether a block on `mask` would touch a zone in use that is not of this very group.
+        """Return whether a block on `mask` would include a zone in use whose group is not exactly `mask`.
 
-        A zone without blocks is its own group, so the rules for one zone and for several are one.
+        A zone outside groups is a group of itself, so the same test serves one zone and several.
         """
         return any(self.zones[position].group != mask for position in bits(mask & used))
 
     # --- allocation -----------------------------------------------------------------------------------------
 
     def allocate(self, pod: PodDemand, container: ContainerDemand, affinity: Affinity) -> Failure | None:
-        """Pin the memory of `container` to the zones of `affinity`, widened where they do not hold it."""
+        """Pin the memory of `container` to the zones of `affinity`, extended if they do not hold it. Returns the
+        failure, if any.
+        """
         if not self._pins(pod):
             return None
         blocks = self.held.get(pod.uid, {}).get(container.name)
@@ -201,7 +206,7 @@ class MemoryManager:
             blocks = []
             for resource, amount in need.items():
                 blocks.append(MemoryBlock(resource, mask, amount))
-                self._charge(mask, resource, max(0, amount - self._reusable.of(pod.uid, mask, resource)))
+                self._take(mask, resource, max(0, amount - self._reusable.of(pod.uid, mask, resource)))
             self.held.setdefault(pod.uid, {})[container.name] = blocks
             self._update_reusable(pod.uid, container.kind, blocks)
             self._shrink_init_blocks(pod, container, blocks)
@@ -242,12 +247,12 @@ class MemoryManager:
         return mask
 
     def _has_free(self, mask: int, need: Mapping[str, int]) -> bool:
-        """Tell whether the zones of `mask` hold `need`; memory that could be reused does not count here."""
+        """Return whether the zones of `mask` have `need` free; memory that could be reused does not count here."""
         zones = [self.zones[position] for position in bits(mask)]
         return all(sum(zone.free.get(resource, 0) for zone in zones) >= amount for resource, amount in need.items())
 
-    def _charge(self, mask: int, resource: str, amount: int) -> None:
-        """Book one block more on every zone of `mask`; the bytes come from the lowest zones first."""
+    def _take(self, mask: int, resource: str, amount: int) -> None:
+        """Account one more block on every zone of `mask`; its bytes are taken from the lowest zones first."""
         for position in bits(mask):
             zone = self.zones[position]
             zone.blocks += 1
@@ -281,7 +286,7 @@ class MemoryManager:
             reusable.bytes[key] = max(there, block.bytes) if kind is Kind.INIT else max(0, there - block.bytes)
 
     def _shrink_init_blocks(self, pod: PodDemand, container: ContainerDemand, blocks: Iterable[MemoryBlock]) -> None:
-        """Book reused memory once: the blocks of earlier init containers become smaller by what was reused."""
+        """Account reused memory once: blocks of earlier init containers shrink by what was reused."""
         held = self.held[pod.uid]
         for block in blocks:
             left = block.bytes
@@ -299,13 +304,13 @@ class MemoryManager:
     # --- life of the state ----------------------------------------------------------------------------------
 
     def sweep(self, active: Mapping[str, object]) -> None:
-        """Take back what pods that are not active held (the kubelet's removeStaleState)."""
+        """Free what pods held that are not active (the kubelet's removeStaleState)."""
         for uid in [uid for uid in self.held if uid not in active]:
             for name in list(self.held[uid]):
                 self.drop(uid, name)
 
     def drop(self, uid: str, name: str) -> None:
-        """Take back the memory of one container."""
+        """Free the memory of one container."""
         pod = self.held.get(uid, {})
         for block in pod.pop(name, ()):
             self._release(block)
@@ -313,7 +318,7 @@ class MemoryManager:
             self.held.pop(uid, None)
 
     def load(self, held: Mapping[str, Mapping[str, Iterable[MemoryBlock]]]) -> None:
-        """Start over from given blocks (by pod and container), booked in the order given."""
+        """Start over from given blocks (by pod and container), accounted in the order given."""
         self.held = {}
         self._reusable = _Reusable()
         for position, zone in enumerate(self.zones):
@@ -322,16 +327,16 @@ class MemoryManager:
             for name, blocks in containers.items():
                 kept = [MemoryBlock(block.resource, block.mask, block.bytes) for block in blocks]
                 for block in kept:
-                    self._charge(block.mask, block.resource, block.bytes)
+                    self._take(block.mask, block.resource, block.bytes)
                 self.held.setdefault(uid, {})[name] = kept
 
     def restart(self) -> None:
         """Keep the blocks of the state file, forget reuse. Raises CannotStart if blocks contradict each other.
 
-        The start-up check (validateState, areMachineStatesEqual) books all blocks anew, in the order of a Go map. That
-        gives one group per zone only if all blocks of the zone have one mask; if they do not (issue 113035), whether
-        the kubelet starts is a matter of luck. Once only the block of the group is left, the file's group is wrong for
-        good, and the kubelet never starts.
+        The start-up check (validateState, areMachineStatesEqual) accounts all blocks again, in the order of a Go map.
+        This gives the group of the file only if all blocks of a zone have one mask. If they do not (kubernetes#113035),
+        it depends on that order whether the kubelet starts. Once only the block of the group is left, the group in the
+        file is wrong and stays so: the kubelet never starts.
         """
         self._reusable = _Reusable()
         masks: dict[int, int] = {}
@@ -342,13 +347,13 @@ class MemoryManager:
                         raise CannotStart("memory_manager_state: a zone has blocks of its own and of a group")
         found = list(self.zones)
         self.load(self.held)
-        booked, self.zones = self.zones, found
-        for zone, expected in zip(found, booked, strict=True):
+        recounted, self.zones = self.zones, found
+        for zone, expected in zip(found, recounted, strict=True):
             same = (zone.blocks, zone.group) == (expected.blocks, expected.group)
-            if not same or _free_in(found, zone.group) != _free_in(booked, zone.group):
+            if not same or _free_in(found, zone.group) != _free_in(recounted, zone.group):
                 raise CannotStart(f"memory_manager_state: zone {zone.id} is not as the blocks in the file make it")
 
-    # --- words ----------------------------------------------------------------------------------------------
+    # --- texts ----------------------------------------------------------------------------------------------
 
     def _free_text(self, need: Mapping[str, int]) -> str:
         return "; ".join(
@@ -366,7 +371,7 @@ class MemoryManager:
 
 @cache
 def _narrow_first(zones: int) -> list[int]:
-    """Return every mask but the empty one, the narrowest first, equals by value."""
+    """Return every mask but the empty one, sorted by width, then by value."""
     return sorted(range(1, 1 << zones), key=lambda mask: (mask.bit_count(), mask))
 
 
@@ -379,7 +384,7 @@ def _sums(amounts: Iterable[int]) -> list[int]:
 
 
 def _free_in(zones: Sequence[ZoneMemory], group: int) -> dict[str, int]:
-    """Return what the zones of a group have free together; how it is spread over them is not looked at."""
+    """Return what the zones of a group have free together, by resource."""
     free: dict[str, int] = {}
     for position in bits(group):
         for resource, amount in zones[position].free.items():
@@ -396,7 +401,7 @@ def _text(need: Mapping[str, int]) -> str:
 
 
 def _pod_need(pod: PodDemand) -> dict[str, int]:
-    """Return per type the most that is held at any one time; only types that some app container asks for count."""
+    """Return per type the most that is held at one time; only for types that some app container requests."""
     peak = peak_need(pod, lambda container: container.memory)
     asked = dict.fromkeys(name for c in pod.containers if c.kind is Kind.APP for name, _ in c.memory)
     return {name: peak[name] for name in asked}

@@ -1,4 +1,4 @@
-"""What a node's kubelet was given: its machine and its configuration.
+"""A kubelet's machine and configuration.
 
 The JSON form of both is the golden format (tests/golden/kubelet/README.md), which is also the value of
 the annotations fastfit.dev/machine and fastfit.dev/kubelet; facts_json.py reads and writes it.
@@ -13,7 +13,7 @@ __all__ = ["CannotStart", "Core", "KubeletConfig", "Machine", "ReservedMemory", 
 
 
 class CannotStart(BadObject):
-    """A kubelet with this machine and configuration does not start (or panics); the text says which rule forbids it."""
+    """A kubelet with this machine and configuration does not start, or panics; the text names the rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Core:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A host NUMA node. `cores` is empty for a CPU-less zone; `distances` is one row of the SLIT, by zone order."""
+    """A host NUMA node. `cores` is empty for a CPU-less zone. `distances` is its row of the SLIT, in zone order."""
 
     id: int
     memory_bytes: int
@@ -55,7 +55,7 @@ class ReservedMemory:
 
 @dataclass(frozen=True, slots=True)
 class KubeletConfig:
-    """The fields of KubeletConfiguration that decide admission. Names follow the kubelet's."""
+    """The fields of KubeletConfiguration (kubelet.config.k8s.io/v1beta1) that decide admission, under its names."""
 
     topology_manager_policy: str = "none"
     topology_manager_scope: str = "container"
@@ -64,6 +64,6 @@ class KubeletConfig:
     cpu_manager_policy_options: Mapping[str, str] = field(default_factory=dict)
     memory_manager_policy: str = "None"
     reserved_memory: tuple[ReservedMemory, ...] = ()
-    #: explicit reserved CPUs; empty: `reserved_cpu_count` of them, chosen by the CPU Manager itself
+    #: explicit reserved CPUs; empty: the CPU Manager chooses `reserved_cpu_count` CPUs
     reserved_system_cpus: frozenset[int] = frozenset()
     reserved_cpu_count: int = 0

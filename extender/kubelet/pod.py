@@ -1,8 +1,12 @@
-"""What a pod asks of the kubelet's resource managers, container by container in the order they handle it.
+"""What a pod requests of the kubelet's resource managers, per container, in the order in which they handle containers.
 
-Rules: QoS class as apis/core/v1/helper/qos computes it; exclusive CPUs as cpumanager/policy_static.go decides
-(Guaranteed pod, whole number); pinned memory as memorymanager/policy_static.go (every container of a Guaranteed
-pod); device amounts from limits, as devicemanager/manager.go. Requests default to limits, as the API server does.
+Rules (Kubernetes 1.35 to 1.37):
+* QoS class: pkg/apis/core/v1/helper/qos/qos.go.
+* Exclusive CPUs: a container of a Guaranteed pod that requests a whole number of CPUs. A fractional CPU of a Guaranteed
+  container is not exclusive (pkg/kubelet/cm/cpumanager/policy_static.go).
+* Pinned memory: every container of a Guaranteed pod (pkg/kubelet/cm/memorymanager/policy_static.go).
+* Devices: from limits (pkg/kubelet/cm/devicemanager/manager.go).
+Requests default to limits, as at the API server.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +28,7 @@ _NONE: _Quantities = {}
 
 
 class Kind(Enum):
-    """INIT runs to its end before the next one starts; SIDECAR is an init container that restarts."""
+    """INIT ends before the next container starts. SIDECAR is an init container with restartPolicy Always."""
 
     INIT = "init"
     SIDECAR = "sidecar"
@@ -46,7 +50,7 @@ class ContainerDemand:
 class PodDemand:
     """A pod's containers in kubelet order: init containers as declared, then app containers.
 
-    `pod_level`: the pod sets spec.resources (KEP-2837), for which the managers pin nothing at the default gates.
+    `pod_level`: the pod sets spec.resources (KEP-2837); with the default feature gates the managers then pin nothing.
     """
 
     uid: str
@@ -56,17 +60,18 @@ class PodDemand:
 
     @property
     def shape(self) -> tuple[bool, bool, tuple[ContainerDemand, ...]]:
-        """Everything but the identity; pods of one shape get one answer from one node state."""
+        """Everything but the UID. Pods of one shape get the same answer from one node state."""
         return self.guaranteed, self.pod_level, self.containers
 
 
 def is_memory(name: str) -> bool:
-    """Tell whether the Memory Manager handles the resource `name`."""
+    """Return whether the Memory Manager handles the resource `name`."""
     return name == "memory" or name.startswith("hugepages-")
 
 
 _encode = msgspec.json.Encoder().encode
-#: Demands by the text of what they follow from. Shapes of pods are few, and reading quantities is half of all ingest.
+#: Demands by the JSON that they are read from. Pods have few shapes, and parsing quantities is half of the work per
+#: pod.
 _SHAPES: dict[bytes, PodDemand] = {}
 _MAX_SHAPES = 4096
 
@@ -103,7 +108,7 @@ def _read(pod: Pod) -> PodDemand:
 
 
 def peak_need(pod: PodDemand, amounts: Callable[[ContainerDemand], Amounts]) -> dict[str, int]:
-    """The most that is held at any one time, by resource name: sidecars stay, init containers come one by one."""
+    """The most that is held at one time, by resource name: sidecars keep running, init containers run one by one."""
     sidecars: dict[str, int] = {}
     inits: dict[str, int] = {}
     apps: dict[str, int] = {}
@@ -153,7 +158,7 @@ def _is_guaranteed(all_resources: list[Resources | None]) -> bool:
 
 
 def _amount(quantities: _Quantities, name: str) -> int:
-    """Return an amount in thousandths; the class of a pod is decided by exact comparison."""
+    """Return an amount in thousandths, so that requests and limits are compared exactly."""
     value = quantities.get(name)
     if value is None:
         return 0

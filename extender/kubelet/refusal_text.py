@@ -1,7 +1,7 @@
-"""Why the Topology Manager found no zones that all resources prefer, in words and numbers for an administrator.
+"""Texts for administrators: why the Topology Manager found no zones that all resources prefer.
 
-Two cases are told apart: what the zones' capacity forbids for ever, and what is only in use now. The proof of the
-first is that the same hints, asked of the empty node, are refused as well: what is free only ever gets less.
+Two cases are distinguished: the zones' capacity never suffices, or zones are in use now. The capacity never suffices if
+the empty node refuses the same request too, since a node in use has less free than an empty one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,16 @@ from extender.kubelet.pod import is_memory
 from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.topology_manager import ResourceHints
 
-__all__ = ["Ground", "ZoneCpus", "amount_text", "no_common_zones", "outlook", "sets_text", "why_width"]
+__all__ = ["RefusingNode", "ZoneCpus", "amount_text", "no_common_zones", "outlook", "sets_text", "why_width"]
 
-#: Sets of zones that are listed before the text says "and N more".
+#: Sets of zones in a text before it says "and N more".
 _SHOWN = 6
 _NEVER = "this pod never fits this node, not even empty"
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneCpus:
-    """CPUs of one zone: in all, outside the reservation, and free."""
+    """CPUs of one zone: all, those not reserved, and those free."""
 
     zone: int
     total: int
@@ -30,11 +30,11 @@ class ZoneCpus:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """The node behind a refusal.
+class RefusingNode:
+    """The node that refused.
 
-    `capacity`: resource -> zone position -> what minimal width is taken over. `by_width`: only sets of minimal width
-    are ever preferred (all but align-by-socket).
+    `capacity`: resource -> zone position -> the amount that minimal width is computed from. `by_width`: only sets of
+    minimal width can be preferred, as always without align-by-socket.
     """
 
     policy: str
@@ -45,7 +45,7 @@ class Ground:
 
 
 def amount_text(resource: str, amount: int) -> str:
-    """Return an amount with its resource: CPUs as such, memory in Gi or Mi, all else as a number."""
+    """Return an amount with its resource: CPUs as a count, memory in Gi or Mi, others as a number."""
     if resource == "cpu":
         return "1 CPU" if amount == 1 else f"{amount} CPUs"
     if is_memory(resource):
@@ -55,14 +55,14 @@ def amount_text(resource: str, amount: int) -> str:
 
 
 def sets_text(masks: Sequence[int], zone_ids: Sequence[int]) -> str:
-    """Return sets of zones by their ids, narrow ones first: "{0} {1} {0,1}"; of many sets the first few."""
+    """Return sets of zones by their ids, narrow sets first: "{0} {1} {0,1}"; of many sets the first ones."""
     ordered = sorted(masks, key=lambda mask: (mask.bit_count(), mask))
     shown = " ".join("{" + ",".join(str(zone_ids[p]) for p in bits(mask)) + "}" for mask in ordered[:_SHOWN])
     return shown if len(masks) <= _SHOWN else f"{shown} and {len(masks) - _SHOWN} more"
 
 
 def why_width(answer: ResourceHints, capacity: Mapping[int, int]) -> str:
-    """Return why `answer.width` zones are the fewest that hold the request, whatever is in use."""
+    """Return why `answer.width` is the least number of zones whose capacity holds the request."""
     sizes = sorted(capacity.values(), reverse=True)
     basis = "after reservation" if is_memory(answer.resource) else "in all"
     if sum(sizes) < answer.request:
@@ -77,29 +77,29 @@ def why_width(answer: ResourceHints, capacity: Mapping[int, int]) -> str:
 
 
 def no_common_zones(
-    ground: Ground, now: Sequence[ResourceHints], empty: Sequence[ResourceHints], would_take: int | None
+    node: RefusingNode, now: Sequence[ResourceHints], empty: Sequence[ResourceHints], would_take: int | None
 ) -> str:
-    """Tell the rule that refused, what each resource could have used, and whether waiting can help.
+    """Return the rule that refused, what each resource could have used, and whether waiting can help.
 
-    `empty`: the same request's hints on the empty node; `would_take`: the zones on which that would have been
-    admitted, None if it would not.
+    `empty`: hints of the same request on the empty node. `would_take`: the zones that the empty node would have chosen;
+    None if it refuses too.
     """
     asked = [answer for answer in now if answer.hints is not None]
-    need = "one and the same zone" if ground.policy == "single-numa-node" else "one and the same set of zones"
-    parts = [f"{ground.policy} wants {need} to be the narrowest choice for every resource"]
-    parts += [_resource(answer, ground.zone_ids) for answer in asked]
+    need = "one and the same zone" if node.policy == "single-numa-node" else "one and the same set of zones"
+    parts = [f"{node.policy} wants {need} to be the narrowest choice for every resource"]
+    parts += [_resource(answer, node.zone_ids) for answer in asked]
     if any(answer.resource == "cpu" for answer in asked):
-        parts += [f"zone {z.zone} has {z.total} CPUs, {z.allocatable} not reserved, {z.free} free" for z in ground.cpus]
+        parts += [f"zone {z.zone} has {z.total} CPUs, {z.allocatable} not reserved, {z.free} free" for z in node.cpus]
     if would_take is None:
-        parts.append(f"under {ground.policy} {_NEVER}: {_never(ground, empty)}")
+        parts.append(f"under {node.policy} {_NEVER}: {_never(node, empty)}")
     else:
-        zones = sets_text([would_take], ground.zone_ids)
+        zones = sets_text([would_take], node.zone_ids)
         parts.append(f"not now: on the empty node every resource would prefer {zones}")
     return "; ".join(parts)
 
 
 def outlook(empty: Admitted | Refused, rule: str) -> str:
-    """Tell from the empty node's answer whether waiting can help a pod that was refused by `rule`."""
+    """Return whether waiting can help a pod that was refused by `rule`, from the empty node's answer."""
     if isinstance(empty, Admitted):
         places = {name: place.hint for name, place in empty.containers.items() if place.cpus or place.memory}
         zones = ", ".join(f"{name} on zones {','.join(map(str, hint))}" for name, hint in places.items() if hint)
@@ -120,24 +120,24 @@ def _resource(answer: ResourceHints, zone_ids: Sequence[int]) -> str:
     return f"{what}: {width}room only in the wider {sets_text(answer.hints.masks, zone_ids)}"
 
 
-def _never(ground: Ground, empty: Sequence[ResourceHints]) -> str:
-    """Return what capacity alone forbids. Widths follow from capacity, so they never change."""
+def _never(node: RefusingNode, empty: Sequence[ResourceHints]) -> str:
+    """Return why capacity never suffices. Widths are computed from capacity, so they never change."""
     asked = [answer for answer in empty if answer.hints is not None and answer.width]
     widths = [
         f"minimal width for {amount_text(answer.resource, answer.request)} is {answer.width}, "
-        f"because {why_width(answer, ground.capacity(answer.resource))}"
+        f"because {why_width(answer, node.capacity(answer.resource))}"
         for answer in asked
     ]
     for answer, width in zip(asked, widths, strict=True):
-        if ground.policy == "single-numa-node" and answer.width > 1:
+        if node.policy == "single-numa-node" and answer.width > 1:
             return width
         if answer.resource == "cpu" and answer.hints is not None and not answer.hints.preferred:
-            best = sum(sorted((zone.allocatable for zone in ground.cpus), reverse=True)[: answer.width])
+            best = sum(sorted((zone.allocatable for zone in node.cpus), reverse=True)[: answer.width])
             return f"{width}, but at most {best} can be given, the others are reserved"
-    if ground.by_width and len({answer.width for answer in asked}) > 1:
+    if node.by_width and len({answer.width for answer in asked}) > 1:
         return "; ".join(widths)
     return "empty zones leave no choice in common: " + "; ".join(
-        _resource(answer, ground.zone_ids) for answer in empty if answer.hints is not None
+        _resource(answer, node.zone_ids) for answer in empty if answer.hints is not None
     )
 
 

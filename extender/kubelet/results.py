@@ -1,4 +1,4 @@
-"""What admission answers: placements per container, or the kubelet's refusal. Zones are named by their ids."""
+"""The answer of an admission: placements per container, or the kubelet's refusal. Zones are named by their ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,8 @@ __all__ = [
     "unexpected",
 ]
 
-#: Reasons of the kubelet, as they stand in pod.status.reason.
+#: Reasons of the kubelet, as in pod.status.reason (pkg/kubelet/cm: topologymanager/topology_manager.go,
+#: cpumanager/policy_static.go, admission/errors.go).
 TOPOLOGY = "TopologyAffinityError"
 SMT = "SMTAlignmentError"
 UNEXPECTED = "UnexpectedAdmissionError"
@@ -34,7 +35,7 @@ class Block:
 class ContainerPlacement:
     """What one container holds: exclusive CPU ids, memory blocks, devices, and the Topology Manager's affinity.
 
-    `hint` is None where no zones were asked for (policy none, or single-numa-node where nothing cares). `devices`
+    `hint` is None without guidance: under policy none, and under single-numa-node with don't-care hints only. `devices`
     is resource -> zone -> number, for resources with zones.
     """
 
@@ -47,7 +48,7 @@ class ContainerPlacement:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a manager cannot allocate: the kubelet's reason and message, and the rule in plain words."""
+    """Why a manager cannot allocate: the kubelet's reason and message, and the rule as a sentence."""
 
     reason: str
     message: str
@@ -56,14 +57,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The pod runs; every container of it by name."""
+    """The pod is admitted; its containers by name."""
 
     containers: Mapping[str, ContainerPlacement]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The pod fails for ever. `containers` shows what those already handled hold until the next admission."""
+    """The pod is Failed, which is final. `containers`: what was allocated before the refusal, until the next sweep."""
 
     reason: str
     message: str
@@ -72,5 +73,5 @@ class Refused:
 
 
 def unexpected(error: str, rule: str) -> Failure:
-    """Return an allocator's error, worded as cm/admission/errors.go does."""
+    """Return an allocator's error with the message of pkg/kubelet/cm/admission/errors.go."""
     return Failure(UNEXPECTED, f"Allocate failed due to {error}, which is unexpected", rule)

@@ -1,8 +1,9 @@
-"""Topology Manager: merges the hints of the resource managers into one set of zones, and decides (KEP-693, KEP-3545).
+"""Topology Manager: merges the hints of the resource managers into one set of zones, and decides.
 
-A set of zones is an integer mask over zone *positions* (bit 0 is the zone with the lowest id); order among masks is
-the same as over ids. The kubelet walks the whole cross product of hint lists (policy.go); its result does not depend
-on order and has the closed form computed here, whose cost is that of one pass over 2^zones masks.
+Source: pkg/kubelet/cm/topologymanager (policy.go, policy_*.go, policy_options.go), Kubernetes 1.35 to 1.37; KEP-693,
+KEP-3545. A set of zones is an integer mask of zone *positions* (bit 0 is the zone with the lowest id). The kubelet
+enumerates the cross product of all hint lists (policy.go). The result does not depend on their order; it is computed
+here in closed form, in one pass over 2^zones masks.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ _BOOL = {
 class Hints:
     """The hint list of one resource: every mask that can hold the request, and those marked preferred.
 
-    No mask at all means that the request is impossible; "don't care" is None in place of a list.
+    No mask means that the request is impossible. A don't-care hint is None in place of a list.
     """
 
     masks: tuple[int, ...]
@@ -41,7 +42,7 @@ IMPOSSIBLE = Hints((), frozenset())
 
 @dataclass(frozen=True, slots=True)
 class ResourceHints:
-    """What a manager answers for one resource; `width` is the fewest zones whose capacity holds `request`."""
+    """A manager's answer for one resource. `width`: the fewest zones whose capacity holds `request`."""
 
     resource: str
     request: int
@@ -51,13 +52,13 @@ class ResourceHints:
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    """The zones that allocation is steered to (None: no guidance), and whether every resource prefers them."""
+    """The zones that the managers shall allocate from (None: no guidance), and whether every resource prefers them."""
 
     mask: int | None
     preferred: bool
 
 
-#: What policy none hands to the allocators.
+#: What policy none passes to the managers.
 NO_AFFINITY = Affinity(None, False)
 
 
@@ -73,8 +74,8 @@ def merge(
 ) -> Affinity:
     """Return the best common mask of `lists` (None: don't care), on a machine of `zones` zones with mask `machine`.
 
-    Preferred: the masks that are preferred in every list. Else the masks that are an intersection of one entry of
-    each list. Ties: fewer zones, then smaller `cost` if given, then the smaller integer.
+    Masks that are preferred in every list come first; else masks that are an intersection of one entry of each list.
+    Ties: fewer zones, then smaller `cost` if given, then the smaller integer.
     """
 
     def order(mask: int) -> tuple[int, int, int]:
@@ -90,7 +91,7 @@ def merge(
     reachable = _intersections(possible, zones) if possible else []
     if not reachable:
         return Affinity(machine, False)
-    # Among non-preferred sets the kubelet seeks the width that the neediest resource could do with at best.
+    # Among non-preferred masks the kubelet wants the largest of the resources' narrowest widths (policy.go).
     width = max(min(mask.bit_count() for mask in hints.masks) for hints in possible)
 
     def rank(mask: int) -> tuple[int, int, tuple[int, int, int]]:
@@ -105,8 +106,8 @@ def merge(
 def _intersections(lists: Sequence[Hints], zones: int) -> list[int]:
     """Return every non-empty intersection of one mask of each list.
 
-    Counting trick: per list count the masks above each set, multiply, and take differences (Moebius inversion on
-    the subset lattice): what remains at a set is the number of choices whose intersection is exactly that set.
+    Moebius inversion on the subset lattice: for each set, the supersets of it are counted in every list and the counts
+    multiplied; differences then give the number of choices whose intersection is exactly that set.
     """
     size = 1 << zones
     product = [1] * size
@@ -122,7 +123,8 @@ def _intersections(lists: Sequence[Hints], zones: int) -> list[int]:
 def _along_zones(change: Callable[[int, int], int], values: list[int], zones: int) -> list[int]:
     """Return `values` (one per mask) after values[m] = change(values[m], values[m with z]), zone by zone z.
 
-    Every round treats the lowest bit of the index and moves it to the top; after `zones` rounds all are back in place.
+    Each round processes the lowest bit of the index and moves it to the top. After `zones` rounds all bits are in
+    place.
     """
     for _ in range(zones):
         without, having = values[::2], values[1::2]
@@ -161,7 +163,7 @@ class TopologyManager:
         if self.policy != "single-numa-node":
             best = merge(lists, self.machine, self.zones, self._cost)
             return best, best.preferred or self.policy == "best-effort"
-        # policy_single_numa_node.go keeps only preferred single zones; a list left empty has no combination.
+        # policy_single_numa_node.go keeps only preferred single zones. If that empties a list, nothing can be merged.
         narrow = [hints and _single_zones(hints) for hints in lists]
         if any(hints is not None and not hints.masks for hints in narrow):
             best = Affinity(self.machine, False)
@@ -202,7 +204,7 @@ def _options(config: KubeletConfig) -> tuple[bool, int]:
 
 
 def _distance_sum(machine: Machine) -> Callable[[int], int]:
-    """Return the sum over all ordered pairs, which orders sets of one width as the kubelet's mean does."""
+    """Return the sum of distances over all ordered pairs; it orders sets of one width as the kubelet's mean does."""
     rows = [zone.distances for zone in machine.zones]
 
     def cost(mask: int) -> int:

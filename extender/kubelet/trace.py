@@ -1,6 +1,6 @@
-"""What a kubelet does while it admits a pod, step by step: values for people who ask why (`fastfit admit`).
+"""The steps of an admission, for `fastfit admit`.
 
-`Kubelet.admit` hands each step to a callback, if it has one. Zones are named by their ids.
+`Kubelet.admit` passes each step to its callback. Zones are named by their ids.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,11 +22,11 @@ MANAGERS: tuple[ManagerName, ...] = ("device", "cpu", "memory")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one manager answers for one resource.
+    """One manager's answer for one resource.
 
-    `hints` are (zones, preferred), narrow sets first; None: no preference; none at all: impossible. `width` is the
-    fewest zones whose capacity holds the request, 0 where there is none. `resource` is empty where the manager has no
-    say. `why` says why the width is what it is, or why there is no preference.
+    `hints` are (zones, preferred), narrow sets first; None: no preference; empty: impossible. `width`: the fewest zones
+    whose capacity holds the request; 0: no number of zones. `resource` is empty if the manager gives no hints. `why`
+    explains the width, or why there is no preference.
     """
 
     manager: ManagerName
@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The hints are merged: `zones` go to the allocators as their guidance (None: no guidance)."""
+    """The hints are merged: `zones` are passed to the managers as guidance (None: no guidance)."""
 
     who: str
     zones: tuple[int, ...] | None
@@ -58,7 +58,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """A manager has allocated for a container. `why` says what differs from the guidance; mostly empty."""
+    """A manager has allocated for a container. `why`: how it differs from the guidance; empty if it does not."""
 
     container: str
     manager: ManagerName
@@ -78,7 +78,7 @@ class Failed:
 
 
 Step = Asked | Decided | Took | Failed
-#: Receives each step as it happens; `list.append` will do.
+#: Receives each step as it happens, e.g. `list.append`.
 Trace = Callable[[Step], None]
 
 
@@ -90,15 +90,15 @@ def asked(
     lists: HintLists,
     ids: Sequence[int],
 ) -> Asked:
-    """Return the step that tells `lists`."""
+    """Return the step of these hints."""
     answers = [_answer("device", managers, answer, ids) for answer in lists.devices]
     if lists.cpu is not None:
         answers.append(_answer("cpu", managers, lists.cpu, ids))
     else:
-        answers.append(_silent("cpu", _why_no_cpus(managers, pod, container)))
+        answers.append(_no_hints("cpu", _why_no_cpus(managers, pod, container)))
     answers += [_answer("memory", managers, answer, ids) for answer in lists.memory]
     if not lists.memory:
-        answers.append(_silent("memory", _why_no_memory(managers, pod)))
+        answers.append(_no_hints("memory", _why_no_memory(managers, pod)))
     return Asked(who, tuple(answers))
 
 
@@ -113,7 +113,7 @@ def _answer(manager: ManagerName, managers: Managers, answer: ResourceHints, ids
     return Answer(manager, answer.resource, answer.request, width, hints, why)
 
 
-def _silent(manager: ManagerName, why: str) -> Answer:
+def _no_hints(manager: ManagerName, why: str) -> Answer:
     return Answer(manager, "", 0, 0, None, why)
 
 
@@ -139,7 +139,7 @@ def _why_unpinned(pod: PodDemand) -> str:
 
 
 def decided(who: str, lists: HintLists, affinity: Affinity, ids: Sequence[int], failure: Failure | None) -> Decided:
-    """Return the step that tells the merged affinity, and the refusal if it is one."""
+    """Return the step of the merged affinity, with the refusal if there is one."""
     zones = None if affinity.mask is None else tuple(ids[position] for position in bits(affinity.mask))
     if failure is not None:
         return Decided(who, zones, affinity.preferred, admitted=False, why=failure.rule)
@@ -160,7 +160,7 @@ def took(
     affinity: Affinity,
     ids: Sequence[int],
 ) -> Took | None:
-    """Return the step that tells what `manager` gave to a container; None for nothing."""
+    """Return the step of what `manager` allocated for a container; None if it allocated nothing."""
     mask = affinity.mask
     if manager == "cpu" and placement.cpus:
         near = managers.cpu.topology.all if mask is None else managers.cpu.topology.cpus_in(mask)

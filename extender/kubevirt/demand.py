@@ -131,7 +131,6 @@ def _ask_of(
     )
     return Ask(
         containers=containers,
-        guaranteed=demand.guaranteed,
         dedicated=dedicated,
         cells=cells,
         ask_code=Code.PodLevelResources if demand.pod_level and dedicated else _launcher_code(demand, guest, move),

@@ -1,1 +1,1 @@
-"""What the extender writes to the API server, in the background."""
+"""Background writes to the API server: guest cells in annotations of VMIs, last layouts in ConfigMaps."""

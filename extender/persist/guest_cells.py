@@ -1,7 +1,8 @@
 """Writes the guest cells of VMs that have booted into an annotation of their VMIs, in the background.
 
-One patch per VM, one at a time, never while a call is answered: what is not written costs knowledge after a restart,
-and nothing else. Where RBAC forbids it that is said once, and tried again rarely, with one VM.
+One patch per VM, one at a time, never while a call is answered. Cells that are not written are unknown after a restart;
+nothing else depends on them. If RBAC forbids the patch, this is logged once, and the patch of one VM is tried again every
+15 minutes.
 """
 
 import asyncio
@@ -23,30 +24,32 @@ from extender.watch.kinds import KINDS
 
 __all__ = ["CellsWriter", "Outbox"]
 
-#: Seconds between two looks; up to twice as long, so that of several replicas the later ones find it written.
+#: Seconds between two rounds, with up to 100 % jitter: of several replicas, the first writes and the others find it
+#: written.
 _EVERY_S: Final = 2.0
-#: Seconds between two patches: a hundred VMs that start together take ten.
+#: Seconds between two patches; a hundred VMs that start together take ten seconds.
 _BETWEEN_S: Final = 0.1
-#: Seconds until another try where RBAC forbids it.
+#: Seconds until the next try where RBAC forbids it.
 _FORBIDDEN_S: Final = 900.0
-#: The VMI is gone, another one has its name (409 for the UID), or the server will never take it.
-_IN_VAIN: Final = frozenset({400, 404, 405, 409, 410, 415, 422})
+#: Codes after which the record is dropped: the VMI is gone, another one has its name (409 for the UID), or the server
+#: will never accept it.
+_PERMANENT: Final = frozenset({400, 404, 405, 409, 410, 415, 422})
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class Outbox(Protocol):
-    """What is to be written."""
+    """The records that wait to be written; the cache implements it."""
 
     def unwritten(self) -> CellsRecord | None:
-        """Hands out one record; None: nothing is to be written now."""
+        """Takes out one record; None: there is none now."""
 
     def give_back(self, record: CellsRecord) -> None:
-        """It was not written, and may be later."""
+        """Puts back a record that was not written."""
 
 
 class CellsWriter:
-    """`run` is a task of its own."""
+    """Writes what the outbox holds; `run` is a task."""
 
     def __init__(
         self,
@@ -56,7 +59,9 @@ class CellsWriter:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`count` is told of each try: written, in_vain, forbidden or failed. `clock`: monotonic seconds."""
+        """`count` is called with the outcome of each try: written, in_vain, forbidden or failed. `clock`: monotonic
+        seconds.
+        """
         self._transport = transport
         self._outbox = outbox
         self._count = count
@@ -64,16 +69,16 @@ class CellsWriter:
         self._forbidden = False
 
     async def run(self) -> None:
-        """Write for ever; ends only by cancellation."""
+        """Write until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S * (1.0 + random.random()))  # noqa: S311 - spreads load, keeps no secret
-            # Looked at again for each: meanwhile another replica may have written, and the VMI may be gone.
+            # One record at a time: meanwhile another replica may have written the next one, or its VMI may be gone.
             for record in iter(self._outbox.unwritten, None):
                 await asyncio.sleep(await self._write(record))
 
     async def _write(self, record: CellsRecord) -> float:
-        """One try; the seconds to wait after it."""
-        # The UID holds the patch to this very VMI: another one of its name is refused.
+        """One try; returns the seconds to wait after it."""
+        # The API server refuses the patch (409) if another VMI has the name and so another UID.
         body = orjson.dumps({"metadata": {"uid": record.uid, "annotations": {record.key: record.value}}})
         try:
             await self._transport.patch(KINDS[Source.VMIS].resource, record.name, record.namespace, body)
@@ -86,7 +91,7 @@ class CellsWriter:
         return _BETWEEN_S
 
     def _failed(self, record: CellsRecord, error: ClusterError) -> float:
-        if isinstance(error, ApiFailure) and error.status.code in _IN_VAIN:
+        if isinstance(error, ApiFailure) and error.status.code in _PERMANENT:
             self._count("in_vain")
             _log.debug("guest cells not written", namespace=record.namespace, name=record.name, error=str(error))
             return _BETWEEN_S

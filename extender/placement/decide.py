@@ -35,7 +35,7 @@ def fit_of(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
     fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
     for name, code in cluster.excluded_nodes(subject.question.demand, subject.move):
         with contextlib.suppress(KeyError):  # not among the names of this call
-            fit.overrule(name, code)
+            fit.exclude(name, code)
     return fit
 
 
@@ -62,7 +62,7 @@ class Decider:
             refusal = self._assume(subject, *best)
             if refusal is None:
                 return best
-            fit.overrule(best[0], refusal)
+            fit.exclude(best[0], refusal)
         return fit.best()
 
     def verdict_on_binding(self, pod: PodEntry) -> str:

@@ -9,7 +9,7 @@ import orjson
 
 from _fastfit import Cell, Entry, Fit
 from _fastfit.codes import Code
-from _fastfit.explain import explain as explain_counts
+from _fastfit.counting import zone_code
 from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
@@ -193,11 +193,10 @@ def _node(cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mov
 
 
 def _counting_rule(state: NodeState, subject: Subject, code: Code) -> tuple[str, ...]:
-    """The rule on counts behind the verdict, from the plain twin; empty where something else decided."""
-    if state.row is None or code is Code.Fits:
+    """The rule on counts behind a refusal or doubt; empty where something else decided."""
+    if state.row is None or code is Code.Fits or zone_code(state.row, subject.question.ask) is not code:
         return ()
-    counted = explain_counts(state.row, subject.question.ask)
-    return (f"counts: {counted.rule}",) if counted.code is code and counted.steps else ()
+    return (f"counts: {REASONS[code].rule}",)
 
 
 def _layout(subject: Subject, entry: Entry, cells: tuple[Cell, ...]) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ async def serve_cluster(
 
 async def _run(server: Server, background: Sequence[Coroutine[None, None, None]]) -> None:
     """Serve until told to stop. A background task that fails ends everything: half a service answers wrongly."""
+    _warn_of_the_plain_kernel()
     stop, hurry = stop_on_signals()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -105,3 +106,13 @@ async def _run(server: Server, background: Sequence[Coroutine[None, None, None]]
             raise group.exceptions[0] from None
         raise
     _log.info("stopped")
+
+
+def _warn_of_the_plain_kernel() -> None:
+    """Log once where the compiled kernel should run and does not; with FASTFIT_PURE there is no warning."""
+    if _fastfit.NOT_LOADED:
+        _log.warning(
+            "the compiled kernel does not load, the plain one runs: calls take many times longer",
+            cause=_fastfit.NOT_LOADED,
+            remedy="rebuild it with `make install`",
+        )

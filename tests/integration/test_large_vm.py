@@ -61,8 +61,8 @@ def move(parts: Parts, drive: Drive, vm: Vm) -> tuple[Moved, set[Outcome]]:
     """Migrate the VM; what came of it, and what could have come of it on any node."""
     waiting = drive.begin([vm])
     able = {judged.outcome for _, judged in drive.world.could(vm, waiting[0].target)}
-    for settled in drive.settle(waiting, QUIET_S, parts.scheduler):
-        drive.end(*drive.conclude(*settled))
+    for judged in drive.wait_for_verdicts(waiting, QUIET_S, parts.scheduler):
+        drive.end(*drive.conclude(*judged))
     for each in waiting:
         drive.give_up(each)
     return drive.moved[-1], able
@@ -96,11 +96,11 @@ def test_with_the_extender_targets_are_symmetric_or_wait_with_our_reason(control
             put.append(able_at[0])
             drive.put(able_at[0], filler(f"{able_at[0]}-again", 12))
         waiting = drive.begin([vms[0]])
-        assert drive.settle(waiting, QUIET_S, parts.scheduler) == []
+        assert drive.wait_for_verdicts(waiting, QUIET_S, parts.scheduler) == []
         assert REASONS[Code.MoreZonesThanCells].text in drive.refusal(waiting[0])
 
         drive.end(f"filler-{put[-1]}-again-12", put[-1])
-        ((late, verdict),) = drive.settle(waiting, QUIET_S, parts.scheduler)
+        ((late, verdict),) = drive.wait_for_verdicts(waiting, QUIET_S, parts.scheduler)
         drive.conclude(late, verdict)
         assert verdict.node == put[-1]
         assert (drive.moved[-1].outcome, drive.moved[-1].foreseen) == (Outcome.SYMMETRIC, True)
@@ -118,7 +118,7 @@ def test_a_strict_vm_of_two_cells_goes_to_its_like_alone(control_plane: ControlP
 
         drive.put("lab-3", filler("lab-3-again", 2))
         waiting = drive.begin([vm])
-        assert drive.settle(waiting, QUIET_S, parts.scheduler) == []
+        assert drive.wait_for_verdicts(waiting, QUIET_S, parts.scheduler) == []
         assert REASONS[Code.NotSymmetric].text in drive.refusal(waiting[0])
         drive.give_up(waiting[0])
         assert drive.moved[-1].in_vain, "without `strict` there would be a node"

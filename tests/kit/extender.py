@@ -20,7 +20,7 @@ _SCHEDULER: Final = REPOSITORY / "deploy" / "scheduler" / "scheduler.yaml"
 
 
 class Extender:
-    """A running `fastfit serve`. `settings` are the fields of its configuration that differ from the defaults."""
+    """A running `fastfit serve`; `settings` are the fields of its configuration that differ from the defaults."""
 
     def __init__(self, kubeconfig: Path, directory: Path, settings: Mapping[str, Any] | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class Extender:
         return f"http://127.0.0.1:{self.port}"
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Write the configuration; a running extender takes up what may change while it runs."""
+        """Write the configuration. A running extender applies the fields that may change at run time."""
         whole = {"apiVersion": names.API_VERSION, "kind": names.CONFIG_KIND, **settings}
         new = self.config.with_suffix(".new")
         new.write_text(yaml.safe_dump(whole))
@@ -67,7 +67,7 @@ class Extender:
         self.wait_ready()
 
     def stop(self) -> None:
-        """End it as Kubernetes does."""
+        """End the process as Kubernetes does, with SIGTERM first."""
         self._process.stop()
 
     def wait_ready(self) -> None:
@@ -105,7 +105,7 @@ class Extender:
         return total
 
     def log(self) -> str:
-        """All that it logged."""
+        """Its log so far."""
         return self._process.log.read_text(errors="replace")
 
 

@@ -8,12 +8,12 @@ from extender.api.objects import Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.placement.answers import NodeAnswer, PodAnswer
-from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from tests.kit import migration_rows as rows
 from tests.kit.migration_rows import Host, Row, Vm
 from tests.kit.migrations import running, target
 from tests.kit.objects import node, vmi
+from tests.kit.verbs import explained
 
 __all__ = ["BY_ID", "FAILURES", "WORDS", "asked", "at", "picture", "put_host", "record_of"]
 
@@ -62,7 +62,7 @@ def picture(row: Row, **targets: Host) -> Cluster:
 
 def asked(cluster: Cluster, vm: Vm, **more: str) -> PodAnswer:
     """What is said of the VM's target."""
-    return explain(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar, **more))
+    return explained(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar, **more))
 
 
 def at(answer: PodAnswer, name: str = "target") -> NodeAnswer:

@@ -1,4 +1,4 @@
-"""The VMs of the admission run: pods as KubeVirt renders them, with their VirtualMachineInstances.
+"""VMs for a test cluster: pods as KubeVirt renders them, with their VirtualMachineInstances.
 
 Sizes are those of kubevirt/common-instancetypes. Of each pair, the VMI is created first, as KubeVirt does; the pod's
 references to it carry the UID that the API server gave.
@@ -49,7 +49,7 @@ def vms(seed: int, count: int, scheduler: str, mix: Mix = _MIX) -> list[tuple[di
 
 
 def adopt(pod: dict[str, Any], uid: str) -> None:
-    """Say in the pod that the VMI with this UID controls it."""
+    """Make the VMI with this UID the controller of the pod."""
     pod["metadata"]["ownerReferences"][0]["uid"] = uid
     pod["metadata"]["labels"][names.CREATED_BY_LABEL] = uid
 

@@ -1,4 +1,4 @@
-"""The nodes of the admission run: thirty machines of ten real shapes, kubelet settings dealt by the seed.
+"""Thirty nodes: machines of real shapes, and kubelet settings that the seed distributes over them.
 
 Every seed has the same settings, so every seed has all four policies, both scopes, full-pcpus-only, Memory Manager
 Static and each way of reserving CPUs; the seed decides which machine gets which.
@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, Final
 
 from extender import names
+from extender.sample.machines import PagesPerZone
 from tests.kit.machines import SHAPES, Builder, build, cores, two_level
 
 __all__ = ["fleet"]
@@ -19,7 +20,7 @@ _MAX_ZONES_WITH_MEMORY: Final = 4
 _RESERVED_MEMORY: Final = "1Gi"
 
 
-def _xeon_6140(pages: Any = None) -> dict[str, Any]:
+def _xeon_6140(pages: PagesPerZone | None = None) -> dict[str, Any]:
     """2S Xeon Gold 6140 with SMT off: two zones of 18 CPUs, even and odd numbers."""
     zones = {k: cores(k, range(k, 36, 2)) for k in (0, 1)}
     return build(zones, 192, two_level(2, 10, 21, 1), pages)
@@ -105,12 +106,12 @@ def fleet(seed: int) -> list[dict[str, Any]]:
     shapes = [shape for shape in _SHAPES for _ in range(shape.machines)]
     return [
         _node(f"{shape.name}-{number}", shape, kubelet)
-        for number, (shape, kubelet) in enumerate(zip(shapes, _deal(shapes, seed), strict=True), 1)
+        for number, (shape, kubelet) in enumerate(zip(shapes, _distribute(shapes, seed), strict=True), 1)
     ]
 
 
-def _deal(shapes: list[_Shape], seed: int) -> list[_Kubelet]:
-    """A kubelet for each machine, the choosiest kubelets first.
+def _distribute(shapes: list[_Shape], seed: int) -> list[_Kubelet]:
+    """A kubelet for each machine. The kubelets that fit the fewest machines are distributed first.
 
     full-pcpus-only goes where cores have two threads; elsewhere it does nothing. Machines of more than four zones get
     Memory Manager Static only under single-numa-node and none: otherwise the real Topology Manager tries every
@@ -120,15 +121,15 @@ def _deal(shapes: list[_Shape], seed: int) -> list[_Kubelet]:
     free = list(range(len(shapes)))
     random.shuffle(free)
     machines = [shape.builder(None)["numa"] for shape in shapes]
-    dealt: dict[int, _Kubelet] = {}
+    chosen: dict[int, _Kubelet] = {}
     for kubelet in sorted(_KUBELETS, key=lambda kubelet: -bool(kubelet.cpu_options) - _is_slow(kubelet)):
-        machine = next(k for k in free if _suits(kubelet, machines[k]))
+        machine = next(k for k in free if _fits(kubelet, machines[k]))
         free.remove(machine)
-        dealt[machine] = kubelet
-    return [dealt[k] for k in range(len(shapes))]
+        chosen[machine] = kubelet
+    return [chosen[k] for k in range(len(shapes))]
 
 
-def _suits(kubelet: _Kubelet, zones: list[dict[str, Any]]) -> bool:
+def _fits(kubelet: _Kubelet, zones: list[dict[str, Any]]) -> bool:
     if kubelet.cpu_options and not _has_smt(zones):
         return False
     return not _is_slow(kubelet) or len(zones) <= _MAX_ZONES_WITH_MEMORY

@@ -1,7 +1,7 @@
-"""What the kubelets said, and what KubeVirt would then do: reads the state file of the hollow kubelets.
+"""The kubelets' verdicts, and whether each admitted guest would boot: reads the state file of the hollow kubelets.
 
-The kubelets are the judges of admission. They do not look at the huge pages that a guest will touch in each zone,
-which KubeVirt fixes afterwards: `PageBooks` keeps these, VM by VM in the order in which they started.
+The kubelets judge admission. They do not check the huge pages that a guest touches in each zone, for KubeVirt fixes
+these zones after admission. `PageAccounting` keeps them, VM by VM in the order in which the VMs started.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from extender.kubevirt.guest.host_topology import host_topology
 from extender.kubevirt.hugepages import pages_held
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, guest_of
 
-__all__ = ["Judged", "PageBooks", "Taken", "exclusive_cpus", "fits_sums", "guest_for", "requests_of", "verdicts"]
+__all__ = ["Judged", "PageAccounting", "Taken", "exclusive_cpus", "fits_sums", "guest_for", "requests_of", "verdicts"]
 
 Json = dict[str, Any]
 
@@ -35,7 +35,7 @@ _PAGE_BYTES: Final = {"2Mi": 2 << 20, "1Gi": 1 << 30}
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One verdict of a kubelet. `order`: its number among all; `holdings`: container -> what it got."""
+    """One verdict of a kubelet. `order`: its number among all verdicts; `holdings`: what each container got."""
 
     order: int
     node: str
@@ -68,7 +68,7 @@ def verdicts(truth: Json) -> list[Judged]:
 
 
 def exclusive_cpus(judged: Iterable[Judged]) -> int:
-    """CPUs that running pods hold for themselves."""
+    """The number of exclusive CPUs that running pods hold."""
     return sum(
         len(list(bits(parse_cpus(held["cpus"], one.pod))))
         for one in judged
@@ -82,8 +82,8 @@ def guest_for(vmi: Json) -> Guest:
     return guest_of(msgspec.convert(vmi, Vmi))
 
 
-class PageBooks:
-    """Huge pages of one machine, as QEMU's touch them."""
+class PageAccounting:
+    """The free huge pages of one machine, as QEMU processes touch them."""
 
     def __init__(self, node: Json) -> None:
         """`node` is an element of the fleet."""
@@ -100,17 +100,17 @@ class PageBooks:
         }
 
     def obstacle(self, guest: Guest, holdings: Mapping[str, Json]) -> str:
-        """Why the guest could not start on what its pod holds; empty: it starts."""
+        """Why the guest could not boot on what its pod holds; empty: it boots."""
         if not guest.dedicated:
             return ""
         cpus = bits(parse_cpus(holdings[COMPUTE]["cpus"], COMPUTE))
         domain = boot(self.topology, cpus, guest.size)
         if isinstance(domain, GuestError):
             return domain.text
-        return self.lack(domain, guest.pages)
+        return self.missing_pages(domain, guest.pages)
 
-    def lack(self, domain: Domain, pages: str) -> str:
-        """Which zone lacks which of the pages that a starting domain touches; empty: none."""
+    def missing_pages(self, domain: Domain, pages: str) -> str:
+        """The zone in which pages are missing that the domain touches at its start, and how many; empty: none."""
         bound = zone_pages(domain)
         for zone, amount in bound.items():
             free = self._free[zone].get(pages, 0)
@@ -121,46 +121,46 @@ class PageBooks:
         return ""
 
     def take_cells(self, domain: Domain, pages: str) -> Taken:
-        """A guest with cells touches its pages, which must be there; what is not bound takes the emptiest zone."""
+        """Take the pages of a guest with cells, which must be free. Memory bound to no zone comes from the emptiest one."""
         taken = dict(zone_pages(domain))
         left = unbound_bytes(domain)
         for zone in sorted(domain.nodeset, key=lambda zone: -self._spare(zone, taken, pages)):
             more = min(left, self._spare(zone, taken, pages))
             taken[zone] += more
             left -= more
-        assert not left, "lack() was not asked"
-        return self._book((zone, pages, amount) for zone, amount in taken.items())
+        assert not left, "missing_pages() was not asked"
+        return self._take((zone, pages, amount) for zone, amount in taken.items())
 
     def give_back(self, taken: Taken) -> None:
-        """A guest is gone."""
-        self._book((zone, size, -amount) for zone, size, amount in taken)
+        """Free the pages of a guest that has ended."""
+        self._take((zone, size, -amount) for zone, size, amount in taken)
 
     def _spare(self, zone: int, taken: Mapping[int, int], pages: str) -> int:
         return self._free[zone].get(pages, 0) - taken.get(zone, 0)
 
-    def _book(self, amounts: Iterable[tuple[int, str, int]]) -> Taken:
-        booked = tuple(amounts)
-        for zone, size, amount in booked:
+    def _take(self, amounts: Iterable[tuple[int, str, int]]) -> Taken:
+        taken = tuple(amounts)
+        for zone, size, amount in taken:
             self._free[zone][size] -= amount
-        return booked
+        return taken
 
     def take(self, pod: Json, guest: Guest, holdings: Mapping[str, Json]) -> Taken:
-        """The guest touches its pages. What a zone does not have comes from the nearest that has, unless it is bound.
+        """Take the pages that the guest touches. Memory bound to no zone comes from the nearest one that has pages.
 
-        A guest that lacks pages dies, and its pod with it; here the pod goes on, so what it was given stays taken.
+        A real guest without enough pages ends, and its pod with it. Here the pod stays, so it keeps the pages it got.
         """
         placed = Admitted({name: _placement(held) for name, held in holdings.items()})
         demand = pod_demand(msgspec.convert(pod, Pod))
-        booked: Taken = ()
+        held: Taken = ()
         for zone, sizes in pages_held(self._machine, self.topology, demand, placed, guest).items():
             for size, amount in sizes.items():
                 left = amount
                 for each in [zone] if guest.size.passthrough else self._nearest[zone]:
-                    taken = min(left, self._free[each].get(size, 0))
-                    if taken:
-                        booked += self._book([(each, size, taken)])
-                        left -= taken
-        return booked
+                    amount_here = min(left, self._free[each].get(size, 0))
+                    if amount_here:
+                        held += self._take([(each, size, amount_here)])
+                        left -= amount_here
+        return held
 
 
 def _placement(held: Json) -> ContainerPlacement:

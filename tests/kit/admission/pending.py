@@ -1,7 +1,7 @@
-"""Nothing pending that fits: a copy of each pending pod is bound to each node, and its kubelet asked.
+"""Finds pending pods that would fit: a copy of each is bound to each node, and the kubelet there judges it.
 
-One copy at a time on a node; nodes are asked side by side, for they share nothing. Combinations that kube-scheduler's
-own sums exclude are not asked, and pods that ask for the same are asked for once.
+A node gets one copy at a time; different nodes are asked in parallel, for they share nothing. Pairs of pod and node that
+kube-scheduler's own sums exclude are left out. Pods with equal requests are tried once.
 """
 
 import copy
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.kit.admission.judge import PageBooks, fits_sums, guest_for
+from tests.kit.admission.judge import PageAccounting, fits_sums, guest_for
 from tests.kit.cluster.api import ApiError
 from tests.kit.cluster.control_plane import ControlPlane
 from tests.kit.cluster.hollow_kubelets import HollowKubelets
@@ -21,7 +21,7 @@ __all__ = ["Placeable", "placeable"]
 
 Json = dict[str, Any]
 
-#: A scheduler that does not exist: nobody but us binds the copies.
+#: A scheduler that does not exist, so that the copies are bound here alone.
 _NOBODY: Final = "nobody"
 _AT_ONCE: Final = 8
 
@@ -37,7 +37,7 @@ class Placeable:
 def placeable(
     plane: ControlPlane,
     kubelets: HollowKubelets,
-    books: Mapping[str, PageBooks],
+    pages: Mapping[str, PageAccounting],
     pending: Sequence[Json],
     pods: Sequence[Json],
     instances: Mapping[str, Json],
@@ -58,7 +58,7 @@ def placeable(
 
     def ask(job: tuple[str, list[Json]]) -> list[tuple[Json, str]]:
         name, candidates = job
-        return [(pod, name) for pod in candidates if _admits(plane, kubelets, books[name], pod, name, instances)]
+        return [(pod, name) for pod in candidates if _admits(plane, kubelets, pages[name], pod, name, instances)]
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = [hit for hits in pool.map(ask, jobs) for hit in hits]
@@ -70,7 +70,7 @@ def placeable(
 def _admits(
     plane: ControlPlane,
     kubelets: HollowKubelets,
-    books: PageBooks,
+    pages: PageAccounting,
     pod: Json,
     node: str,
     instances: Mapping[str, Json],
@@ -89,7 +89,7 @@ def _admits(
     uid = created["metadata"]["uid"]
     verdict = kubelets.verdict(uid)
     try:
-        return bool(verdict["admitted"]) and not books.obstacle(guest_for(instances[_key(pod)]), verdict["containers"])
+        return bool(verdict["admitted"]) and not pages.obstacle(guest_for(instances[_key(pod)]), verdict["containers"])
     finally:
         try:
             plane.api.delete(path, grace=0)

@@ -1,4 +1,4 @@
-"""One run: a fresh cluster, a fleet, VMs created at once, a scheduler, and what the kubelets made of it."""
+"""One run: a new cluster, its nodes, VMs created at once, a scheduler, and the verdicts of the kubelets."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from extender import names
 from tests.kit.admission.fleet import fleet
-from tests.kit.admission.judge import Judged, PageBooks, exclusive_cpus, guest_for, verdicts
+from tests.kit.admission.judge import Judged, PageAccounting, exclusive_cpus, guest_for, verdicts
 from tests.kit.admission.pending import Placeable, placeable
 from tests.kit.cluster.control_plane import ControlPlane, Scheduler
 from tests.kit.cluster.hollow_kubelets import HollowKubelets
@@ -43,7 +43,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A pod that its kubelet refused. `verdict` is ours for the node, `decision` the record of the last call for it."""
+    """A pod that its kubelet refused. `verdict` is the extender's for the node, `decision` its record of the last call."""
 
     pod: str
     node: str
@@ -56,7 +56,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A pod that its kubelet admitted, but whose guest would not start: KubeVirt's page rule (`PageBooks.obstacle`)."""
+    """A pod that its kubelet admitted, but whose guest would not start: KubeVirt's page rule (`PageAccounting.obstacle`)."""
 
     pod: str
     node: str
@@ -89,7 +89,7 @@ class Outcome:
 
     @property
     def by_verdict(self) -> Mapping[str, int]:
-        """Refused pods by what we had said of the node."""
+        """Refused pods by the extender's verdict on the node."""
         return Counter(refusal.verdict for refusal in self.refusals)
 
 
@@ -137,10 +137,10 @@ def measure(
     configs = {node["name"]: node["kubelet"] for node in fleet(plan.seed)}
     outcome.refusals = [_explained(one, configs[one.node], extender) for one in judged if not one.admitted]
     outcome.pending = sorted(name for name, pod in pods.items() if "nodeName" not in pod["spec"])
-    books, shortages = _books(plan.seed, judged, pods, instances)
+    pages, shortages = _page_accounting(plan.seed, judged, pods, instances)
     outcome.unbootable = [Shortage(*short, _decision(*short[:2], extender)) for short in shortages]
     waiting = [pods[name] for name in outcome.pending]
-    outcome.pending_fits, outcome.probes = placeable(plane, kubelets, books, waiting, list(pods.values()), instances)
+    outcome.pending_fits, outcome.probes = placeable(plane, kubelets, pages, waiting, list(pods.values()), instances)
     return outcome
 
 
@@ -166,22 +166,22 @@ def wait_quiet(plane: ControlPlane, scheduler: Scheduler) -> float:
         nonlocal seen, changed
         scheduler.process.check()
         now: list[tuple[str, str, str]] = []
-        settled = True
+        all_judged = True
         for pod in plane.api.items(_PODS):
             node, phase = pod["spec"].get("nodeName", ""), pod["status"]["phase"]
             conditions = {one["type"]: one for one in pod["status"].get("conditions", ())}
-            settled &= phase != "Pending" if node else "PodScheduled" in conditions
+            all_judged &= phase != "Pending" if node else "PodScheduled" in conditions
             now.append((pod["metadata"]["name"], node, phase))
         if now != seen:
             seen, changed = now, time.monotonic()
-        return settled and time.monotonic() - changed > _QUIET_S
+        return all_judged and time.monotonic() - changed > _QUIET_S
 
     wait_for(quiet, "a quiet cluster", _PATIENCE_S, pause=0.5)
     return changed
 
 
 def refusals(outcome: Outcome) -> Iterable[str]:
-    """What can be said of every refused pod that we placed, and of every pending pod that fits."""
+    """Why each pod that fastfit placed was refused or cannot boot, and which pending pods fit."""
     if outcome.plan.scheduler == "fastfit":
         for refusal in outcome.refusals:
             yield f"  refused: {refusal.pod} on {refusal.node}: {refusal.reason}: {refusal.message}"
@@ -212,20 +212,20 @@ def _verdict(decision: Json) -> str:
     return "fits" if decision["counts"].get("Fits") else "unknown"
 
 
-def _books(
+def _page_accounting(
     seed: int, judged: list[Judged], pods: Mapping[str, Json], instances: Mapping[str, Json]
-) -> tuple[dict[str, PageBooks], list[tuple[str, str, str]]]:
-    """The pages of every node after all guests started; and those guests that could not: pod, node, why."""
-    books = {node["name"]: PageBooks(node) for node in fleet(seed)}
-    shortages = []
+) -> tuple[dict[str, PageAccounting], list[tuple[str, str, str]]]:
+    """The pages of every node after all guests have started, and the guests that could not start: pod, node, why."""
+    pages = {node["name"]: PageAccounting(node) for node in fleet(seed)}
+    shortages: list[tuple[str, str, str]] = []
     for one in judged:
         if not one.active:
             continue
         guest = guest_for(instances[one.pod])
-        if obstacle := books[one.node].obstacle(guest, one.holdings):
+        if obstacle := pages[one.node].obstacle(guest, one.holdings):
             shortages.append((one.pod, one.node, obstacle))
-        books[one.node].take(pods[one.pod], guest, one.holdings)
-    return books, shortages
+        pages[one.node].take(pods[one.pod], guest, one.holdings)
+    return pages, shortages
 
 
 def _settings(kubelet: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ class Authority:
         self.key = directory / "ca.key"
         openssl(
             *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", DAYS, "-subj", "/CN=fastfit-test-ca"),
+            # From Python 3.13 on a client refuses a CA that does not say that it may sign.
+            *("-addext", "keyUsage=critical,keyCertSign"),
             *("-keyout", str(self.key), "-out", str(self.certificate)),
         )
 
@@ -44,7 +46,7 @@ class Authority:
     def issue(self, name: str, subject: str, extension: str) -> tuple[Path, Path]:
         certificate, key = self.directory / f"{name}.crt", self.directory / f"{name}.key"
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
-        extensions.write_text(extension + "\n")
+        extensions.write_text(f"{extension}\nauthorityKeyIdentifier=keyid:always\n")
         openssl(
             "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", str(key), "-out", str(request)
         )

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from _fastfit import Scan, _fit_py, _wire_py
+from _fastfit import Code, Scan, _fit_py, _wire_py
 
 __all__ = ["PYTHON", "TEXTS", "Backend", "compiled"]
 
 #: A short distinct text per code, as the failure map carries it.
-TEXTS = [b'"code %d"' % code for code in range(64)]
+TEXTS = [b'"code %d"' % code for code in range(max(Code) + 1)]
 
 
 @dataclass(frozen=True)

@@ -162,5 +162,4 @@ def ask_of(demand: PodDemand) -> Ask:
         tuple(
             ContainerAsk(KINDS[part.kind], part.exclusive_cpus, part.memory, part.devices) for part in demand.containers
         ),
-        guaranteed=demand.guaranteed,
     )

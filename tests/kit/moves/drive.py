@@ -1,4 +1,4 @@
-"""Starts VMs and migrates them on a test cluster as KubeVirt's controllers do, and keeps the truth beside it."""
+"""Starts VMs and migrates them on a test cluster as KubeVirt's controllers do, and records the actual outcomes."""
 
 import time
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Moved:
     vm: str
     vcpus: int
     passthrough: bool
-    #: it got more vCPUs on that way
+    #: the migration gave it more vCPUs
     grows: bool
     source: str
     node: str = ""
@@ -39,27 +39,27 @@ class Moved:
     outcome: str = ""
     layout: str = ""
     text: str = ""
-    #: what the extender had said of that node; empty: nothing, or it takes no part
+    #: what the extender had predicted for that node; empty: nothing, or it takes no part
     predicted: str = ""
     predicted_layout: str = ""
     predicted_text: str = ""
-    #: of a target that waited: kube-scheduler's words, and the nodes on which the VM would have arrived, with our code
+    #: of a target that waited: kube-scheduler's message, and the nodes where the VM would have arrived, with our code
     message: str = ""
     in_vain: tuple[str, ...] = ()
 
     @property
     def certain_failure(self) -> bool:
-        """Bound, admitted, and yet the VM cannot arrive."""
+        """Whether the target is bound and admitted, but the migration fails."""
         return self.outcome in CERTAIN_FAILURES
 
     @property
     def foreseen(self) -> bool:
-        """Whether what came is what had been said, the zones and the vCPUs of each included."""
+        """Whether outcome, zones and vCPUs of each zone are as predicted."""
         return (self.predicted, self.predicted_layout) == (self.outcome, self.layout)
 
 
 class Drive:
-    """The VMs of one cluster. Whatever a kubelet says is told to the world, in its order."""
+    """The VMs of one cluster. Every verdict of a kubelet is passed to the world, in order."""
 
     def __init__(
         self, plane: ControlPlane, fleet: Sequence[Json], kubelets: HollowKubelets, predictions: Predictions | None
@@ -68,13 +68,13 @@ class Drive:
         self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         self.world = World(fleet, {node["metadata"]["name"]: node for node in self._api.items("/api/v1/nodes")})
         self.moved: list[Moved] = []
-        self._heard: set[str] = set()
+        self._judged: set[str] = set()
         self._number = 0
 
     # --- VMs -------------------------------------------------------------------------------------------------
 
     def start(self, node: str, pod: Json, instance: Json) -> Vm:
-        """Start a VM: the VMI comes first, its pod is bound by us, the VMI is told when it runs."""
+        """Start a VM: create its VMI, create its pod bound to the node, then set the VMI's status to running."""
         name = instance["metadata"]["name"]
         created = self._api.create(instance)
         adopt(pod, created["metadata"]["uid"])
@@ -84,7 +84,7 @@ class Drive:
         return self.world.vms[name]
 
     def stop(self, name: str) -> None:
-        """The VM ends for good."""
+        """Stop the VM for good."""
         gone = self.world.stop(name)
         self._api.delete(f"{_PODS}/{gone.pod['metadata']['name']}")
         self._api.delete(f"{_VMIS}/{name}")
@@ -96,12 +96,12 @@ class Drive:
         self.world.meet(made, verdict)
 
     def grow(self, vm: Vm, sockets: int) -> None:
-        """The owner gives the VM more sockets; they come with its next migration."""
+        """Ask for more sockets of the VM; its next migration brings them."""
         vm.instance = self._api.patch(f"{_VMIS}/{vm.name}", plug(sockets))
         vm.guest = guest_for(vm.instance)
 
     def end(self, name: str, node: str) -> None:
-        """A pod ends, and its kubelet lets go of what it held."""
+        """Delete a pod, and wait until its kubelet has released its resources."""
         path = f"{_PODS}/{name}"
         uid = self._api.get(path)["metadata"]["uid"]
         self._api.delete(path)
@@ -113,13 +113,13 @@ class Drive:
         pod["spec"]["nodeName"] = node
         made = self._api.create(pod)
         self._kubelets.verdict(made["metadata"]["uid"])
-        (verdict,) = self._news()
+        (verdict,) = self._new_verdicts()
         return made, verdict
 
-    def _news(self) -> list[Judged]:
+    def _new_verdicts(self) -> list[Judged]:
         """Verdicts since the last time, in the order in which they were given."""
-        new = [one for one in verdicts(self._kubelets.state()) if one.uid not in self._heard]
-        self._heard.update(one.uid for one in new)
+        new = [one for one in verdicts(self._kubelets.state()) if one.uid not in self._judged]
+        self._judged.update(one.uid for one in new)
         return sorted(new, key=lambda one: one.order)
 
     # --- migrations ------------------------------------------------------------------------------------------
@@ -141,18 +141,20 @@ class Drive:
         move.target = target(vm.pod, vm.instance, vm.sockets, vm.node, move.job)
         return move
 
-    def settle(self, waiting: list[Move], patience: float, scheduler: Scheduler) -> list[tuple[Move, Judged]]:
-        """Wait until each target has its kubelet's word, or has waited for `patience` seconds while nothing happened.
+    def wait_for_verdicts(
+        self, waiting: list[Move], patience: float, scheduler: Scheduler
+    ) -> list[tuple[Move, Judged]]:
+        """Wait until each target has its kubelet's verdict, or has waited for `patience` seconds without any change.
 
-        Who has the word is taken out of `waiting`.
+        A target with a verdict is removed from `waiting`.
         """
         found: list[tuple[Move, Judged]] = []
         changed = time.monotonic()
 
-        def settled() -> bool:
+        def all_judged() -> bool:
             nonlocal changed
             scheduler.process.check()
-            for verdict in self._news():
+            for verdict in self._new_verdicts():
                 move = next(move for move in waiting if move.uid == verdict.uid)
                 waiting.remove(move)
                 self.world.meet(move.target, verdict)
@@ -160,29 +162,29 @@ class Drive:
                 changed = time.monotonic()
             return all(map(self.refusal, waiting)) and time.monotonic() - changed >= (patience if waiting else 0)
 
-        wait_for(settled, "the targets of a wave", _PATIENCE_S)
+        wait_for(all_judged, "the targets of a wave", _PATIENCE_S)
         return found
 
     def refusal(self, move: Move) -> str:
-        """kube-scheduler's words on a target that it could not place; empty: it has not said so."""
+        """kube-scheduler's message on a target that it could not place; empty: there is none."""
         status = self._api.get(f"{_PODS}/{move.target['metadata']['name']}")["status"]
         conditions = (one for one in status.get("conditions", ()) if one["type"] == "PodScheduled")
         return next((one.get("message", "") or "no words" for one in conditions if one["status"] == "False"), "")
 
     def conclude(self, move: Move, verdict: Judged) -> tuple[str, str]:
-        """What the kubelet's word means for the VM; returns the pod that is to end now, and its node."""
+        """Complete or fail the migration by the kubelet's verdict; returns the pod to delete, and its node."""
         vm = self.world.vms[move.vm]
         judged = self.world.judge(vm, verdict)
-        said = self._said(move, verdict.node).get("migration") or {}
+        predicted = self._predicted(move, verdict.node).get("migration") or {}
         self._note(
             vm,
             node=verdict.node,
             outcome=str(judged.outcome),
             layout=_layout(judged.zones, judged.cells),
             text=judged.text,
-            predicted=said.get("outcome", ""),
-            predicted_layout=_layout(said.get("zonesNow", ()), said.get("cellsNow", ())),
-            predicted_text=said.get("text", ""),
+            predicted=predicted.get("outcome", ""),
+            predicted_layout=_layout(predicted.get("zonesNow", ()), predicted.get("cellsNow", ())),
+            predicted_text=predicted.get("text", ""),
         )
         job = f"{_JOBS}/{move.name}/status"
         if not judged.arrives:
@@ -197,10 +199,10 @@ class Drive:
         return old
 
     def give_up(self, move: Move) -> None:
-        """A target that no node was chosen for is deleted; first it is found out whether any node would have done."""
+        """Delete a target that waits, and note the nodes on which the VM would have arrived."""
         vm = self.world.vms[move.vm]
         able = tuple(
-            f"{node}: {self._said(move, node).get('code', 'not asked')}"
+            f"{node}: {self._predicted(move, node).get('code', 'not asked')}"
             for node, judged in self.world.could(vm, move.target)
             if judged.arrives
         )
@@ -208,7 +210,7 @@ class Drive:
         self._api.delete(f"{_PODS}/{move.target['metadata']['name']}", grace=0)
         self._api.patch(f"{_JOBS}/{move.name}/status", {"status": {"phase": "Failed"}})
 
-    def _said(self, move: Move, node: str) -> Json:
+    def _predicted(self, move: Move, node: str) -> Json:
         return self._predictions.of(move.uid, node) if self._predictions is not None else {}
 
     def _note(self, vm: Vm, **more: Any) -> None:

@@ -1,5 +1,6 @@
-"""KubeVirt's part in a migration, as its controllers write it: the migration object, the target pod, the VMI before and
-after (virt-controller/watch/migration/migration.go, virt-handler/migration-target.go).
+"""What KubeVirt's controllers write for a migration: the migration object, the target pod, the VMI before and after.
+
+Sources: virt-controller/watch/migration/migration.go and virt-handler/migration-target.go.
 """
 
 import copy
@@ -24,7 +25,7 @@ _GROUP: Final = "kubevirt.io/v1"
 
 
 class Move:
-    """One migration on its way: its object and its target pod, as the server has them."""
+    """One migration in progress: its object and its target pod, as the API server has them."""
 
     def __init__(self, number: int, vm: str) -> None:
         self.name = f"{vm}-move-{number:03}"
@@ -34,7 +35,7 @@ class Move:
 
     @property
     def uid(self) -> str:
-        """Of the target pod."""
+        """The UID of the target pod."""
         return str(self.target["metadata"]["uid"])
 
     def object(self) -> Json:
@@ -56,13 +57,13 @@ def runs(node: str, pod: Json) -> Json:
 
 
 def more_sockets(guest: Guest) -> int:
-    """Half as many sockets again, where the VM may have them; else as many as it has."""
+    """The sockets and half as many more, where the VM may have them; else the sockets that it has."""
     wanted = guest.size.sockets * 3 // 2
     return wanted if wanted <= (guest.size.max_sockets or 0) else guest.size.sockets
 
 
 def plug(sockets: int) -> Json:
-    """The patch of a VMI that shall get more sockets: its spec has them, currentCPUTopology still what runs."""
+    """The patch of a VMI that asks for more sockets: the spec has them, currentCPUTopology those that run."""
     return {
         "spec": {"domain": {"cpu": {"sockets": sockets}}},
         "status": {"conditions": [{"type": "HotVCPUChange", "status": "True"}]},
@@ -72,18 +73,18 @@ def plug(sockets: int) -> Json:
 def target(source: Json, instance: Json, sockets: int, node: str, job: Json) -> Json:
     """The manifest of the target pod of the VM that runs in `source` on `node`, with `sockets` of them running."""
     made = target_pod(msgspec.convert(source, Pod), guest_for(instance), sockets)
-    meta = job["metadata"]
+    meta, labels = job["metadata"], made.metadata.labels or {}
     pod = copy.deepcopy(source)
     pod.pop("status", None)
     pod["metadata"] = {
         "name": f"virt-launcher-{meta['name']}",
         "namespace": source["metadata"]["namespace"],
-        "labels": {**(made.metadata.labels or {}), names.MIGRATION_UID_LABEL: meta["uid"], names.NODE_NAME_LABEL: node},
+        "labels": {**labels, names.MIGRATION_UID_LABEL: meta["uid"], names.NODE_NAME_LABEL: node},
         "annotations": {**(made.metadata.annotations or {}), names.MIGRATION_NAME_ANNOTATION: meta["name"]},
         "ownerReferences": source["metadata"]["ownerReferences"],
     }
     pod["spec"].pop("nodeName", None)
-    same_vm = {"matchLabels": {names.CREATED_BY_LABEL: made.metadata.labels[names.CREATED_BY_LABEL]}}  # type: ignore[index]
+    same_vm = {"matchLabels": {names.CREATED_BY_LABEL: labels[names.CREATED_BY_LABEL]}}
     pod["spec"]["affinity"]["podAntiAffinity"] = {
         "requiredDuringSchedulingIgnoredDuringExecution": [
             {"labelSelector": same_vm, "topologyKey": "kubernetes.io/hostname"}
@@ -98,7 +99,7 @@ def target(source: Json, instance: Json, sockets: int, node: str, job: Json) -> 
 def arrived(
     move: Move, source: str, node: str, cpus: list[int], topology: HostTopology, instance: Json, source_pod: Json
 ) -> Json:
-    """The patch of the VMI after the migration: where it runs, on which CPUs of what machine, with all its sockets."""
+    """The patch of the VMI after the migration: its node, the CPUs and the machine there, and all its sockets."""
     state = {
         "migrationUid": move.job["metadata"]["uid"],
         "sourceNode": source,

@@ -1,4 +1,4 @@
-"""What happens in a run: the VMs and where they start, who ends before anything moves, and the list of migrations.
+"""The plan of a run: the VMs and where they start, those that end before any migration, and the list of migrations.
 
 All of it follows from the seed alone, so every contestant meets the same VMs on the same CPUs.
 """
@@ -60,7 +60,7 @@ class Plan:
         return Random(f"{self.seed} ends").sample(sorted(running), int(len(running) * self.ends))
 
     def migrations(self, movable: Sequence[str]) -> list[tuple[str, bool]]:
-        """Whom to migrate, and whether it shall get more vCPUs on that way, if it can."""
+        """Which VMs to migrate in order, and whether each gets more vCPUs by it, if it can."""
         random = Random(f"{self.seed} moves")
         return [(random.choice(sorted(movable)), random.random() < _PLUGS) for _ in range(self.moves)]
 

@@ -1,4 +1,4 @@
-"""One run: a fresh cluster, the same VMs on the same CPUs, then migrations that a real kube-scheduler places.
+"""One run: a new cluster, the same VMs on the same CPUs, then migrations that a real kube-scheduler places.
 
 Up to five migrations at once and two out of one node, as KubeVirt allows (parallelMigrationsPerCluster,
 parallelOutboundMigrationsPerNode). A target that waits while nothing else moves is given up, as KubeVirt gives up after
@@ -86,17 +86,17 @@ def _migrate(plan: Plan, drive: Drive, scheduler: Scheduler) -> None:
 
 
 def _wave(drive: Drive, wave: Sequence[Vm], scheduler: Scheduler) -> None:
-    """Sources end after all that can be decided has been, so that it does not matter who was first."""
+    """Sources end after every target has been decided, so that the order of the decisions does not matter."""
     waiting = drive.begin(wave)
     for patience in (0.0, _QUIET_S):
-        for name, node in [drive.conclude(*settled) for settled in drive.settle(waiting, patience, scheduler)]:
+        for name, node in [drive.conclude(*judged) for judged in drive.wait_for_verdicts(waiting, patience, scheduler)]:
             drive.end(name, node)
     for move in waiting:
         drive.give_up(move)
 
 
 def misses(result: Result) -> Iterator[str]:
-    """What must not happen where ours places, one line each."""
+    """What must not happen where fastfit takes part, one line each."""
     for each in result.moved:
         what = f"{each.vm} ({each.vcpus} vCPUs) from {each.source}"
         if each.in_vain:

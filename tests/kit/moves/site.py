@@ -1,4 +1,4 @@
-"""What a run of migrations stands on: hollow kubelets, kube-scheduler, and ours where it takes part, with a listener."""
+"""The programs of a run of migrations: hollow kubelets, kube-scheduler, and where it takes part the extender."""
 
 import json
 import time
@@ -22,22 +22,22 @@ __all__ = ["Parts", "Predictions", "site"]
 
 Json = dict[str, Any]
 
-#: Seconds for which the picture has not changed; events come within some milliseconds.
+#: Seconds without a change of the extender's cache; events arrive within some milliseconds.
 _CALM_S: Final = 0.03
 
 
 class Predictions:
-    """What the extender says of a moving VM's targets at the moment when kube-scheduler asks it for one of them."""
+    """What the extender predicts for a migration's targets when kube-scheduler asks it about the target pod."""
 
     def __init__(self, extender: Extender) -> None:
         self._extender = extender
-        self._said: dict[str, dict[str, Json]] = {}
+        self._predicted: dict[str, dict[str, Json]] = {}
 
     def ask(self, message: Message) -> None:
-        """To be called before a request reaches the extender (Wiretap.before).
+        """Record the predictions before a request reaches the extender; for Wiretap.before.
 
-        The call is held up until nothing changes there: what woke kube-scheduler may be on its way to the extender still,
-        and would come between the question and the decision.
+        The request waits until the cache stops changing. Otherwise the event that woke kube-scheduler could reach the
+        extender between the prediction and the decision.
         """
         if not message.first.split()[1].endswith("/filter"):
             return
@@ -45,11 +45,11 @@ class Predictions:
         if names.MIGRATION_UID_LABEL not in meta.get("labels", {}):
             return
         path = f"/debug/targets/{meta['namespace']}/{meta['ownerReferences'][0]['name']}?nodes=1000"
-        said: Json = {}
-        while (now := self._get(path)).get("generation") != said.get("generation", -1):
-            said = now
+        last: Json = {}
+        while (now := self._get(path)).get("generation") != last.get("generation", -1):
+            last = now
             time.sleep(_CALM_S)
-        self._said[meta["uid"]] = {node["node"]: node for node in said.get("nodes", ())}
+        self._predicted[meta["uid"]] = {node["node"]: node for node in last.get("nodes", ())}
 
     def _get(self, path: str) -> Json:
         try:
@@ -59,13 +59,13 @@ class Predictions:
         return answer
 
     def of(self, uid: str, node: str) -> Json:
-        """The last word on this target and node before it was decided; empty: there was none."""
-        return self._said.get(uid, {}).get(node, {})
+        """The last prediction for this target and node before the decision; empty: there was none."""
+        return self._predicted.get(uid, {}).get(node, {})
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What runs. Ours takes part where there are predictions."""
+    """What runs. The extender takes part where there are predictions."""
 
     kubelets: HollowKubelets
     scheduler: Scheduler
@@ -74,19 +74,19 @@ class Parts:
 
 @contextmanager
 def site(plane: ControlPlane, fleet: Sequence[Json], scheduler: str) -> Iterator[Parts]:
-    """These nodes under kube-scheduler: "default" as it comes, "fastfit" with the shipped file and the extender."""
+    """Run these nodes under a scheduler: "default" without extender, "fastfit" with the shipped file and the extender."""
     with plane.hollow_kubelets(fleet, facts=True) as kubelets:
         if scheduler == "default":
             with plane.scheduler() as running:
                 yield Parts(kubelets, running, None)
             return
         plane.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.SCHEDULER_NAME}})
-        home = Path(mkdtemp(prefix="site-", dir=plane.home))
-        with Extender(plane.admin_kubeconfig, home) as extender:
+        directory = Path(mkdtemp(prefix="site-", dir=plane.home))
+        with Extender(plane.admin_kubeconfig, directory) as extender:
             predictions = Predictions(extender)
             with Wiretap(extender.port, predictions.ask) as wiretap:
-                path = deployed_scheduler(wiretap.url, plane.admin_kubeconfig, home / "scheduler.yaml")
-                # Back-offs as short as those of the default scheduler here: nobody wants to wait for minutes.
+                path = deployed_scheduler(wiretap.url, plane.admin_kubeconfig, directory / "scheduler.yaml")
+                # The same short back-offs as the default scheduler has here, so that a run takes no minutes of waiting.
                 config = yaml.safe_load(path.read_text()) | {"podInitialBackoffSeconds": 1, "podMaxBackoffSeconds": 1}
                 path.write_text(yaml.safe_dump(config))
                 with plane.scheduler(path) as running:

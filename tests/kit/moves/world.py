@@ -1,8 +1,8 @@
-"""What really became of every VM and of every migration, computed from the cpusets that kubelets gave.
+"""The actual outcome of every boot and every migration, computed from the cpusets that the kubelets gave.
 
-Nothing here knows what the extender thinks: domains come from the real cpuset of each boot and target by KubeVirt's rules
-(extender/kubevirt, which is held to the real code), refusals by libvirt's, pages from books of its own. Beside each real
-kubelet runs a twin, which only answers what other nodes would have done.
+Nothing here uses what the extender says. Domains follow from the real cpuset of each boot and target by KubeVirt's rules
+(extender/kubevirt, which is tested against the real code), refusals follow by libvirt's rules, and huge pages have an
+accounting of their own. Beside each real kubelet runs a twin. It only answers what other nodes would have done.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from extender.api.objects import Pod
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.cpuset import bits, parse_cpus
 from extender.kubelet.facts_json import config_from_json, machine_from_json
-from extender.kubelet.pod import pod_demand
+from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubelet.results import Refused
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain, GuestError, is_symmetric, local_share
@@ -23,13 +23,13 @@ from extender.kubevirt.guest.host_topology import HostTopology
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 from extender.placement.outcomes import Outcome
-from tests.kit.admission.judge import Judged, PageBooks, Taken, fits_sums, guest_for
+from tests.kit.admission.judge import Judged, PageAccounting, Taken, fits_sums, guest_for
 
 __all__ = ["CERTAIN_FAILURES", "Judgement", "Vm", "World", "cpus_of"]
 
 Json = dict[str, Any]
 
-#: Bound and admitted, and yet no VM can arrive: KubeVirt or libvirt refuses, or QEMU finds no memory.
+#: The target is bound and admitted, but the migration fails: KubeVirt or libvirt refuses, or QEMU finds no memory.
 CERTAIN_FAILURES: Final = frozenset({Outcome.MORE_CELLS, Outcome.PAGES_SHORT, Outcome.NO_FIT})
 
 
@@ -47,7 +47,7 @@ class Vm:
 
     @property
     def uid(self) -> str:
-        """Of the pod that runs it."""
+        """The UID of the pod that runs it."""
         return str(self.pod["metadata"]["uid"])
 
     @property
@@ -58,7 +58,7 @@ class Vm:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a migration comes to: zones with a vCPU and how many each, share of vCPUs at their memory."""
+    """The outcome of a migration: zones with a vCPU and how many each has, share of vCPUs local to their memory."""
 
     outcome: Outcome
     zones: tuple[int, ...] = ()
@@ -83,8 +83,8 @@ class World:
         self._objects = objects
         self._pods: dict[str, dict[str, Json]] = {node["name"]: {} for node in fleet}
         #: pages that the guest in a pod touched, by UID of the pod
-        self._pages: dict[str, Taken] = {}
-        self._books = {node["name"]: PageBooks(node) for node in fleet}
+        self._taken: dict[str, Taken] = {}
+        self._page_accounting = {node["name"]: PageAccounting(node) for node in fleet}
         self._twins = {
             node["name"]: Kubelet(
                 machine_from_json(node["machine"], node["name"]), config_from_json(node["kubelet"], node["name"])
@@ -96,7 +96,7 @@ class World:
 
     def topology(self, node: str) -> HostTopology:
         """The node's machine as KubeVirt sees it."""
-        return self._books[node].topology
+        return self._page_accounting[node].topology
 
     def load(self) -> float:
         """CPUs held, in percent of those that may be given."""
@@ -117,18 +117,18 @@ class World:
         place = answer.containers[COMPUTE]
         if not guest.dedicated:
             return True
-        domain = boot(self._books[node].topology, place.cpus, guest.size)
-        return isinstance(domain, Domain) and not self._books[node].lack(domain, guest.pages)
+        domain = boot(self._page_accounting[node].topology, place.cpus, guest.size)
+        return isinstance(domain, Domain) and not self._page_accounting[node].missing_pages(domain, guest.pages)
 
     def start(self, name: str, pod: Json, instance: Json, verdict: Judged) -> None:
-        """The kubelet's word on a boot. Raises ValueError if the VM does not run after it: the plan was wrong."""
+        """The VM boots, with this verdict of its kubelet. Raises ValueError if it does not run: the plan was wrong."""
         self.meet(pod, verdict)
-        guest, books = guest_for(instance), self._books[verdict.node]
-        if not verdict.admitted or books.obstacle(guest, verdict.holdings):
+        guest, pages = guest_for(instance), self._page_accounting[verdict.node]
+        if not verdict.admitted or pages.obstacle(guest, verdict.holdings):
             raise ValueError(f"{name} on {verdict.node}: {verdict.reason} {verdict.message}")
-        domain = boot(books.topology, cpus_of(verdict), guest.size) if guest.dedicated else Domain(**_NO_GUEST)
+        domain = boot(pages.topology, cpus_of(verdict), guest.size) if guest.dedicated else _NO_GUEST
         assert isinstance(domain, Domain)
-        self._pages[verdict.uid] = books.take(pod, guest, verdict.holdings)
+        self._taken[verdict.uid] = pages.take(pod, guest, verdict.holdings)
         self.vms[name] = Vm(name, verdict.node, pod, instance, guest, domain, guest.size.sockets)
 
     def stop(self, name: str) -> Vm:
@@ -140,7 +140,7 @@ class World:
     # --- migrations ----------------------------------------------------------------------------------------
 
     def meet(self, pod: Json, verdict: Judged) -> None:
-        """A kubelet gave its word on a pod; to be told in the order in which it did."""
+        """Play a kubelet's verdict on its twin; verdicts must come in the order in which they were given."""
         answer = self._twins[verdict.node].admit(_demand(pod))
         given = frozenset() if isinstance(answer, Refused) else answer.containers[COMPUTE].cpus
         if isinstance(answer, Refused) == verdict.admitted or (
@@ -151,30 +151,30 @@ class World:
             self._pods[verdict.node][verdict.uid] = pod
 
     def leave(self, node: str, uid: str) -> None:
-        """A pod is gone from a node, whether or not it was admitted there, and the pages that its guest had touched."""
-        self._books[node].give_back(self._pages.pop(uid, ()))
+        """Remove a pod from a node, admitted or not, and free the pages that its guest had touched."""
+        self._page_accounting[node].give_back(self._taken.pop(uid, ()))
         self._pods[node].pop(uid, None)
         self._twins[node].remove(uid)
 
     def judge(self, vm: Vm, verdict: Judged) -> Judgement:
-        """What comes of the migration whose target got this verdict."""
+        """The outcome of the migration whose target got this verdict."""
         if not verdict.admitted:
             return Judgement(Outcome.KUBELET_REFUSES, text=f"{verdict.reason}: {verdict.message}")
         return self._judge(vm, verdict.node, cpus_of(verdict))
 
     def move(self, vm: Vm, pod: Json, verdict: Judged, judged: Judgement) -> None:
-        """The VM runs in the target from now on; what was to be plugged is plugged. Its source pod is still there."""
+        """The VM runs in the target pod from now on, with all sockets of its spec. Its source pod still exists."""
         assert judged.domain is not None
-        books = self._books[verdict.node]
+        pages = self._page_accounting[verdict.node]
         if vm.guest.size.passthrough:
-            self._pages[verdict.uid] = books.take_cells(judged.domain, vm.guest.pages)
+            self._taken[verdict.uid] = pages.take_cells(judged.domain, vm.guest.pages)
         else:
-            self._pages[verdict.uid] = books.take(pod, vm.guest, verdict.holdings)
+            self._taken[verdict.uid] = pages.take(pod, vm.guest, verdict.holdings)
         vm.node, vm.pod, vm.sockets = verdict.node, pod, vm.guest.size.sockets
         vm.domain = replace(judged.domain, vcpus=vm.guest.size.vcpus)
 
     def could(self, vm: Vm, target: Json) -> Iterator[tuple[str, Judgement]]:
-        """Nodes that kube-scheduler's own sums allow for this target, and what would come of it on each, by the twins."""
+        """Nodes that kube-scheduler's own sums allow for this target, and the outcome on each by its twin."""
         for node, twin in self._twins.items():
             if node == vm.node or not fits_sums(target, self._objects[node], self._pods[node].values()):
                 continue
@@ -185,8 +185,8 @@ class World:
                 yield node, self._judge(vm, node, sorted(answer.containers[COMPUTE].cpus))
 
     def _judge(self, vm: Vm, node: str, cpus: Sequence[int]) -> Judgement:
-        books, size = self._books[node], vm.guest.size
-        moved = migrate(vm.domain, books.topology, cpus, size, enabled_sockets=vm.sockets)
+        pages, size = self._page_accounting[node], vm.guest.size
+        moved = migrate(vm.domain, pages.topology, cpus, size, enabled_sockets=vm.sockets)
         if isinstance(moved, GuestError):
             return Judgement(Outcome.NO_FIT, text=moved.text)
         if not size.passthrough:
@@ -196,9 +196,9 @@ class World:
         refusal = libvirt_refusal(moved)
         if refusal is not None:
             return Judgement(Outcome.MORE_CELLS, zones, cells, text=refusal)
-        lack = books.lack(moved, vm.guest.pages)
-        if lack:
-            return Judgement(Outcome.PAGES_SHORT, zones, cells, text=lack)
+        missing = pages.missing_pages(moved, vm.guest.pages)
+        if missing:
+            return Judgement(Outcome.PAGES_SHORT, zones, cells, text=missing)
         if is_symmetric(moved):
             outcome = Outcome.SYMMETRIC
         else:
@@ -207,13 +207,13 @@ class World:
 
 
 #: Stands for a VM on shared CPUs, which is never migrated here.
-_NO_GUEST: Final[Json] = {"vcpus": 0, "max_vcpus": 0, "pins": (), "pin_zones": ()}
+_NO_GUEST: Final = Domain(vcpus=0, max_vcpus=0, pins=(), pin_zones=())
 
 
-def _demand(pod: Json) -> Any:
+def _demand(pod: Json) -> PodDemand:
     return pod_demand(msgspec.convert(pod, Pod))
 
 
 def cpus_of(verdict: Judged) -> list[int]:
-    """CPUs of `compute`, ascending."""
+    """The CPUs of the container `compute`, ascending."""
     return list(bits(parse_cpus(verdict.holdings[COMPUTE]["cpus"], verdict.pod)))

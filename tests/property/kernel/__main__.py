@@ -1,6 +1,6 @@
 """A long run of the kernel against the exact kubelet model: `python -m tests.property.kernel --admissions N --seed S`.
 
-Node lives are those of tests/conformance/kubelet's generator. Every admission that counts decide must have the model's
+Histories of nodes are those of tests/conformance/kubelet's generator. Every admission that counts decide must have the model's
 verdict, CPUs per zone and memory. Prints the share of unknown verdicts by cause; the exit code is 1 on a difference.
 """
 

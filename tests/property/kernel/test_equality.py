@@ -1,4 +1,4 @@
-"""The compiled kernel and its plain twin give the same answers, bit for bit."""
+"""The compiled and the plain kernel give the same answers, bit for bit."""
 
 from typing import Any
 
@@ -78,15 +78,15 @@ def test_same_after_changes(kernel: Backend, data: st.DataObject) -> None:
 
 @PATIENT
 @given(st.data())
-def test_same_when_overruled(kernel: Backend, data: st.DataObject) -> None:
-    """A struck winner counts, ranks and shows the same in both."""
+def test_same_when_excluded(kernel: Backend, data: st.DataObject) -> None:
+    """A node that was excluded counts, ranks and shows the same in both."""
     nodes = [data.draw(rows(name=f"n{number}", most=2)) for number in range(4)]
     ask, code = data.draw(asks()), data.draw(st.sampled_from([Code.ZonesDisagree, Code.ReportStale, Code.Fits]))
     seen = []
     for backend in (kernel, PYTHON):
         table = backend.table(*nodes)
         fit = table.fit(table.prepare(ask), names(*nodes))
-        fit.overrule(nodes[data.draw(st.just(1))].name, code)
+        fit.exclude(nodes[data.draw(st.just(1))].name, code)
         seen.append((fit.entries(), fit.best(), fit.counts(), fit.filter_reply(), fit.score_reply(), fit.error_name))
     assert seen[0] == seen[1]
 
@@ -108,7 +108,7 @@ def test_same_about_name_lists(kernel: Backend, text: bytes) -> None:
 
 @pytest.mark.parametrize("zones", [9, 12])
 def test_same_on_wide_machines(kernel: Backend, zones: int) -> None:
-    """More than 8 zones, as max-allowable-numa-nodes permits, under the policy that needs masks nobody prefers."""
+    """More than 8 zones, as max-allowable-numa-nodes permits, under the policy that needs masks that are not preferred."""
     from _fastfit import Policy
     from tests.kit.kernel.rows import ask, row, zone
 

@@ -148,7 +148,7 @@ def test_distribution_over_many_zones_is_not_searched(backend: Backend) -> None:
     assert not placed.exact
 
 
-def test_nobody_cares(backend: Backend) -> None:
+def test_dont_care_hints(backend: Backend) -> None:
     """Scope pod does not see memory that only an init container asks for: all zones, and the allocator widens no more."""
     node = row([zone(0, 4, memory=0), zone(1, 4)], Policy.BEST_EFFORT, scope=Scope.POD, memory_static=True)
     wanted = Ask((ContainerAsk(0, 0, (("memory", GI),)), ContainerAsk(2, 0)))

@@ -14,11 +14,11 @@ import pytest
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.placement.answers import PodAnswer
-from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from tests.kit.migration_cluster import FAILURES, put_host, record_of
 from tests.kit.migration_rows import Host, Vm
 from tests.kit.migrations import running, target
+from tests.kit.verbs import explained
 
 CASES = 80
 _POLICIES = ("none", "none", "none", "best-effort", "restricted", "single-numa-node")
@@ -71,7 +71,7 @@ def _case(seed: int) -> tuple[Vm, PodAnswer]:
     for number in range(6):
         _fill(cluster, f"n{number}", _host(draw))
     cluster.make_rows()
-    return vm, explain(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar))
+    return vm, explained(cluster, target("vm", vm.vcpus + vm.isolate, vm.gib, sidecar=vm.sidecar))
 
 
 @pytest.mark.parametrize("seed", range(CASES))

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 from extender.api.objects import Migration, Pod, Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
-from extender.placement.explain import explain
 from tests.kit.bodies import args
 from tests.kit.migrations import running, target
 from tests.kit.objects import KUBELET_A, machine, node, pod, vmi
-from tests.kit.verbs import make_verbs
+from tests.kit.verbs import explained, make_verbs
 
 QEMU = "virError(Code=1, Message='qemu-kvm: unable to map backing store for guest RAM: Cannot allocate memory')"
 MEMNODE = "XML error: Argument 'cellid' in memnode element must correspond to existing guest's NUMA cell"
@@ -96,7 +95,7 @@ def test_it_is_not_tried_again(reason: str) -> None:
     """The node that failed is left out for the next target of the VM, and explain says why."""
     cluster = failed(reason)
     assert left(cluster, again()) == ["c"]
-    told = {one.node: one for one in explain(cluster, again()).nodes}
+    told = {one.node: one for one in explained(cluster, again()).nodes}
     assert told["b"].code == "MigrationFailedBefore"
     assert told["b"].migration is not None
     assert told["b"].migration.outcome == "failed before"

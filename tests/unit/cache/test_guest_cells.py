@@ -20,12 +20,11 @@ from extender.kubevirt.migration.cells_annotation import cells_text
 from extender.kubevirt.migration.observed import first_vcpus_after_migration
 from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, policy_of
 from extender.names import CELLS_ANNOTATION
-from extender.placement.explain import explain
 from extender.placement.subject import subject_of
 from tests.kit.bodies import args
 from tests.kit.migrations import moved, running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
-from tests.kit.verbs import make_verbs
+from tests.kit.verbs import explained, make_verbs
 
 NONE = {**KUBELET_A, "topologyManagerPolicy": "none", "memoryManagerPolicy": "None", "reservedMemory": []}
 
@@ -286,7 +285,7 @@ def test_a_false_annotation_refuses_nothing_that_a_boot_allows() -> None:
     record = replace(record, metadata=replace(record.metadata, annotations=annotations))
     cluster.put(Source.PODS, running("third", "b", 9, 0))
     cluster.make_rows()
-    answer = explain(cluster, record)
+    answer = explained(cluster, record)
     assert next(node for node in answer.nodes if node.node == "b").verdict == "fits"
     assert any("contradicts what is known otherwise" in note for note in answer.notes)
     assert any("predicted when it booted" in note for note in answer.notes)

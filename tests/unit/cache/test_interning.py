@@ -112,5 +112,5 @@ def test_what_is_remembered_is_bounded() -> None:
     """Values that are all different are not kept."""
     shared: Interner[int] = Interner(10)
     for number in range(1000):
-        assert shared.one(number) == number
+        assert shared.intern(number) == number
     assert len(shared._seen) <= 10

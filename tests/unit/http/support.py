@@ -212,7 +212,9 @@ def issue(directory: object, name: str, ca: str | None = None) -> None:
     """NAME.crt and NAME.key for 127.0.0.1: signed by CA's, or a CA of its own."""
     common = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-days", "2"]
     signer = ["-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-addext", "basicConstraints=critical,CA:false"] if ca else []
+    # From Python 3.13 on a client refuses a CA that does not say that it may sign.
+    usage = "keyUsage=critical,digitalSignature" + ("" if ca else ",keyCertSign")
     openssl(
-        "req", "-x509", *common, *signer, "-addext", "subjectAltName=IP:127.0.0.1",
+        "req", "-x509", *common, *signer, "-addext", "subjectAltName=IP:127.0.0.1", "-addext", usage,
         "-keyout", f"{name}.key", "-out", f"{name}.crt", cwd=directory,
     )  # fmt: skip

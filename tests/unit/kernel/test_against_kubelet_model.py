@@ -26,7 +26,7 @@ FILES = {
     "align-1.36.2.jsonl.gz": 0.05,
     "align-1.37.2.jsonl.gz": 0.05,
 }
-#: Every so many-th life is played; the plain twin is slower.
+#: Every so many-th life is played; the plain kernel is slower.
 STRIDE = {"cython": 2, "python": 10}
 
 

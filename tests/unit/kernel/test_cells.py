@@ -71,7 +71,7 @@ def test_layouts(
         # layout K: two cells need two pages
         (host_n(5, 4), vm(9, 1, cores=8), Code.GuestMemoryPages),
         (host_n(9, 0), vm(9, 1, cores=8), Code.Fits),
-        # two odd zones and no spare CPU: a core of two threads would straddle them
+        # zones with an odd number of CPUs and no spare CPU: a core of two threads would cross them
         (host_s((3, 1), (5, 2)), vm(8, 16, cores=4, threads=2), Code.CoreSplit),
         (host_s((3, 1), (6, 3)), vm(9, 16, cores=4, threads=2), Code.Fits),
         (host_n(3, 6), vm(9, 16, cores=4, threads=2), Code.Fits),
@@ -85,12 +85,12 @@ def test_refusals(backend: Backend, host: Row, wanted: Ask, code: Code) -> None:
 
 def test_memory_must_be_whole_pages(backend: Backend) -> None:
     """A guest whose memory is no multiple of the page size is refused everywhere."""
-    odd = Ask(
+    wrong = Ask(
         (ContainerAsk(2, 9, ((PAGES, 16 * GI), ("memory", GI))),),
         dedicated=True,
         cells=CellsAsk(0, 8, 1, PAGES, GI, 16 * GI + 1),
     )
-    assert Code(answer(backend, host_n(9, 0), odd).code) is Code.GuestMemoryPages
+    assert Code(answer(backend, host_n(9, 0), wrong).code) is Code.GuestMemoryPages
 
 
 def test_whole_cores_come_first(backend: Backend) -> None:

@@ -59,7 +59,7 @@ def test_the_same_names_again(backend: Backend) -> None:
     other = ("\u00e4", Code.NodeNotSeen)
     assert verdicts() == [("a", Code.Fits), ("b", Code.NodeCpuShort), unseen, other]
     first = table.fit(query, wanted)
-    first.overrule("a", Code.SmtAlignment)
+    first.exclude("a", Code.SmtAlignment)
     assert verdicts() == [("a", Code.Fits), ("b", Code.NodeCpuShort), unseen, other]
     table.put(row(TIGHT, name="b"))
     assert verdicts() == [("a", Code.Fits), ("b", Code.Fits), unseen, other]
@@ -91,7 +91,7 @@ def test_verdicts_are_counted(backend: Backend) -> None:
 
 
 def test_filter_reply_keeps_order_and_hides_failures(backend: Backend) -> None:
-    """Survivors in the order asked; refusals only when nobody survives, or always on demand."""
+    """Survivors in the order asked; refusals only where no node survives, or always on demand."""
     table = backend.table(row(TIGHT, name="a"), row(FULL, name="b"), row(TIGHT, name="c"))
     fit = table.fit(table.prepare(FOUR), names("c", "b", "a"))
     assert fit.filter_reply() == b'{"NodeNames":["c","a"],"FailedAndUnresolvableNodes":{},"Error":""}'
@@ -119,12 +119,12 @@ def test_reply_carries_names_as_they_came(backend: Backend) -> None:
 
 def test_name_with_a_quote(backend: Backend) -> None:
     """A name that JSON must escape is found by what it spells."""
-    odd = 'a"\\b'
-    table = backend.table(row(TIGHT, name=odd), row(TIGHT, name="a"))
+    quoted = 'a"\\b'
+    table = backend.table(row(TIGHT, name=quoted), row(TIGHT, name="a"))
     for _ in range(2):
-        fit = table.fit(table.prepare(FOUR), names("a", odd, "a\\"))
+        fit = table.fit(table.prepare(FOUR), names("a", quoted, "a\\"))
         assert fit.counts() == {Code.Fits: 2, Code.NodeNotSeen: 1}
-        assert json.loads(fit.filter_reply())["NodeNames"] == ["a", odd, "a\\"]
+        assert json.loads(fit.filter_reply())["NodeNames"] == ["a", quoted, "a\\"]
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,15 @@ def test_unseen_mode(backend: Backend) -> None:
     assert (fit.survivors, fit.error_name, fit.best()) == (1, None, None)
 
 
+@pytest.mark.parametrize("code", [code for code in Code if code is not Code.Fits])
+def test_every_code_has_its_text(backend: Backend, code: Code) -> None:
+    """The failure map gives the text of any code, the highest ones included."""
+    node = row(TIGHT, node_code=code, actions=pack_actions(lambda _: OnUnknown.REFUSE))
+    table = backend.table(node)
+    fit = table.fit(table.prepare(FOUR), names("n"))
+    assert json.loads(fit.filter_reply())["FailedAndUnresolvableNodes"] == {"n": f"code {code.value}"}
+
+
 def test_texts(backend: Backend) -> None:
     """A code without a text has the empty one."""
     table = backend.Table([b'"fits"', b""])
@@ -315,19 +324,19 @@ def test_query_of_another_table(backend: Backend) -> None:
         table.fit(other.prepare(FOUR), names("n"))
 
 
-def test_overrule(backend: Backend) -> None:
-    """A struck winner leaves the ranking of this fit alone; a name that was not asked is an error."""
+def test_exclude(backend: Backend) -> None:
+    """An excluded winner leaves the ranking of this fit only; a name that was not asked is an error."""
     table = backend.table(row(TIGHT, name="a"), row(LOOSE, name="b"))
     query = table.prepare(FOUR)
     fit = table.fit(query, names("a", "b"))
-    fit.overrule("a", Code.ZonesDisagree)
+    fit.exclude("a", Code.ZonesDisagree)
     assert fit.best() == ("b", Code.Fits)
     assert (fit.fits, fit.refused, fit.survivors) == (1, 1, 1)
     assert json.loads(fit.filter_reply(always_failed=True))["FailedAndUnresolvableNodes"] == {"a": "code 39"}
     assert fit.placement("a") is None
     assert table.fit(query, names("a", "b")).best() == ("a", Code.Fits)
     with pytest.raises(KeyError):
-        fit.overrule("c", Code.ZonesDisagree)
+        fit.exclude("c", Code.ZonesDisagree)
 
 
 def test_limit_of_entries(backend: Backend) -> None:

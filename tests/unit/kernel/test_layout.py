@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from _fastfit import Code, Mode
+from _fastfit._key_py import LAYOUT_UNEVEN, layout_part
 from _fastfit.model import Ask, Row
 from tests.kit.kernel.backends import PYTHON, Backend
 from tests.kit.kernel.rows import GI, names, row, vm, zone
@@ -18,7 +19,7 @@ from tests.unit.kernel.test_cells import host_n
 
 
 def again(*vcpus: int) -> Ask:
-    """The VM's first boot, or its restart after a run with these vCPUs per cell."""
+    """The VM's first boot, or its restart with a last layout of these vCPUs per cell."""
     ask = vm(9, 16, cores=8)
     assert ask.cells is not None
     return replace(ask, cells=replace(ask.cells, boot=tuple((count, GI) for count in vcpus)))
@@ -39,7 +40,7 @@ def test_one_cell_then_even_cells(backend: Backend) -> None:
 
 
 def test_fewer_cells_before_even_ones(backend: Backend) -> None:
-    """Two uneven cells stand before four equal ones: every cell more forbids targets."""
+    """Two uneven cells rank before four equal ones: every cell more forbids targets."""
     four = row([zone(at, 2 + (at == 3), 32, threads=1) for at in range(4)], host_n(0, 0).policy, threads_per_core=1)
     assert order(backend, again(), four=four, two=host_n(5, 4)) == ["two", "four"]
 
@@ -57,13 +58,13 @@ def test_fewer_cells_before_even_ones(backend: Backend) -> None:
     ],
 )
 def test_a_restart_meets_its_layout_again(backend: Backend, before: tuple[int, ...], first: str) -> None:
-    """The cells of the run before decide, if they were even."""
+    """The last layout decides, if it was even."""
     hosts = {"even": host_n(4, 5), "uneven": host_n(5, 4), "one": host_n(32, 32)}
     assert order(backend, again(*before), **hosts)[0] == first
 
 
 def test_a_restart_among_equal_numbers_of_cells(backend: Backend) -> None:
-    """Where as many cells are needed anyway, the layout of the run before stands before an even one."""
+    """Where as many cells are needed anyway, the last layout ranks before an even one."""
     hosts = {"even": host_n(4, 5), "same": host_n(5, 4), "other": host_n(3, 6)}
     assert order(backend, again(5, 3), **hosts) == ["same", "even", "other"]
 
@@ -79,11 +80,11 @@ NEAR = ((10, 11), (11, 10))
 
 
 def test_a_layout_that_others_give_as_well(backend: Backend) -> None:
-    """Among uneven cells, a layout that another node gives stands before one that none does, near and full or not."""
-    lone = replace(host_n(6, 3), distances=NEAR)
-    hosts = {"lone": lone, "one": host_n(5, 4), "other": host_n(5, 4)}
-    assert order(backend, again(), **hosts) == ["one", "other", "lone"]
-    assert order(backend, again(), lone=lone, one=host_n(5, 4)) == ["lone", "one"]
+    """Among uneven cells, a layout that another node gives ranks before one that none does, near and full or not."""
+    single = replace(host_n(6, 3), distances=NEAR)
+    hosts = {"single": single, "one": host_n(5, 4), "other": host_n(5, 4)}
+    assert order(backend, again(), **hosts) == ["one", "other", "single"]
+    assert order(backend, again(), single=single, one=host_n(5, 4)) == ["single", "one"]
 
 
 def test_the_same_vcpus_in_another_order_are_another_layout(backend: Backend) -> None:
@@ -92,8 +93,8 @@ def test_the_same_vcpus_in_another_order_are_another_layout(backend: Backend) ->
     assert order(backend, again(), **hosts)[-1] == "mirrored"
 
 
-def test_evenness_and_fewer_cells_before_company(backend: Backend) -> None:
-    """One cell, then even ones, though nobody else gives either and many give the uneven layout."""
+def test_evenness_and_fewer_cells_before_shared_layouts(backend: Backend) -> None:
+    """One cell, then even ones, though no other node gives either and some give the uneven layout."""
     hosts = {"one": host_n(32, 32), "even": host_n(4, 5), "some": host_n(5, 4), "more": host_n(5, 4)}
     assert order(backend, again(), **hosts) == ["one", "even", "more", "some"]
 
@@ -119,13 +120,13 @@ def test_how_many_give_the_layout(backend: Backend) -> None:
     assert not any(entry.alike for entry in plain.entries())
 
 
-def test_who_is_struck_is_no_company(backend: Backend) -> None:
-    """Once the kubelet model overrules one of two equal nodes, the other stands behind a layout that two give."""
+def test_an_excluded_node_shares_no_layout(backend: Backend) -> None:
+    """Once one of two equal nodes is excluded, the other ranks behind a layout that two give."""
     hosts = {"a": replace(host_n(6, 3), distances=NEAR), "b": host_n(6, 3), "c": host_n(5, 4), "d": host_n(5, 4)}
     table = backend.table(*(replace(host, name=name) for name, host in hosts.items()))
     fit = table.fit(table.prepare(again()), names(*hosts))
     assert [entry.name for entry in fit.entries()] == ["a", "b", "c", "d"]
-    fit.overrule("b", Code.ZonesDisagree)
+    fit.exclude("b", Code.ZonesDisagree)
     assert [entry.name for entry in fit.entries()][:3] == ["c", "d", "a"]
     assert fit.best() == ("c", Code.Fits)
     again_asked = table.fit(table.prepare(again()), names(*hosts))
@@ -133,7 +134,7 @@ def test_who_is_struck_is_no_company(backend: Backend) -> None:
 
 
 def test_hundreds_of_layouts(kernel: Backend) -> None:
-    """Each layout is told from all others, however many there are: the lone ones have the lower keys."""
+    """Each layout is told from all others, however many there are: unshared ones have the lower keys."""
     splits = [(first, second, 41 - first - second) for first in range(1, 20) for second in range(1, 20)]
     splits += splits[::3]
     hosts = [
@@ -151,8 +152,8 @@ def test_hundreds_of_layouts(kernel: Backend) -> None:
         fit = table.fit(table.prepare(vm(41, 16, cores=40)), names(*hosts))
         seen.append(fit.entries())
     assert seen[0] == seen[1]
-    uneven = [entry for entry in seen[0] if entry.key >> 48 & 3 < 2]
-    assert all((entry.key >> 48 & 3 == 1) is (entry.alike > 0) for entry in uneven)
+    uneven = [entry for entry in seen[0] if layout_part(entry.key) <= LAYOUT_UNEVEN]
+    assert all((layout_part(entry.key) == LAYOUT_UNEVEN) is (entry.alike > 0) for entry in uneven)
     assert len({entry.alike for entry in uneven}) > 1
     assert len(uneven) > 400
 
@@ -160,7 +161,7 @@ def test_hundreds_of_layouts(kernel: Backend) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_same_layouts_in_both_kernels(kernel: Backend, data: st.DataObject) -> None:
-    """Boots and restarts over nodes with like and unlike splits, one of them struck: equal keys and numbers."""
+    """Boots and restarts over nodes with like and unlike splits, one of them excluded: equal keys and numbers."""
     splits = st.lists(st.sampled_from([0, 1, 2, 2, 3, 4]), min_size=3, max_size=3)
     drawn = data.draw(st.lists(splits, min_size=1, max_size=7))
     hosts = [
@@ -173,11 +174,11 @@ def test_same_layouts_in_both_kernels(kernel: Backend, data: st.DataObject) -> N
     assert ask.cells is not None
     before = data.draw(st.sampled_from([(), (2, vcpus - 2), (vcpus,)]))
     ask = replace(ask, cells=replace(ask.cells, boot=tuple((max(1, count), GI) for count in before)))
-    struck = data.draw(st.sampled_from(hosts)).name
+    excluded = data.draw(st.sampled_from(hosts)).name
     seen = []
     for backend in (kernel, PYTHON):
         table = backend.table(*hosts)
         fits = [table.fit(table.prepare(ask), names(*hosts)) for _ in range(2)]
-        fits[1].overrule(struck, Code.ZonesDisagree)
+        fits[1].exclude(excluded, Code.ZonesDisagree)
         seen.append([(fit.entries(), fit.best(), fit.score_reply()) for fit in fits])
     assert seen[0] == seen[1]

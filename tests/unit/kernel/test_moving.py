@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from _fastfit import Ask, Cell, CellsAsk, Code, Policy, Row
-from _fastfit._cells_py import LOCALITY_TOP, locality
+from _fastfit._cells_py import locality
+from _fastfit._key_py import LOCALITY_TOP
 from tests.kit.kernel.backends import Backend
 from tests.kit.kernel.rows import GI, PAGES, answer, names, place, row, vm, zone
 from tests.unit.kernel.test_cells import host_n
@@ -167,8 +168,8 @@ def test_nonsense(backend: Backend, cells: dict[str, int]) -> None:
     """More cores in the move than the VM has, or a cell without a vCPU: not readable."""
     ask = vm(9, 16, cores=8)
     assert ask.cells is not None
-    odd = replace(ask, cells=replace(ask.cells, **cells))
-    assert Code(answer(backend, host_n(9, 0), odd).code) is Code.DemandUnreadable
+    wrong = replace(ask, cells=replace(ask.cells, **cells))
+    assert Code(answer(backend, host_n(9, 0), wrong).code) is Code.DemandUnreadable
 
 
 def test_the_option_that_hides_the_split(backend: Backend) -> None:

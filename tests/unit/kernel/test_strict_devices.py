@@ -66,7 +66,7 @@ def test_devices_in_zones_with_vcpus(
 
 
 def test_a_device_of_no_known_zone(backend: Backend) -> None:
-    """A node that reports no zone for the device leaves it open; one that lacks pages is refused all the same."""
+    """A node that reports no zone for the device is undecided; one that lacks pages is refused all the same."""
     assert Code(answer(backend, host_n(9, 0), with_gpus()).code) is Code.DeviceZoneOpen
     short = host_n(9, 0)
     short = replace(short, zones=tuple(replace(zone, pages_free={}) for zone in short.zones))

@@ -51,7 +51,7 @@ def _pod(*cpus: int) -> PodDemand:
 def test_reserved_cpus_are_handed_out(
     backend: Backend, name: str, zones: list[list[tuple[int, list[int]]]], reserved: str, asked: int, given: set[int]
 ) -> None:
-    """The kubelet gives more CPUs than count as free; the kernel leaves that open instead of refusing."""
+    """The kubelet gives more CPUs than count as free; the kernel says undecided instead of refusing."""
     node = _node(zones, reserved)
     pod = _pod(asked)
     entry = answer(backend, row_of(node), ask_of(pod))
@@ -61,7 +61,7 @@ def test_reserved_cpus_are_handed_out(
     assert Code(entry.code) is Code.OptionsUndecided
 
 
-def test_what_follows_is_open(backend: Backend) -> None:
+def test_what_follows_is_undecided(backend: Backend) -> None:
     """After a container whose CPUs are not known, the next one's are not either."""
     node = _node(CASES[0][1], CASES[0][2])
     pod = _pod(2, 1)

@@ -16,12 +16,11 @@ from extender.kubevirt.guest.cpu_request import lacks_cpus, pinned_cpus, request
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.migration.policy import MigrationPolicy
-from extender.placement.explain import explain
 from tests.kit.bodies import args
 from tests.kit.golden import cases, cpus_of, size_of
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
-from tests.kit.verbs import make_verbs
+from tests.kit.verbs import explained, make_verbs
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "kubevirt"
 #: Errors of a cpuset that is too small, wherever its CPUs lie.
@@ -156,7 +155,7 @@ def test_a_boot_is_refused_with_its_reason() -> None:
     waiting = pod("vm", 9)
     answer = json.loads(make_verbs(cluster).filter(args(["a"], msgspec.to_builtins(waiting)), 1.0).body)
     assert answer["FailedAndUnresolvableNodes"] == {"a": "never starts: the pod asks for fewer CPUs than are pinned"}
-    told = explain(cluster, waiting)
+    told = explained(cluster, waiting)
     assert told.nodes[0].code == "LauncherCpusShort"
     assert "virt-launcher pins 10 CPUs, and `compute` asks for fewer: the VM never starts" in told.notes
 

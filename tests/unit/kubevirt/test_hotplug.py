@@ -8,9 +8,9 @@ from extender.cache.events import Source
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.hotplug import default_max_sockets, hotplug_words
 from extender.kubevirt.installation import Installation, installation_of
-from extender.placement.explain import explain
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
+from tests.kit.verbs import explained
 from tests.unit.kubevirt.test_installation import record
 
 CX1 = {"kubevirt.io/cluster-instancetype-name": "cx1.2xlarge"}
@@ -88,7 +88,7 @@ def told(moving: bool, ratio: KubeVirt | None, cpus: int = 9) -> tuple[str, ...]
         cluster.put(Source.KUBEVIRTS, ratio)
     if moving:
         cluster.put(Source.PODS, running("vm", "a"))
-    return explain(cluster, target("vm") if moving else pod("vm", cpus, 16 if cpus else 0)).notes
+    return explained(cluster, target("vm") if moving else pod("vm", cpus, 16 if cpus else 0)).notes
 
 
 @pytest.mark.parametrize("moving", [False, True])

@@ -20,12 +20,12 @@ from extender.kubevirt.migration.target_pod import target_demand, target_pod
 from extender.placement import evacuable
 from extender.placement.answers import EvacuableAnswer, NodeAnswer
 from extender.placement.evacuable import Evacuability
-from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from extender.placement.subject import find_vm
 from extender.sample.generate import CLUSTER
 from tests.kit.migrations import moved, running
 from tests.kit.objects import KUBELET_A, machine, node, vmi
+from tests.kit.verbs import explained
 
 KUBELET = {**KUBELET_A, "memoryManagerPolicy": "None", "reservedMemory": []}
 
@@ -82,7 +82,7 @@ def test_the_numbers_are_those_of_explain() -> None:
             continue
         guest = cluster.vms.guest(entry.vmi)
         target = target_pod(record, guest, cluster.vms.run_of(entry.vmi).sockets)
-        answer = explain(cluster, target)
+        answer = explained(cluster, target)
         if not answer.demand:
             continue
         fixed = guest is not None and immovable(guest, cluster.vms.kubevirt)

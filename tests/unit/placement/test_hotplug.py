@@ -20,7 +20,6 @@ from extender.kubevirt.guest.domain import Domain
 from extender.kubevirt.launcher_pod import PodRole, guest_of
 from extender.kubevirt.migration.policy import Move
 from extender.kubevirt.migration.target_domain import MEMNODE_REFUSAL, migrate
-from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from tests.conformance.kubevirt.comparison import compare
 from tests.kit.bodies import args
@@ -30,7 +29,7 @@ from tests.kit.libvirt.fixtures import Judge
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
 from tests.kit.oracle.kubevirt.process import KubevirtOracle
-from tests.kit.verbs import make_verbs
+from tests.kit.verbs import explained, make_verbs
 
 #: 2 zones of 48 CPUs without SMT: 0-47 and 48-95.
 HOST: Final = machine(cores=48, threads=1, pages=256, memory_gi=512)
@@ -123,7 +122,7 @@ def test_growth(growth: Growth) -> None:
     """The outcome by the vCPUs that run, the room by all of them; filter and explain agree."""
     cluster = picture(growth)
     waiting = target("vm", growth.new + 1, growth.gib)
-    answer = {one.node: one for one in explain(cluster, waiting).nodes}["target"]
+    answer = {one.node: one for one in explained(cluster, waiting).nodes}["target"]
     assert answer.migration is not None
     assert answer.migration.outcome == growth.expected, answer
     if growth.now:

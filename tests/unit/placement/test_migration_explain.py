@@ -17,13 +17,13 @@ from extender.cli.answer_view import details, summary
 from extender.cli.tables import Paper
 from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.answers import NodeAnswer
-from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from tests.kit import migration_rows as rows
 from tests.kit.migration_cluster import BY_ID, FAILURES, WORDS, asked, at, picture, put_host, record_of
 from tests.kit.migration_rows import Host, Row
 from tests.kit.migrations import target
 from tests.kit.objects import pod, vmi
+from tests.kit.verbs import explained
 
 
 @pytest.mark.parametrize("row", rows.ALL, ids=lambda row: row.id)
@@ -137,7 +137,7 @@ def test_the_source_is_found_in_order() -> None:
     )
 
     def source() -> str:
-        return next((found.node for found in explain(cluster, record).nodes if _is_source(found)), "")
+        return next((found.node for found in explained(cluster, record).nodes if _is_source(found)), "")
 
     job = {"metadata": {"name": "job", "namespace": "vms", "uid": "job-1"}}
     put_host(cluster, "labelled", row.target)
@@ -201,4 +201,4 @@ def test_the_pages_of_explain_show_it() -> None:
     assert "MIGRATION" in summary(answer, Paper())
     assert "more cells" in summary(answer, Paper())
     assert "migration: more cells; 1 cell of 8 vCPUs then, 5+3 vCPUs on zones 0,1 now" in details(answer, Paper())
-    assert "MIGRATION" not in summary(explain(cluster, pod("new", 9, 16)), Paper())
+    assert "MIGRATION" not in summary(explained(cluster, pod("new", 9, 16)), Paper())

@@ -10,11 +10,10 @@ import pytest
 
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
-from extender.placement.explain import explain
 from tests.kit.bodies import args, pod_json
 from tests.kit.migrations import running, target
 from tests.kit.objects import machine, node, pod, vmi
-from tests.kit.verbs import make_verbs
+from tests.kit.verbs import explained, make_verbs
 from tests.unit.placement.test_restart import NONE
 
 
@@ -33,7 +32,7 @@ def layouts(cluster: Cluster) -> dict[str, str]:
     """What explain says of every node's layout."""
     return {
         answer.node: next((step for step in answer.steps if step.startswith("layout:")), "")
-        for answer in explain(cluster, pod("vm")).nodes
+        for answer in explained(cluster, pod("vm")).nodes
     }
 
 
@@ -78,7 +77,7 @@ def test_only_boots_have_a_layout_to_choose() -> None:
     """A migration's target keeps the cells of its boot, and a guest without passthrough has none: no word of layouts."""
     cluster = cluster_of(some=9, more=9)
     assert not any(
-        step.startswith("layout:") for answer in explain(cluster, target("vm")).nodes for step in answer.steps
+        step.startswith("layout:") for answer in explained(cluster, target("vm")).nodes for step in answer.steps
     )
     cluster.delete(Source.VMIS, vmi("vm"))
     assert set(layouts(cluster).values()) == {""}

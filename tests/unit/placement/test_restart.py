@@ -14,10 +14,10 @@ from extender.api.objects import Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.cache.vms import last_layout
-from extender.placement.explain import explain
 from extender.placement.subject import subject_of
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
+from tests.kit.verbs import explained
 
 NONE = {
     **KUBELET_A,
@@ -72,7 +72,7 @@ def test_a_restart_finds_its_layout_again(where: str, best: str) -> None:
     """Even cells are met again, though another node would rank higher for a new VM; uneven ones are not sought."""
     cluster = ran(where)
     cluster.put(Source.VMIS, owned("run2", "db"))
-    assert explain(cluster, pod("run2")).nodes[0].node == best
+    assert explained(cluster, pod("run2")).nodes[0].node == best
 
 
 def test_another_vm_is_not_a_restart() -> None:
@@ -82,7 +82,7 @@ def test_another_vm_is_not_a_restart() -> None:
     cluster.put(Source.VMIS, vmi("alone"))
     for name in ("run2", "alone"):
         assert cells(cluster, name).boot == ()
-        assert explain(cluster, pod(name)).nodes[0].node == "one"
+        assert explained(cluster, pod(name)).nodes[0].node == "one"
 
 
 def test_vmis_without_an_owner_have_no_former_run() -> None:
@@ -145,9 +145,9 @@ def stopped() -> Cluster:
 def test_a_layout_that_was_written_down_is_met_again(split: tuple[int, ...], best: str) -> None:
     """As if this process had seen the run: even cells are sought, though a new VM would go elsewhere."""
     cluster = stopped()
-    assert explain(cluster, pod("run2")).nodes[0].node == "one"
+    assert explained(cluster, pod("run2")).nodes[0].node == "one"
     cluster.vms.guest_cells.last_layouts.read(OWNER, split)
-    assert explain(cluster, pod("run2")).nodes[0].node == best
+    assert explained(cluster, pod("run2")).nodes[0].node == best
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_what_was_written_down_refuses_nothing(split: tuple[int, ...], policy: s
     for name in BUSY:
         cluster.put(Source.NODES, node(name, {**NONE, "topologyManagerPolicy": policy}, machine()))
     cluster.put(Source.NODES, node("small", {**NONE, "topologyManagerPolicy": policy}, machine(cores=2)))
-    before = {one.node: (one.verdict, one.code, one.zones) for one in explain(cluster, pod("run2")).nodes}
+    before = {one.node: (one.verdict, one.code, one.zones) for one in explained(cluster, pod("run2")).nodes}
     assert {verdict for verdict, _, _ in before.values()} >= {"fits", "refused"}
     cluster.vms.guest_cells.last_layouts.read(OWNER, split)
-    after = {one.node: (one.verdict, one.code, one.zones) for one in explain(cluster, pod("run2")).nodes}
+    after = {one.node: (one.verdict, one.code, one.zones) for one in explained(cluster, pod("run2")).nodes}
     assert after == before

@@ -14,8 +14,8 @@ from extender.api.objects import Node, Pod, Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.placement.answers import NodeAnswer
-from extender.placement.explain import explain
 from tests.kit.objects import GI, KUBELET_A, machine, node, nrt, pod, vmi
+from tests.kit.verbs import explained
 
 RESERVED = {"reservedSystemCPUs": "0,20,40,60"}
 NO_MEMORY_MANAGER = {"memoryManagerPolicy": "None", "reservedMemory": []}
@@ -164,7 +164,7 @@ def _answer(row: Row) -> NodeAnswer:
     if row.vmi is not None:
         cluster.put(Source.VMIS, row.vmi)
     cluster.replace(Source.PODS, row.running)
-    return explain(cluster, row.vm).nodes[0]
+    return explained(cluster, row.vm).nodes[0]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
@@ -189,10 +189,10 @@ def test_no_pages_known_without_memory_manager_and_statement() -> None:
     cluster.put(Source.NODES, node("n"))
     cluster.put(Source.NRTS, nrt("n", [{"cpu": 14}, {"cpu": 16}]))
     cluster.put(Source.VMIS, vmi("vm"))
-    assert explain(cluster, pod("vm")).nodes[0].code == "PagesNotReported"
+    assert explained(cluster, pod("vm")).nodes[0].code == "PagesNotReported"
     free = [
         {"cpu": 14, "memory": 31 * GI, "hugepages-1Gi": 32 * GI},
         {"cpu": 16, "memory": 32 * GI, "hugepages-1Gi": 32 * GI},
     ]
     cluster.put(Source.NRTS, nrt("n", free))
-    assert explain(cluster, pod("vm")).nodes[0].code == "Fits"
+    assert explained(cluster, pod("vm")).nodes[0].code == "Fits"

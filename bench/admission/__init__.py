@@ -1,0 +1,1 @@
+"""Whether VMs start where they are placed."""

@@ -1,0 +1,1 @@
+"""How long kube-scheduler waits for the extender."""

@@ -1,0 +1,1 @@
+"""What a large cluster costs in memory and CPU time."""

@@ -1,0 +1,1 @@
+"""Where live migrations go, by models of the kubelet, KubeVirt and libvirt."""

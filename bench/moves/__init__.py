@@ -1,0 +1,1 @@
+"""Where a real kube-scheduler sends live migrations, and what becomes of them."""

@@ -1,0 +1,1 @@
+"""How many VM pods the real kube-scheduler binds per second."""
