@@ -1,6 +1,6 @@
 """docs/outcomes.md: what becomes of a live migration by VM size and Topology Manager policy, and the rule behind it.
 
-Nothing on the page is written by hand but the rules' words: the rows are those of tests/rules/test_migration_rows.py,
+Nothing on the page is written by hand but the rules' words: the rows are those of tests/unit/placement/test_migration_rows.py,
 which KubeVirt's own code and libvirt are asked about as well; the outcome is computed from the kubelet model's cpusets,
 the verdict and its code are what the extender says of the same picture.
 """
@@ -12,8 +12,8 @@ from _fastfit.codes import Code
 from extender.kubelet.results import Refused
 from extender.placement.answers import NodeAnswer
 from extender.reasons import REASONS
-from tests.rules import test_migration_picture as picture
-from tests.rules import test_migration_rows as rows
+from tests.kit import migration_cluster as picture
+from tests.kit import migration_rows as rows
 
 __all__ = ["RULES", "outcomes"]
 
