@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
-from tests.e2e.kinds import CX1_4XLARGE
-from tests.e2e.site import Object, Site, node, site
-from tests.e2e.wiretap import Call
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
+from tests.kit.instance_types import CX1_4XLARGE
+from tests.kit.site import Object, Site, node, site
+from tests.kit.wiretap import Call
 from tests.known_defects.gate import Gate, behind
 from tests.known_defects.scene import FLOW
 
