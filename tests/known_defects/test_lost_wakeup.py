@@ -60,10 +60,16 @@ def played(here: Site, gate: Gate) -> Wakeup:
         woken = at_rest(here, waits, calls)
     finally:
         gate.open()
-    here.kubelets.wait_released(ends["metadata"]["uid"])
+    here.extender.wait_ready()
+    wait_for(lambda: heard(here, waits), "the extender to hear of the end")
     bound = within(PATIENCE, here, waits)
     here.plane.api.patch(here.path(waits), {"metadata": {"annotations": {"example.com/touched": "yes"}}})
     return Wakeup(here.wiretap.of(waits, "filter")[calls:woken], bound, within(60, here, waits))
+
+
+def heard(here: Site, waits: Object) -> bool:
+    """Whether the extender knows of the end: one pod holds CPUs, or the waiting one is there already."""
+    return here.extender.metric("fastfit_charged_pods") == 1 or bool(here.now(waits)["spec"].get("nodeName"))
 
 
 def at_rest(here: Site, pod: Object, before: int) -> int:
