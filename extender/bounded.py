@@ -1,4 +1,4 @@
-"""A dict and a set with a limit: where one more would be too many, the entry that was put in first goes.
+"""A dict and a set with a limit: a new entry beyond it drops the oldest.
 
 They hold what may be forgotten: pods that were answered, objects that were deleted, refusals of a kubelet.
 """
@@ -28,7 +28,7 @@ class BoundedDict(MutableMapping[K, V]):
 
     @property
     def limit(self) -> int:
-        """Entries that are kept at most; a lower one lets the oldest go at once. Raises ValueError if it is
+        """The most entries that are kept; a lower limit drops the oldest at once. Raises ValueError if it is
         negative.
         """
         return self._limit
@@ -40,7 +40,7 @@ class BoundedDict(MutableMapping[K, V]):
             self._drop_oldest()
 
     def put(self, key: K, value: V) -> K | None:
-        """As `self[key] = value`; returns the key that went for it, None if none had to."""
+        """As `self[key] = value`; returns the key that was dropped, None if none was."""
         self._entries[key] = value
         return self._drop_oldest() if len(self._entries) > self._limit else None
 
@@ -65,7 +65,7 @@ class BoundedDict(MutableMapping[K, V]):
         return self._entries[key]
 
     def __setitem__(self, key: K, value: V) -> None:
-        """As in a dict; a new key lets the oldest go where there are `limit` entries."""
+        """As in a dict; a new key beyond the limit drops the oldest."""
         self._entries[key] = value
         if len(self._entries) > self._limit:
             self._drop_oldest()
@@ -87,7 +87,7 @@ class BoundedDict(MutableMapping[K, V]):
         return reversed(self._entries)
 
     def __len__(self) -> int:
-        """Entries that are there."""
+        """The number of entries."""
         return len(self._entries)
 
     @overload
@@ -117,7 +117,7 @@ class BoundedSet(Collection[K]):
         self._members: BoundedDict[K, None] = BoundedDict(limit)
 
     def add(self, value: K) -> None:
-        """As in a set; a new member lets the oldest go where there are `limit` of them."""
+        """As in a set; a new member beyond the limit drops the oldest."""
         self._members[value] = None
 
     def discard(self, value: K) -> None:
@@ -145,7 +145,7 @@ class BoundedSet(Collection[K]):
         return iter(self._members)
 
     def __len__(self) -> int:
-        """Members that are there."""
+        """The number of members."""
         return len(self._members)
 
 

@@ -1,8 +1,8 @@
-"""The error tree: faults only. What scheduling decides is a value with a Reason, never an exception."""
+"""The tree of exceptions: faults only. What scheduling decides is a value with a reason code, never an exception."""
 
 
 class FastfitError(Exception):
-    """Base of every error that this program raises on purpose; the text is for an operator."""
+    """Base of all errors that this program raises; the text is for an operator."""
 
 
 class ConfigError(FastfitError):
@@ -10,7 +10,7 @@ class ConfigError(FastfitError):
 
 
 class BadRequest(FastfitError):
-    """A call of kube-scheduler that cannot be answered; its text travels in the reply's `Error`."""
+    """A call of kube-scheduler that cannot be answered; the text becomes the reply's `Error`."""
 
 
 class BadObject(FastfitError):

@@ -1,4 +1,4 @@
-"""Names that become API with the first install. Nothing else spells them out."""
+"""Names that are API: annotations, labels, ConfigMaps, the scheduler's name. No other module spells them out."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ API_VERSION: Final = f"{PREFIX}/v1alpha1"
 CONFIG_KIND: Final = "FastfitConfiguration"
 SNAPSHOT_KIND: Final = "FastfitSnapshot"
 
-#: Annotations of a Node that state what NodeResourceTopology cannot tell.
+#: Annotations of a Node that state what NodeResourceTopology does not show.
 #: Values are JSON: the `kubelet` and `machine` objects of the golden format.
 KUBELET_ANNOTATION: Final = f"{PREFIX}/kubelet"
 MACHINE_ANNOTATION: Final = f"{PREFIX}/machine"
@@ -19,10 +19,11 @@ MACHINE_ANNOTATION: Final = f"{PREFIX}/machine"
 #: Annotation of a VM (copied by KubeVirt to its pods): strict, prefer or off.
 MIGRATION_ANNOTATION: Final = f"{PREFIX}/migration"
 
-#: Annotation of a VirtualMachineInstance, written by us: the guest cells that it booted with (kubevirt/migration/cells_annotation.py).
+#: Annotation of a VirtualMachineInstance, written by us: the guest cells that it booted with
+#: (kubevirt/migration/cells_annotation.py).
 CELLS_ANNOTATION: Final = f"{PREFIX}/guest-cells"
 
-#: The namespace of deploy/, where a kubeconfig does not name another.
+#: The namespace of deploy/, if a kubeconfig names no other.
 NAMESPACE: Final = "fastfit"
 
 #: The ConfigMaps of the last layouts (cache/vms/layout_entry.py): this, then the first digit of the VM's UID.
@@ -34,9 +35,9 @@ OPT_IN_LABEL: Final = f"{PREFIX}/opt-in"
 #: Prefix of every metric.
 METRIC_PREFIX: Final = "fastfit"
 
-# --- names that others own -------------------------------------------------------------------------
+# --- names of KubeVirt and other projects -------------------------------------------------------------------------
 
-#: KubeVirt's own device resources; they carry no zone (kubevirt.md 1.3).
+#: KubeVirt's own device resources (kvm, tun, vhost-net ...); its plugins report no zones for them.
 KUBEVIRT_DEVICE_PREFIX: Final = "devices.kubevirt.io/"
 
 LAUNCHER_LABEL: Final = "kubevirt.io"

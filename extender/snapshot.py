@@ -1,11 +1,11 @@
-"""One file that holds what a cluster shows: ordinary API objects, and one object of ours.
+"""Snapshot files: the API objects of a cluster, and what the extender adds about itself.
 
     {"apiVersion": "fastfit.dev/v1alpha1", "kind": "FastfitSnapshot",
      "extender": {"version", "takenAt", "absent", ...},
      "items": [Node, Pod, NodeResourceTopology, VirtualMachineInstance, VirtualMachineInstanceMigration, KubeVirt, ...]}
 
 `read` also takes what kubectl prints (`kubectl get nodes,pods,... -A -o json`, kind List), typed lists (PodList),
-single objects, and all of these as YAML, several documents included. Kinds that we do not use are skipped.
+single objects, and all of these as YAML, also in several documents. Kinds that the extender does not use are skipped.
 """
 
 import os
@@ -27,12 +27,12 @@ from extender.errors import SnapshotError
 
 __all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
 
-#: What to run for a file that `read` takes, when no fastfit is at hand.
+#: A command without fastfit whose output `read` takes.
 KUBECTL_GET = "kubectl get nodes,pods,noderesourcetopologies,vmi,vmim,kubevirt -A -o json"
 
 _EMPTY = f"is empty; make a snapshot with `fastfit snapshot -o FILE` or `{KUBECTL_GET}`"
 
-#: (API group, kind) -> where the object belongs and the record it becomes. Any version of the group is read.
+#: (API group, kind) -> source and record type. Every version of the group is read.
 _KINDS: dict[tuple[str, str], tuple[Source, type[Record]]] = {
     ("", "Node"): (Source.NODES, Node),
     ("", "Pod"): (Source.PODS, Pod),
@@ -69,16 +69,16 @@ class _File(_Head):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A cluster at one moment. `records` has every Source that the file can speak about, empty lists included."""
+    """A cluster at one moment. `records` has a list, maybe empty, for every Source that the file covers."""
 
     records: Mapping[Source, list[Record]]
-    #: what only the extender knows; empty for files that kubectl wrote
+    #: what the extender adds; empty for files of kubectl
     extender: Mapping[str, Any] = field(default_factory=dict)
-    #: kinds in the file that we do not use, with their number
+    #: number of objects by kind, for kinds that are not used
     skipped: Mapping[str, int] = field(default_factory=dict)
 
     def feed(self, sink: Sink) -> None:
-        """Hand everything to `sink`, nodes first, as a first sync would."""
+        """Pass everything to `sink`, nodes first, as the first lists of the watches do."""
         for source in Source:
             if source in self.records:
                 sink.replace(source, self.records[source])
@@ -97,7 +97,7 @@ def read(path: str | Path) -> Snapshot:
 
 
 def from_objects(objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> Snapshot:
-    """The snapshot that `write` and `read` of these objects would give, without a file."""
+    """The snapshot that `write` and `read` of these objects give, without a file."""
     raw = [msgspec.Raw(orjson.dumps(redact(obj))) for obj in objects]
     file = _File(api_version=names.API_VERSION, kind=names.SNAPSHOT_KIND, items=raw, extender=dict(extender))
     return _snapshot([(file, msgspec.Raw(b""))], "the cluster")
@@ -127,7 +127,8 @@ def read_pod(path: str | Path) -> Pod:
 def write(path: str | Path, objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> int:
     """Write a snapshot of raw API objects (redacted here), one per line, and return how many.
 
-    The file appears whole or not at all, readable by its owner alone. "-" writes to standard output.
+    The file is written as a whole or not at all; only its owner can read it. "-" writes to standard output. Raises
+    SnapshotError if the file cannot be written.
     """
     if str(path) == "-":
         count = sum(_write_chunk(sys.stdout.buffer.write, chunk) for chunk in _chunks(objects, extender))
@@ -149,7 +150,7 @@ def write(path: str | Path, objects: Iterable[Mapping[str, Any]], extender: Mapp
 
 
 def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an API object without managed fields, environment variables and other places where secrets stand."""
+    """A copy of an API object without managed fields, environment variables and other fields that may hold secrets."""
     result = dict(obj)
     metadata = obj.get("metadata")
     if isinstance(metadata, Mapping):
@@ -313,7 +314,7 @@ def _title(head: _Head) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """A decoder's message as "path: what"; msgspec puts the path last."""
+    """A decoder's message as "path: what"; msgspec writes the path last."""
     text = str(error)
     what, separator, path = text.rpartition(" - at ")
     what = what if separator else text

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import sysconfig
+from pathlib import Path
 
 OLDEST = (3, 11)
 
@@ -16,7 +17,7 @@ def missing() -> list[str]:
             f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed. "
             "Install it and run `make PYTHON=python3.11 ...`."
         )
-    if not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")):
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         lines.append(
             "The headers of Python are missing (Python.h). "
             "Debian and Ubuntu: apt-get install python3-dev; Fedora and RHEL: dnf install python3-devel."

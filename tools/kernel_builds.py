@@ -47,7 +47,7 @@ def _library(name: str) -> str | None:
     command = [*compiler, f"-print-file-name={name}"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - CC is the user's own
     path = found.stdout.strip()
-    return path if os.path.isabs(path) else None
+    return path if Path(path).is_absolute() else None
 
 
 def _environment(kind: str, tree: Path) -> dict[str, str]:

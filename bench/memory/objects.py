@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from extender.sample.hosts import Host, node_object, report_object
+from extender.sample.hosts import Host, node_object, nrt_object
 from extender.sample.machines import epyc_rome_nps4_smt, xeon_6230
 from extender.sample.vms import TYPES, Vm, launcher_pod, vmi
 
@@ -154,7 +154,7 @@ def _node(host: Host) -> dict[str, Any]:
 
 
 def _nrt(host: Host) -> dict[str, Any]:
-    nrt = report_object(host, {})
+    nrt = nrt_object(host, {})
     nrt["metadata"] |= {"uid": "@VMI@", "resourceVersion": "@VERSION@"}
     return _managed(nrt, "nfd-topology-updater")
 

@@ -1,7 +1,7 @@
-"""Narrow records of the API objects that we read; every other field is skipped while decoding.
+"""Records of API objects with the fields that are used; all other fields are skipped while decoding.
 
-Shapes follow the Kubernetes API; sources: core/v1, topology.node.k8s.io/v1alpha2, kubevirt.io/v1.
-Fields are renamed to snake_case here, so nothing else in the program knows the wire's spelling.
+API versions: core/v1, topology.node.k8s.io/v1alpha2, kubevirt.io/v1. Fields have snake_case names here; no other module
+knows the spelling of the JSON.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "Attribute",
     "Condition",
     "Container",
     "KubeVirt",
@@ -17,19 +18,22 @@ __all__ = [
     "Node",
     "NodeResourceTopology",
     "Owner",
+    "PermittedDevice",
     "Pod",
     "PodSpec",
     "PodStatus",
+    "Quantity",
     "Resources",
     "Vmi",
+    "Zone",
 ]
 
-#: A quantity as it stands on the wire.
+#: A quantity as it stands in JSON.
 Quantity = str | int | float
 
 
 class _Record(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True, kw_only=True):
-    """Base: camelCase on the wire, unknown fields skipped, absent ones defaulted."""
+    """Base: camelCase in JSON, unknown fields skipped, absent fields get their default."""
 
 
 class Owner(_Record, frozen=True):
@@ -176,7 +180,7 @@ class IOThreads(_Record, frozen=True):
 
 class Device(_Record, frozen=True):
     name: str = ""
-    #: a device plugin's resource; empty where the device is claimed (DRA)
+    #: resource of a device plugin; empty for a device by resource claim (DRA)
     device_name: str = ""
 
 

@@ -11,7 +11,7 @@ __all__ = ["milli", "whole"]
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _FORM = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE])|[eE]([+-]?\d{1,3}))?")
-#: Longest text we read; the API server itself never writes a longer one.
+#: Longest text that is accepted; the API server never writes a longer one.
 _MAX_TEXT = 64
 _MAX = 2**63 - 1
 

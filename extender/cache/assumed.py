@@ -156,7 +156,7 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
 def _probe_under_way(state: NodeState, pod: PodEntry) -> bool:
     """Whether another pod that full-pcpus-only would refuse is on its way to the node, whose options are not known.
 
-    Its admission or refusal will tell whether the option is on.
+    Its admission or refusal will show whether the option is on.
     """
     threads = state.threads_per_core
     if not splits_cores(pod.demand, threads):
@@ -169,7 +169,7 @@ def _probe_under_way(state: NodeState, pod: PodEntry) -> bool:
 
 
 def _may_want_whole_cores(state: NodeState) -> bool:
-    """Whether nobody has stated, and no pod has shown, if full-pcpus-only is on."""
+    """Whether it is neither stated nor shown by a pod if full-pcpus-only is on."""
     if state.refusals.admits_split_cores or state.facts.config.cpu_manager_policy != "static":
         return False
     return all(fact.name != _OPTIONS for fact in state.facts.facts)

@@ -49,10 +49,10 @@ class Cluster:
     """
 
     def __init__(
-        self, pools: Pools | None = None, *, promise_seconds: float = 30.0, report_stale_after: float = 0.0
+        self, pools: Pools | None = None, *, promise_seconds: float = 30.0, nrt_stale_after: float = 0.0
     ) -> None:
         self.pools = pools or Pools()
-        self.report_stale_after = report_stale_after
+        self.nrt_stale_after = nrt_stale_after
         self.table = Table(wire_texts())
         self.now = 0.0
         self.nodes: dict[str, NodeState] = {}
@@ -173,13 +173,13 @@ class Cluster:
         pools: Pools,
         *,
         promise_seconds: float,
-        report_stale_after: float,
+        nrt_stale_after: float,
         migration: MigrationPolicy = MigrationPolicy.PREFER,
     ) -> None:
         """New settings: every node's facts are read again at the next `make_rows`."""
         self.pools = pools
         self.assumed.seconds = promise_seconds
-        self.report_stale_after = report_stale_after
+        self.nrt_stale_after = nrt_stale_after
         self.migration = migration
         self._dirty.changes += 1
         for name, state in self.nodes.items():
@@ -196,9 +196,9 @@ class Cluster:
         self.advance(now)
         self.assumed.expire(now if pods_known_until is None else min(now, pods_known_until))
         self._failures.drop_empty()
-        if self.report_stale_after:
+        if self.nrt_stale_after:
             for name, state in self.nodes.items():
-                if state.nrt is not None and (now - state.nrt_at > self.report_stale_after) != state.stale:
+                if state.nrt is not None and (now - state.nrt_at > self.nrt_stale_after) != state.stale:
                     self._dirty.mark(name)
 
     def advance(self, now: float) -> None:
@@ -309,7 +309,7 @@ class Cluster:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
             self.assumed.assume_nominated(state)
-            self.table.put(state.refresh(self.now, self.report_stale_after, self.vms.guest_in))
+            self.table.put(state.refresh(self.now, self.nrt_stale_after, self.vms.guest_in))
             self._inference.begin(name)
         return ready
 

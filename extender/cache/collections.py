@@ -81,7 +81,7 @@ class PartitionedDict(MutableMapping[K, V]):
 class HashSet:
     """Which of very many things there are, at 8 bytes each: their hashes, sorted, where a set of UIDs takes 200.
 
-    Hashes of 64 bits stand for the things: that two of a million have the same has a chance of 3 to 100 million.
+    Only hashes of 64 bits are kept: among a million members two share one with a chance of 3 in 100 million.
     """
 
     __slots__ = ("_parts",)

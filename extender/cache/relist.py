@@ -1,7 +1,7 @@
 """Whole lists on their way into the cache: narrowed as they arrive, then swapped in, in small steps.
 
 Nothing of the served cache changes while a list arrives. What the list repeats is not kept a second time, and the swap
-applies differences only; so a list that tells nothing new costs a comparison per object, and 8 bytes.
+applies differences only; so a list without news costs a comparison per object, and 8 bytes.
 
 Objects of every kind but pods stand alone: each is narrowed to a key and a value (ObjectKind). Pods change node by node.
 """
@@ -42,7 +42,7 @@ class ObjectKind(Generic[K, V]):
     """A kind whose objects stand alone: each is narrowed to a key and a value.
 
     `current` iterates the keys in the cache, which may change meanwhile; `held` is the value of one, None without;
-    `change` sets one, or drops it (None). A value that is set again tells that the object is still so.
+    `change` sets one, or drops it (None). A value is set again for an object that is still as it was.
     """
 
     narrow: Callable[[Record], tuple[K, V]]
@@ -64,14 +64,14 @@ class ObjectKind(Generic[K, V]):
 
 
 class ObjectRelist(Generic[K, V]):
-    """A whole list of a kind whose objects stand alone. Nobody else changes the kind meanwhile."""
+    """A whole list of a kind whose objects stand alone. Nothing else changes the kind meanwhile."""
 
     def __init__(self, kind: ObjectKind[K, V], done: Callable[[], None]) -> None:
         self._kind = kind
         self._done = done
         #: keys that the list has named, even if their objects ended while it arrived
         self._listed = HashSet()
-        #: what differs from the cache, in the order of arrival; of two changes to a key the later one stands
+        #: what differs from the cache, in the order of arrival; of two changes to a key the later one counts
         self._changes: list[tuple[K, V | None]] = []
 
     def put(self, record: Record) -> None:
@@ -164,7 +164,7 @@ class PodRelist:
         elif not node:
             self._unbound[uid] = record
         elif known is not None and _is_current(known, record):
-            # Most pods of a later list are known as they are; their entries stand for themselves.
+            # Most pods of a later list are known as they are; their entries are reused.
             self._by_node.setdefault(known.node, {})[known.uid] = known
         elif (entry := entry_of(record)) is not None:
             self._by_node.setdefault(node, {})[uid] = entry

@@ -14,7 +14,7 @@ from extender.errors import ClusterError, FastfitError
 
 __all__ = ["main", "program"]
 
-#: Sub-command -> where it lives. Loaded when used: `explain` needs no HTTP server.
+#: Sub-command -> module and function. Imported when used: `explain` needs no HTTP server.
 _COMMANDS: Final = {
     "serve": "extender.cli.serve:serve",
     "explain": "extender.cli.explain:explain",
@@ -71,11 +71,11 @@ def program() -> None:
 
 
 def main() -> None:
-    """Entry point of both console scripts. Faults of ours end with a traceback and their own exit code."""
+    """Entry point of both console scripts. A bug ends with a traceback and an exit code of its own."""
     plugin = Path(sys.argv[0]).name.startswith("kubectl-")
     try:
         program(prog_name="kubectl fastfit" if plugin else "fastfit")
-    except Exception:  # noqa: BLE001 - the last line of defence: Python's own code 1 already means "the answer is no"
+    except Exception:  # noqa: BLE001 - Python's own exit code 1 already means "the answer is no"
         traceback.print_exc()
         complain("internal error; please report it with the lines above")
         sys.exit(Exit.INTERNAL)

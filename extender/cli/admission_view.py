@@ -1,4 +1,4 @@
-"""Shows what a kubelet does with pods: the steps as text for people, everything as JSON for programs."""
+"""Output of `fastfit admit`: the steps of an admission as text or as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from extender import names
-from extender.cli.tables import Cell, Column, Paper, clean, render, wrap
+from extender.cli.tables import Cell, Column, Terminal, clean, render, wrap
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.facts_json import config_to_json
@@ -20,14 +20,14 @@ __all__ = ["ADMISSION_KIND", "Admission", "NodeFacts", "as_json", "as_text"]
 
 ADMISSION_KIND = "FastfitAdmission"
 
-#: Sets of zones in a table's cell before it says how many more there are.
+#: Sets of zones in a cell of the table before it says "and N more".
 _SHOWN = 8
 _INDENT = "  "
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What is said of the node. `pods`: what runs there, namespace/name -> UID."""
+    """The node's name, notes on it, and its pods (namespace/name -> UID)."""
 
     name: str
     notes: tuple[str, ...]
@@ -36,7 +36,9 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """One pod's admission. `outlook`: whether waiting can help a refused pod. `ran_there`: its old place was freed."""
+    """One pod's admission. `outlook`: whether waiting can help a refused pod. `ran_there`: it held resources, now
+    freed.
+    """
 
     pod: str
     demand: PodDemand
@@ -49,20 +51,20 @@ class Admission:
 # --- text ------------------------------------------------------------------------------------------------------------
 
 
-def as_text(facts: NodeFacts, before: Kubelet, played: Sequence[Admission], paper: Paper) -> str:
-    """The node, then every pod with its steps and how it ends."""
-    parts = ["\n".join(_node(facts, before, paper))]
-    parts += ["\n".join(_pod(admission, paper)) for admission in played]
+def as_text(facts: NodeFacts, before: Kubelet, played: Sequence[Admission], terminal: Terminal) -> str:
+    """The node, then every pod with its steps and the result."""
+    parts = ["\n".join(_node(facts, before, terminal))]
+    parts += ["\n".join(_pod(admission, terminal)) for admission in played]
     return "\n\n".join(parts)
 
 
-def _node(facts: NodeFacts, kubelet: Kubelet, paper: Paper) -> Iterator[str]:
-    yield paper.paint(clean(f"Node {facts.name}".rstrip()), "bold") + f": Kubernetes {kubelet.version}"
-    yield wrap(_config_words(kubelet.config), paper, _INDENT)
+def _node(facts: NodeFacts, kubelet: Kubelet, terminal: Terminal) -> Iterator[str]:
+    yield terminal.paint(clean(f"Node {facts.name}".rstrip()), "bold") + f": Kubernetes {kubelet.version}"
+    yield wrap(_config_text(kubelet.config), terminal, _INDENT)
     for note in facts.notes:
-        yield wrap(f"note: {note}", paper, _INDENT)
+        yield wrap(f"note: {note}", terminal, _INDENT)
     if facts.pods:
-        yield wrap(f"runs there: {', '.join(sorted(facts.pods))}", paper, _INDENT)
+        yield wrap(f"runs there: {', '.join(sorted(facts.pods))}", terminal, _INDENT)
     columns = [
         Column("ZONE", right=True),
         Column("CPUS FREE"),
@@ -85,10 +87,10 @@ def _node(facts: NodeFacts, kubelet: Kubelet, paper: Paper) -> Iterator[str]:
         ]
         for zone in zones
     ]
-    yield render(columns, rows, paper, _INDENT)
+    yield render(columns, rows, terminal, _INDENT)
 
 
-def _config_words(config: KubeletConfig) -> str:
+def _config_text(config: KubeletConfig) -> str:
     topology = f"Topology Manager {config.topology_manager_policy}"
     if config.topology_manager_policy != "none":
         topology += f", scope {config.topology_manager_scope}"
@@ -106,24 +108,24 @@ def _options(options: Mapping[str, str]) -> str:
     return f" ({', '.join(f'{name}={value}' for name, value in sorted(options.items()))})" if options else ""
 
 
-def _pod(admission: Admission, paper: Paper) -> Iterator[str]:
-    yield paper.paint(clean(f"Pod {admission.pod}"), "bold")
+def _pod(admission: Admission, terminal: Terminal) -> Iterator[str]:
+    yield terminal.paint(clean(f"Pod {admission.pod}"), "bold")
     if admission.ran_there:
-        yield wrap("note: it runs there already; it is admitted anew, its old place is free", paper, _INDENT)
+        yield wrap("note: it runs there already; it is admitted anew, its old place is free", terminal, _INDENT)
     for container in admission.demand.containers:
         parts = [amount_text("cpu", container.exclusive_cpus)] if container.exclusive_cpus else []
         parts += [amount_text(name, amount) for name, amount in (*container.memory, *container.devices) if amount]
         asks = ", ".join(parts) or "nothing that is pinned"
-        yield wrap(f"{container.name} ({container.kind.value}) asks for {asks}", paper, _INDENT)
+        yield wrap(f"{container.name} ({container.kind.value}) asks for {asks}", terminal, _INDENT)
     for number, step in enumerate(admission.steps, 1):
-        yield from _step(number, step, paper)
-    yield from _end(admission, paper)
+        yield from _step(number, step, terminal)
+    yield from _result(admission, terminal)
 
 
-def _step(number: int, step: Step, paper: Paper) -> Iterator[str]:
+def _step(number: int, step: Step, terminal: Terminal) -> Iterator[str]:
     match step:
         case Asked():
-            yield wrap(f"{number}. hints for {step.who}", paper, _INDENT)
+            yield wrap(f"{number}. hints for {step.who}", terminal, _INDENT)
             columns = [
                 Column("MANAGER"),
                 Column("REQUEST"),
@@ -131,19 +133,19 @@ def _step(number: int, step: Step, paper: Paper) -> Iterator[str]:
                 Column("ZONES (* PREFERRED)"),
                 Column("WHY", wraps=True),
             ]
-            yield render(columns, [_hint_row(answer) for answer in step.answers], paper, _INDENT * 2)
+            yield render(columns, [_hint_row(answer) for answer in step.answers], terminal, _INDENT * 2)
         case Decided():
             zones = "no guidance" if step.zones is None else _set(step.zones)
             preferred = ", preferred" if step.preferred else ", not preferred" if step.zones is not None else ""
             verdict = "admitted" if step.admitted else "refused"
-            yield wrap(f"{number}. merged for {step.who}: {zones}{preferred}: {verdict}", paper, _INDENT)
+            yield wrap(f"{number}. merged for {step.who}: {zones}{preferred}: {verdict}", terminal, _INDENT)
             if step.admitted:
-                yield wrap(step.why, paper, _INDENT * 2)
+                yield wrap(step.why, terminal, _INDENT * 2)
         case Took():
-            told = f"{number}. {step.manager} gives {step.container}: {_given(step.cpus, step.memory, step.devices)}"
-            yield wrap(told + (f"; {step.why}" if step.why else ""), paper, _INDENT)
+            given = f"{number}. {step.manager} gives {step.container}: {_given(step.cpus, step.memory, step.devices)}"
+            yield wrap(given + (f"; {step.why}" if step.why else ""), terminal, _INDENT)
         case Failed():
-            yield wrap(f"{number}. {step.manager} cannot give {step.container} what it asks for", paper, _INDENT)
+            yield wrap(f"{number}. {step.manager} cannot give {step.container} what it asks for", terminal, _INDENT)
 
 
 def _hint_row(answer: Answer) -> list[str | Cell]:
@@ -159,22 +161,22 @@ def _hint_row(answer: Answer) -> list[str | Cell]:
     return [answer.manager, request, str(answer.width or ""), hints, answer.why]
 
 
-def _end(admission: Admission, paper: Paper) -> Iterator[str]:
+def _result(admission: Admission, terminal: Terminal) -> Iterator[str]:
     answer = admission.answer
     if isinstance(answer, Refused):
-        yield _INDENT + paper.paint("refused", "red") + f": {clean(answer.reason)}"
-        yield wrap(f"message: Pod was rejected: {answer.message}", paper, _INDENT * 2)
+        yield _INDENT + terminal.paint("refused", "red") + f": {clean(answer.reason)}"
+        yield wrap(f"message: Pod was rejected: {answer.message}", terminal, _INDENT * 2)
         yield _INDENT * 2 + "rule:"
-        yield from (wrap(f"- {part}", paper, _INDENT * 3) for part in answer.rule.split("; "))
-        yield wrap(f"outlook: {admission.outlook}", paper, _INDENT * 2)
+        yield from (wrap(f"- {part}", terminal, _INDENT * 3) for part in answer.rule.split("; "))
+        yield wrap(f"outlook: {admission.outlook}", terminal, _INDENT * 2)
         return
-    yield _INDENT + paper.paint("admitted", "green")
+    yield _INDENT + terminal.paint("admitted", "green")
     columns = [Column("CONTAINER"), Column("ZONES"), Column("HOLDS", wraps=True)]
     rows = [
         [name, "" if place.hint is None else _set(place.hint), _given(place.cpus, place.memory, place.devices)]
         for name, place in answer.containers.items()
     ]
-    yield render(columns, rows, paper, _INDENT * 2)
+    yield render(columns, rows, terminal, _INDENT * 2)
 
 
 def _given(cpus: frozenset[int], memory: Sequence[Block], devices: Mapping[str, Mapping[int, int]]) -> str:
@@ -196,7 +198,7 @@ def _set(zones: Sequence[int]) -> str:
 
 
 def as_json(facts: NodeFacts, before: Kubelet, played: Sequence[Admission]) -> bytes:
-    """One object: the node before the first pod, and every pod with its steps, all hints included."""
+    """One object: the node before the first pod, and every pod with its steps and all hints."""
     node = {
         "name": facts.name,
         "kubeletVersion": before.version,
@@ -206,7 +208,7 @@ def as_json(facts: NodeFacts, before: Kubelet, played: Sequence[Admission]) -> b
         "state": before.state(),
     }
     head = {"apiVersion": names.API_VERSION, "kind": ADMISSION_KIND, "node": node}
-    return orjson.dumps(head | {"pods": [_pod_json(one) for one in played]}, option=_JSON)
+    return orjson.dumps(head | {"pods": [_pod_json(admission) for admission in played]}, option=_JSON)
 
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS

@@ -1,10 +1,9 @@
-"""`fastfit admit`: plays the kubelet of one node alone, step by step."""
+"""`fastfit admit`: what the kubelet of one node does with pods, step by step."""
 
 import difflib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import click
@@ -14,8 +13,8 @@ from extender.cli.admission_view import Admission, NodeFacts, as_json, as_text
 from extender.cli.cluster import cluster_of, open_snapshot
 from extender.cli.exits import Exit, epilog
 from extender.cli.node_files import stated_kubelet
-from extender.cli.picking import pick_pod
-from extender.cli.tables import paper_for
+from extender.cli.picking import is_manifest, pick_pod
+from extender.cli.tables import terminal_for
 from extender.errors import BadObject, FastfitError, SnapshotError
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.pod import pod_demand
@@ -29,12 +28,11 @@ from extender.snapshot import Snapshot, read
 __all__ = ["admit"]
 
 _VERSIONS: Final = tuple(f"1.{minor}" for minor in range(int(OLDEST[2:]), int(NEWEST[2:]) + 1))
-_MANIFESTS = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """The kubelet with what runs there, and what is worth saying of it."""
+    """The node's kubelet with its pods, and the facts that are printed."""
 
     kubelet: Kubelet
     facts: NodeFacts
@@ -116,9 +114,9 @@ def admit(
     if output == "json":
         click.echo(as_json(place.facts, before, played))
     else:
-        paper = paper_for(sys.stdout)
-        click.echo(as_text(place.facts, before, played, paper), color=paper.colour)
-    if any(isinstance(one.answer, Refused) for one in played):
+        terminal = terminal_for(sys.stdout)
+        click.echo(as_text(place.facts, before, played, terminal), color=terminal.colour)
+    if any(isinstance(admission.answer, Refused) for admission in played):
         raise SystemExit(Exit.NO)
 
 
@@ -129,14 +127,14 @@ def _play(kubelet: Kubelet, pods: Sequence[Pod]) -> Iterator[Admission]:
             demand = pod_demand(pod)
         except BadObject as error:
             raise BadObject(f"pod {title}: {error}") from None
-        # Manifests have no UID yet; two of them are still two pods.
+        # Manifests have no UID, but each is a pod of its own.
         demand = replace(demand, uid=demand.uid or f"{title}#{number}")
         there = demand.uid in kubelet.placements()
         kubelet.remove(demand.uid)
         steps: list[Step] = []
         answer = kubelet.admit(demand, trace=steps.append)
-        hope = kubelet.outlook(demand, answer) if isinstance(answer, Refused) else ""
-        yield Admission(title, demand, tuple(steps), answer, hope, ran_there=there)
+        outlook = kubelet.outlook(demand, answer) if isinstance(answer, Refused) else ""
+        yield Admission(title, demand, tuple(steps), answer, outlook, ran_there=there)
 
 
 # --- the node --------------------------------------------------------------------------------------------------------
@@ -173,7 +171,7 @@ def _held(place: _Node, pod: Pod, name: str) -> str:
 
 def _pods(argument: str, seen: Snapshot | None) -> list[Pod]:
     """The pods of a manifest, in its order, or the named pod of the snapshot."""
-    if seen is not None and not argument.endswith(_MANIFESTS) and not Path(argument).is_file():
+    if seen is not None and not is_manifest(argument):
         return [pick_pod(seen.pods(), argument)]
     manifest = read(argument)
     pods = manifest.pods()

@@ -1,4 +1,4 @@
-"""Shows a PodAnswer: the table of nodes, the arithmetic behind refusals, and JSON for programs."""
+"""Output of `fastfit explain`: the table of nodes, and the numbers behind refusals."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -6,36 +6,36 @@ from operator import itemgetter
 
 from _fastfit.codes import Code
 from extender.api.quantity import whole
-from extender.cli.tables import Cell, Column, Paper, clean, render, wrap
+from extender.cli.tables import Cell, Column, Terminal, clean, render, wrap
 from extender.errors import BadObject
 from extender.placement.answers import NodeAnswer, PodAnswer
 from extender.reasons import REASONS
 
-__all__ = ["any_node_left", "details", "summary"]
+__all__ = ["VERDICT_COLOURS", "any_node_left", "details", "summary"]
 
-_COLOURS = {"fits": "green", "unknown": "yellow", "refused": "red"}
+VERDICT_COLOURS = {"fits": "green", "unknown": "yellow", "refused": "red"}
 _HUGEPAGES = "hugepages-"
 _UNITS = ((1024**4, "Ti"), (1024**3, "Gi"), (1024**2, "Mi"), (1024, "Ki"))
 
 
 def any_node_left(answer: PodAnswer) -> bool:
-    """Whether some node may take the pod: it fits, what is known does not decide, or we do not judge the pod at all."""
+    """Whether some node may take the pod: its verdict is fits or unknown, or no zone rule applies to the pod."""
     return _passes(answer) or any(node.verdict != "refused" for node in answer.nodes)
 
 
 def _passes(answer: PodAnswer) -> bool:
-    """Whether the pod asks nothing of any zone; then there is no row per node, and a note says so."""
+    """Whether no zone rule applies to the pod. Then the answer has no nodes, and a note says so."""
     return not answer.nodes and not answer.demand
 
 
-def summary(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
+def summary(answer: PodAnswer, terminal: Terminal, wide: bool = False) -> str:
     """The pod, what it asks for, and one row per node in the answer's order: fitting nodes first."""
-    lines = [paper.paint(clean(f"Pod {answer.namespace}/{answer.name}: {answer.kind}"), "bold")]
-    lines += [wrap(f"asks for {container}", paper, "  ") for container in answer.demand]
-    lines += [wrap(f"note: {note}", paper, "  ") for note in answer.notes]
+    lines = [terminal.paint(clean(f"Pod {answer.namespace}/{answer.name}: {answer.kind}"), "bold")]
+    lines += [wrap(f"asks for {container}", terminal, "  ") for container in answer.demand]
+    lines += [wrap(f"note: {note}", terminal, "  ") for note in answer.notes]
     if not answer.nodes:
         return "\n".join(lines if _passes(answer) else [*lines, "  no nodes are known"])
-    counts = {verdict: sum(node.verdict == verdict for node in answer.nodes) for verdict in _COLOURS}
+    counts = {verdict: sum(node.verdict == verdict for node in answer.nodes) for verdict in VERDICT_COLOURS}
     lines.append("  " + ", ".join(f"{verdict} {count}" for verdict, count in counts.items() if count))
     columns = [
         Column("NODE"),
@@ -49,7 +49,7 @@ def summary(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
         *([Column("MODE"), Column("POOL"), Column("CODE")] if wide else []),
         Column("REASON", wraps=True),
     ]
-    return "\n".join([*lines, "", render(columns, [_row(node, wide) for node in answer.nodes], paper)])
+    return "\n".join([*lines, "", render(columns, [_row(node, wide) for node in answer.nodes], terminal)])
 
 
 def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
@@ -62,7 +62,7 @@ def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
     wide_end = [node.mode, node.pool, node.code] if wide else []
     return [
         node.node,
-        Cell(node.verdict, _COLOURS.get(node.verdict, "")),
+        Cell(node.verdict, VERDICT_COLOURS.get(node.verdict, "")),
         node.migration.outcome if node.migration is not None else "",
         ",".join(map(str, node.zones)) if given else "",
         _by_zone((zone.id, str(zone.cpus_given or "")) for zone in given),
@@ -74,37 +74,39 @@ def _row(node: NodeAnswer, wide: bool) -> list[str | Cell]:
     ]
 
 
-def details(answer: PodAnswer, paper: Paper, wide: bool = False) -> str:
+def details(answer: PodAnswer, terminal: Terminal, wide: bool = False) -> str:
     """For every node that does not fit: the rule, the remedy, the kubelet's own reason, and per zone what is free and
     what is missing.
 
     `wide` adds every node, each fact with its source, and the kubelet's steps.
     """
-    return "\n\n".join("\n".join(_detail(node, paper, wide)) for node in answer.nodes if wide or node.verdict != "fits")
+    return "\n\n".join(
+        "\n".join(_detail(node, terminal, wide)) for node in answer.nodes if wide or node.verdict != "fits"
+    )
 
 
-def _detail(node: NodeAnswer, paper: Paper, wide: bool) -> Iterator[str]:
-    verdict = paper.paint(clean(node.verdict), _COLOURS.get(node.verdict, ""))
-    yield f"{paper.paint(clean(node.node), 'bold')}: {verdict} ({clean(node.code)})"
-    yield wrap(node.text, paper, "  ")
+def _detail(node: NodeAnswer, terminal: Terminal, wide: bool) -> Iterator[str]:
+    verdict = terminal.paint(clean(node.verdict), VERDICT_COLOURS.get(node.verdict, ""))
+    yield f"{terminal.paint(clean(node.node), 'bold')}: {verdict} ({clean(node.code)})"
+    yield wrap(node.text, terminal, "  ")
     if node.migration is not None and node.migration.text != node.text:
-        yield wrap(f"migration: {node.migration.outcome}; {node.migration.text}", paper, "  ")
+        yield wrap(f"migration: {node.migration.outcome}; {node.migration.text}", terminal, "  ")
     advice = REASONS[Code[node.code]].advice if node.code in Code.__members__ else ""
     if advice and advice != node.text:
-        yield wrap(advice, paper, "  ")
+        yield wrap(advice, terminal, "  ")
     if not wide and node.verdict == "refused":
-        yield from (wrap(step, paper, "  ") for step in node.steps)
+        yield from (wrap(step, terminal, "  ") for step in node.steps)
     if node.per_zone:
-        yield _zones(node, paper)
+        yield _zones(node, terminal)
     if wide:
         for step in node.steps:
-            yield wrap(f"- {step}", paper, "  ")
+            yield wrap(f"- {step}", terminal, "  ")
         if node.facts:
             columns = [Column("FACT"), Column("VALUE"), Column("FROM", wraps=True)]
-            yield render(columns, [[fact.name, fact.value, fact.source] for fact in node.facts], paper, "  ")
+            yield render(columns, [[fact.name, fact.value, fact.source] for fact in node.facts], terminal, "  ")
 
 
-def _zones(node: NodeAnswer, paper: Paper) -> str:
+def _zones(node: NodeAnswer, terminal: Terminal) -> str:
     columns = [
         Column("ZONE", right=True),
         Column("CPUS FREE", right=True),
@@ -124,17 +126,17 @@ def _zones(node: NodeAnswer, paper: Paper) -> str:
         ]
         for zone in node.per_zone
     ]
-    return render(columns, rows, paper, "  ")
+    return render(columns, rows, terminal, "  ")
 
 
 def _by_zone(amounts: Iterable[tuple[int, str]]) -> str:
-    """Amounts per zone, neighbours with the same amount together: "0:20 4,5:13"; zones without one are left out."""
+    """Amounts per zone, as "0:20 4,5:13": neighbours with equal amounts together, zones without an amount left out."""
     groups = groupby((pair for pair in amounts if pair[1]), key=itemgetter(1))
     return " ".join(f"{','.join(str(zone) for zone, _ in group)}:{amount}" for amount, group in groups)
 
 
 def _pages(memory: Mapping[str, int]) -> str:
-    """Huge pages as counts of their size: "16x1Gi"; bytes where the size cannot be read."""
+    """Huge pages as number and size: "16x1Gi"; as bytes if the size cannot be read."""
     shown = []
     for name, amount in sorted(memory.items()):
         if name.startswith(_HUGEPAGES):
@@ -147,7 +149,7 @@ def _pages(memory: Mapping[str, int]) -> str:
 
 
 def _size(amount: int) -> str:
-    """Bytes in the largest binary unit that is not below one, with at most one decimal; "" for none."""
+    """Bytes in the largest fitting binary unit, with at most one decimal; "" for 0."""
     for unit, suffix in _UNITS:
         if amount >= unit:
             count, rest = divmod(amount, unit)

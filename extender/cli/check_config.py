@@ -1,4 +1,4 @@
-"""`fastfit check-config`: every mistake of a configuration, before anything starts."""
+"""`fastfit check-config`: all mistakes of a configuration file."""
 
 import click
 

@@ -1,4 +1,7 @@
-"""A cluster for commands that answer questions: from a snapshot file, or read once from a live cluster."""
+"""The cluster for commands that read it once: from a snapshot file, or from a live cluster.
+
+`open_snapshot` reads the objects, `cluster_of` puts them into a cache whose rows are all made.
+"""
 
 import time
 from datetime import UTC, datetime
@@ -10,37 +13,33 @@ from extender.config import Settings
 from extender.kubevirt.migration.policy import MigrationPolicy
 from extender.snapshot import Snapshot, from_objects, read
 
-__all__ = ["about", "cluster_of", "open_snapshot", "taken_at"]
+__all__ = ["cluster_of", "open_snapshot", "snapshot_head"]
 
 
-def taken_at() -> str:
-    """Now, as the API writes times."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def about(absent: list[str]) -> dict[str, object]:
-    """What a snapshot says of itself."""
-    return {"version": __version__, "takenAt": taken_at(), "absent": absent}
+def snapshot_head(absent: list[str]) -> dict[str, object]:
+    """The `extender` object of a snapshot that is taken now. `absent`: kinds that the cluster does not serve."""
+    taken_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"version": __version__, "takenAt": taken_at, "absent": absent}
 
 
 def open_snapshot(path: str | None, kubeconfig: str | None) -> Snapshot:
-    """The file, or what the live cluster shows now. Raises SnapshotError or ClusterError."""
+    """The snapshot in `path`, or one of the live cluster. Raises SnapshotError or ClusterError."""
     if path is not None:
         return read(path)
-    # The client library takes longer to load than a file's answer.
+    # Importing the client library takes longer than answering from a file.
     from extender.runtime.live import take
 
     taken = take(kubeconfig)
-    return from_objects(taken.objects, about(list(taken.absent)))
+    return from_objects(taken.objects, snapshot_head(list(taken.absent)))
 
 
 def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
-    """The cluster, every row made."""
+    """The cache of the snapshot's objects, with every row made."""
     cluster = Cluster(
         pools_of(settings),
         promise_seconds=float(settings.charges.promise_seconds),
-        # Times in a file are not our clock's: nothing in it grows old.
-        report_stale_after=0.0,
+        # Times in a file are those of another clock, so reports in it are never stale.
+        nrt_stale_after=0.0,
     )
     cluster.migration = MigrationPolicy(settings.migration)
     cluster.tick(time.monotonic())

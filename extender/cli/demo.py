@@ -1,4 +1,4 @@
-"""`fastfit demo`: the main job on a bundled cluster, no Kubernetes needed."""
+"""`fastfit demo`: explains and serves a bundled cluster; no Kubernetes is needed."""
 
 import asyncio
 import shlex
@@ -12,7 +12,7 @@ import click
 from extender.cli.answer_view import summary
 from extender.cli.cluster import cluster_of
 from extender.cli.exits import epilog
-from extender.cli.tables import Paper, paper_for
+from extender.cli.tables import Terminal, terminal_for
 from extender.config import Reply, Settings
 from extender.http.address import Address, parse
 from extender.http.server import BIND_FLAG, stop_on_signals
@@ -49,19 +49,19 @@ def demo(bind: str | None) -> None:
     address = parse(bind, BIND_FLAG) if bind is not None else _free_address()
     sample = files("extender.sample")
     with as_file(sample / "cluster.json") as cluster, as_file(sample / "filter.json") as body:
-        # The reply then shows reasons too; kube-scheduler wants them only when no node is left.
+        # With it the reply names reasons too; kube-scheduler needs them only if no node is left.
         settings = Settings(reply=Reply(always_send_failures=True))
         setup("warning", "console")
         snapshot = read(cluster)
-        _print_tables(snapshot, settings, paper_for(sys.stdout))
+        _print_tables(snapshot, settings, terminal_for(sys.stdout))
         asyncio.run(_serve(snapshot, settings, address, body.resolve()))
 
 
-def _print_tables(snapshot: Snapshot, settings: Settings, paper: Paper) -> None:
+def _print_tables(snapshot: Snapshot, settings: Settings, terminal: Terminal) -> None:
     cluster = cluster_of(snapshot, settings)
     for pod in snapshot.pods():
         if not pod.spec.node_name:
-            click.echo(summary(explain(cluster, pod), paper) + "\n", color=paper.colour)
+            click.echo(summary(explain(cluster, pod), terminal) + "\n", color=terminal.colour)
 
 
 async def _serve(snapshot: Snapshot, settings: Settings, address: Address, body: Path) -> None:
@@ -85,7 +85,7 @@ async def _serve(snapshot: Snapshot, settings: Settings, address: Address, body:
 
 
 def _free_address() -> Address:
-    """The default address, or another port of it where something else listens already."""
+    """The default address; if its port is taken, the same address with a free port."""
     address = parse(_DEFAULT_BIND, BIND_FLAG)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

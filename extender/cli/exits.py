@@ -1,4 +1,4 @@
-"""Exit codes, and errors as the terminal shows them."""
+"""Exit codes, and errors as they are printed."""
 
 from enum import IntEnum
 
@@ -10,7 +10,7 @@ __all__ = ["Exit", "complain", "epilog"]
 
 
 class Exit(IntEnum):
-    """What a command's exit code says. Stable: scripts depend on it."""
+    """The exit codes of all commands. Stable: scripts depend on them."""
 
     OK = 0
     NO = 1
@@ -29,12 +29,12 @@ _MEANINGS = {
 
 
 def epilog(*examples: str) -> str:
-    """The end of a help text: examples, and what exit codes mean. Click does not fold the lines after a backspace."""
+    """The end of a help text: examples, and the meaning of exit codes. Click does not wrap lines after a backspace."""
     codes = "\n".join(f"  {code.value:>2}  {_MEANINGS[code]}" for code in Exit)
     return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples) + "\n\n\b\nExit codes:\n" + codes
 
 
 def complain(message: str) -> None:
-    """Print an error to standard error, line by line, with nothing in it that steers the terminal."""
+    """Print an error to standard error, without characters that control the terminal."""
     for number, line in enumerate(message.splitlines()):
         click.echo(("fastfit: " if number == 0 else "") + clean(line), err=True)

@@ -1,7 +1,6 @@
 """`fastfit explain`: why a pod fits, or does not fit, on each node."""
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -9,16 +8,14 @@ from extender.api.objects import Pod
 from extender.cli.answer_view import any_node_left, details, summary
 from extender.cli.cluster import cluster_of, open_snapshot
 from extender.cli.exits import Exit, epilog
-from extender.cli.picking import pick_pod
-from extender.cli.tables import paper_for
+from extender.cli.picking import is_manifest, pick_pod
+from extender.cli.tables import terminal_for
 from extender.placement.answer_json import as_json
 from extender.placement.explain import explain as explain_pod
 from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot, read_pod
 
 __all__ = ["explain"]
-
-_MANIFESTS = (".yaml", ".yml", ".json")
 
 
 @click.command(
@@ -58,17 +55,17 @@ def explain(
     if output == "json":
         click.echo(as_json(answer))
     else:
-        paper = paper_for(sys.stdout)
+        terminal = terminal_for(sys.stdout)
         wide = output == "wide"
-        click.echo(summary(answer, paper, wide), color=paper.colour)
-        rest = details(answer, paper, wide)
+        click.echo(summary(answer, terminal, wide), color=terminal.colour)
+        rest = details(answer, terminal, wide)
         if rest:
-            click.echo("\n" + rest, color=paper.colour)
+            click.echo("\n" + rest, color=terminal.colour)
     if not any_node_left(answer):
         raise SystemExit(Exit.NO)
 
 
 def _wanted(pod: str, namespace: str | None, snapshot: Snapshot) -> Pod:
-    if pod.endswith(_MANIFESTS) or Path(pod).is_file():
+    if is_manifest(pod):
         return read_pod(pod)
     return pick_pod(snapshot.pods(), pod, namespace)

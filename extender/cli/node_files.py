@@ -1,4 +1,4 @@
-"""A node's machine and kubelet configuration from files: the golden format, and the kubelet's own."""
+"""Reads a node's machine and kubelet configuration from files, in the golden format or the kubelet's own."""
 
 import sys
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 
 __all__ = ["stated_kubelet"]
 
-#: What the kubelet's own configuration file shares with ours; its other fields do not decide admission.
+#: Fields of KubeletConfiguration that decide admission; the golden format has them under the same names.
 _SHARED = (
     "topologyManagerPolicy", "topologyManagerScope", "topologyManagerPolicyOptions", "cpuManagerPolicy",
     "cpuManagerPolicyOptions", "memoryManagerPolicy", "reservedMemory", "reservedSystemCPUs",
 )  # fmt: skip
-#: Parts of that file that say how many CPUs are reserved, where none are listed.
+#: Fields of KubeletConfiguration with the number of reserved CPUs, if reservedSystemCPUs is not set.
 _RESERVATIONS: Final = ("kubeReserved", "systemReserved")
-#: Fields of a recorded life beside the node itself.
+#: Fields of a file with machine and kubelet. Recorded scenarios have `name` and `steps` too.
 _NODE_FIELDS = ("machine", "kubelet", "devices", "name", "steps")
 
 
 def stated_kubelet(machine_file: str, kubelet_file: str | None, version: str) -> Kubelet:
-    """The kubelet of an empty node as files state it ("-": standard input). Raises BadObject naming file and path."""
+    """The kubelet of an empty node, from files ("-": standard input). Raises BadObject, which names file and path."""
     content = _object(machine_file)
     devices: Mapping[str, Mapping[int, int]] = {}
     if "numa" in content:

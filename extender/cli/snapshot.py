@@ -2,7 +2,7 @@
 
 import click
 
-from extender.cli.cluster import about
+from extender.cli.cluster import snapshot_head
 from extender.cli.exits import epilog
 from extender.cli.tables import clean
 from extender.runtime.live import take
@@ -23,7 +23,8 @@ __all__ = ["snapshot"]
 @click.option("--kubeconfig", metavar="FILE", help="Cluster to read; left out: the pod's own, then kubectl's default.")
 @click.option("--config", metavar="FILE", help="FastfitConfiguration that is in force there; it is saved as well.")
 def snapshot(output: str, kubeconfig: str | None, config: str | None) -> None:
-    """Save nodes, pods, NUMA reports, VMs, migrations and KubeVirt's configuration into FILE, which every other command reads.
+    """Save nodes, pods, NUMA reports, VMs, migrations and KubeVirt's configuration into FILE, which every other command
+    reads.
 
     Managed fields, environment variables, command lines and first-boot data of VMs are left out; names, labels and
     annotations are not.
@@ -32,7 +33,7 @@ def snapshot(output: str, kubeconfig: str | None, config: str | None) -> None:
     if config is not None:
         extender["settings"] = to_json(load_settings(config))
     taken = take(kubeconfig)
-    count = write(output, taken.objects, {**about(list(taken.absent)), **extender})
+    count = write(output, taken.objects, {**snapshot_head(list(taken.absent)), **extender})
     for source in taken.absent:
         click.echo(f"fastfit: the cluster does not serve {source} to us", err=True)
     if output != "-":

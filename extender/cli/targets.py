@@ -1,4 +1,4 @@
-"""`fastfit targets`: where a running VM could migrate to, and what would become of its guest cells on each node."""
+"""`fastfit targets`: where a running VM can migrate to, and where its guest cells would be on each node."""
 
 import sys
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.synthetic_machine import page_bytes
 from extender.cache.pods.pod import is_over
+from extender.cli.answer_view import VERDICT_COLOURS
 from extender.cli.cluster import cluster_of, open_snapshot
 from extender.cli.exits import Exit, epilog
 from extender.cli.picking import pick_pod
-from extender.cli.tables import Cell, Column, Paper, clean, paper_for, render, wrap
+from extender.cli.tables import Cell, Column, Terminal, clean, render, terminal_for, wrap
 from extender.errors import SnapshotError
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import controlling_vmi, is_launcher
@@ -26,8 +27,6 @@ from extender.placement.outcomes import Outcome
 from extender.runtime.settings import settings_for
 
 __all__ = ["targets"]
-
-_COLOURS = {"fits": "green", "unknown": "yellow", "refused": "red"}
 
 
 @click.command(
@@ -54,7 +53,8 @@ def targets(
     """Print for every node what a live migration of the running VM would come to there.
 
     The target's pod is made as KubeVirt would make it now. Guest cells are fixed since the VM's boot: a node on which
-    its vCPUs would lie in more NUMA zones than it has cells is refused by libvirt, one with another split runs it slower.
+    its vCPUs would lie in more NUMA zones than it has cells is refused by libvirt, one with another split runs it
+    slower.
     """
     seen = open_snapshot(snapshot, kubeconfig)
     cluster = cluster_of(seen, settings_for(config, seen))
@@ -68,15 +68,17 @@ def targets(
     if output == "json":
         click.echo(as_json(answer))
     else:
-        paper = paper_for(sys.stdout)
-        click.echo(_page(answer, source, guest.pages if guest is not None else "", paper), color=paper.colour)
+        terminal = terminal_for(sys.stdout)
+        click.echo(_page(answer, source, guest.pages if guest is not None else "", terminal), color=terminal.colour)
     fixed = guest is not None and immovable(guest, cluster.vms.kubevirt)
     if fixed or not any(node.verdict != "refused" and not _is_source(node) for node in answer.nodes):
         raise SystemExit(Exit.NO)
 
 
 def _running(cluster: Cluster, pods: Sequence[Pod], wanted: str, namespace: str | None) -> Pod:
-    """The launcher pod in which the VM runs; while it migrates, the one on the VMI's node."""
+    """The virt-launcher pod in which the VM runs; during a migration, the one on the VMI's node. Raises
+    SnapshotError.
+    """
     found = [pod for pod in pods if is_launcher(pod) and pod.spec.node_name and not is_over(pod)]
     runs = [cluster.vms.run_of(controlling_vmi(pod)).node for pod in found]
     found = [pod for pod, node in zip(found, runs, strict=True) if node in ("", pod.spec.node_name)]
@@ -89,10 +91,10 @@ def _is_source(node: NodeAnswer) -> bool:
     return node.migration is not None and node.migration.outcome == Outcome.SOURCE_NODE
 
 
-def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
-    lines = [paper.paint(clean(f"Pod {answer.namespace}/{source.metadata.name} on {source.spec.node_name}"), "bold")]
-    lines += [wrap(f"its target asks for {container}", paper, "  ") for container in answer.demand]
-    lines += [wrap(f"note: {note}", paper, "  ") for note in answer.notes]
+def _page(answer: PodAnswer, source: Pod, pages: str, terminal: Terminal) -> str:
+    lines = [terminal.paint(clean(f"Pod {answer.namespace}/{source.metadata.name} on {source.spec.node_name}"), "bold")]
+    lines += [wrap(f"its target asks for {container}", terminal, "  ") for container in answer.demand]
+    lines += [wrap(f"note: {note}", terminal, "  ") for note in answer.notes]
     if answer.evacuable is not None:
         lines.append(f"  evacuable targets now: {_numbers(answer.evacuable)}")
     columns = [
@@ -106,7 +108,7 @@ def _page(answer: PodAnswer, source: Pod, pages: str, paper: Paper) -> str:
         Column("SCORE", right=True),
         Column("WHY", wraps=True),
     ]
-    return "\n".join([*lines, "", render(columns, [_row(node, pages) for node in answer.nodes], paper)])
+    return "\n".join([*lines, "", render(columns, [_row(node, pages) for node in answer.nodes], terminal)])
 
 
 def _numbers(found: EvacuableAnswer) -> str:
@@ -117,7 +119,7 @@ def _numbers(found: EvacuableAnswer) -> str:
 
 
 def _row(node: NodeAnswer, pages: str) -> list[str | Cell]:
-    """`pages`: the guest's pages, as a resource name."""
+    """`pages`: resource name of the guest's huge pages."""
     size = pages.removeprefix("hugepages-")
     move = node.migration
     free = [
@@ -128,7 +130,7 @@ def _row(node: NodeAnswer, pages: str) -> list[str | Cell]:
     source = _is_source(node)
     return [
         node.node,
-        Cell("" if source else node.verdict, _COLOURS.get(node.verdict, "")),
+        Cell("" if source else node.verdict, VERDICT_COLOURS.get(node.verdict, "")),
         move.outcome if move is not None else Outcome.NOT_NUMA,
         "+".join(map(str, move.cells_then)) if move is not None else "",
         " ".join(f"{z}:{n}" for z, n in zip(move.zones_now, move.cells_now, strict=True)) if move is not None else "",

@@ -1,4 +1,4 @@
-"""The configuration: one tree (`settings`), read from YAML (`text`), all its mistakes named at once (`check`)."""
+"""The configuration: the settings tree (`settings`), YAML to plain data (`text`), all mistakes at once (`check`)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +56,7 @@ __all__ = [
     "parse",
 ]
 
-#: Fields that a running program takes over; all others wait for its restart.
+#: Fields that a running process applies; all others need a restart.
 _LIVE = frozenset({"mode", "on_unknown", "migration", "pools", "charges", "reply", "report_stale_after_seconds"})
 
 
@@ -86,7 +86,7 @@ def load(path: str | None, facts: FactsReader | None = None) -> Settings:
 def parse(text: str, where: str, facts: FactsReader | None = None) -> Settings:
     """The settings in `text`; `where` names it in errors. Raises ConfigError with every mistake.
 
-    `facts` reads the pools' `kubelet` and `machine` objects; without it they are taken as they stand.
+    `facts` reads the pools' `kubelet` and `machine` objects; without it they are not checked.
     """
     data, found = _judged(text, facts)
     if found:
@@ -109,7 +109,7 @@ def _judged(text: str, facts: FactsReader | None) -> tuple[Any, list[Mistake]]:
 
 
 def needs_restart(old: Settings, new: Settings) -> tuple[str, ...]:
-    """Names (as in the file) of the fields that changed and that only a restart takes over."""
+    """Names (as in the file) of changed fields that need a restart."""
     fields = zip(Settings.__struct_fields__, Settings.__struct_encode_fields__, strict=True)
     return tuple(wire for name, wire in fields if name not in _LIVE and getattr(old, name) != getattr(new, name))
 
@@ -131,7 +131,7 @@ def _rows(kind: inspect.Type, path: str) -> Iterator[Row]:
 
 
 def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, str, str]:
-    """The type without its notes and without `| None`, its unit and its reason."""
+    """The type without its metadata and without `| None`, its unit and its reason."""
     unit, reason = "", ""
     while isinstance(kind, inspect.Metadata | inspect.UnionType):
         if isinstance(kind, inspect.Metadata):

@@ -1,7 +1,7 @@
-"""Every mistake of a configuration at once: its path, what stands there, what is wrong, and the remedy.
+"""All mistakes of a configuration at once: path, value, problem and remedy of each.
 
-The decoder of msgspec stops at the first mistake. This walk follows the same type information, so that an
-operator who made three mistakes does not restart the program three times.
+msgspec's decoder stops at the first mistake. This check follows the same type information and continues, so that an
+operator corrects all mistakes before the next start.
 """
 
 import difflib
@@ -17,9 +17,9 @@ from extender.config.settings import Pool, Settings
 from extender.errors import FastfitError
 from extender.names import API_VERSION, CONFIG_KIND
 
-__all__ = ["FactsReader", "Mistake", "mistakes_in"]
+__all__ = ["FactsReader", "Mistake", "mistakes_in", "shown", "step"]
 
-#: Reads the `kubelet` or the `machine` object of a pool; raises a FastfitError or ValueError if it cannot.
+#: Reads the `kubelet` or `machine` object of a pool. Raises FastfitError or ValueError.
 FactsReader = Callable[[Literal["kubelet", "machine"], dict[str, Any]], object]
 
 #: Longest excerpt of a value in a message.
@@ -27,7 +27,7 @@ _SHOWN: Final = 60
 
 _NULL_REMEDY: Final = "leave the field out to get its default"
 
-#: Names that people expect, and what to do instead.
+#: Fields that are often expected where they do not exist, and the remedy.
 _EXPECTED_ELSEWHERE: Final = {
     "$.sources.nodes": "nodes are always required; remove it",
     "$.sources.pods": "pods are always required; remove it",
@@ -37,7 +37,7 @@ _EXPECTED_ELSEWHERE: Final = {
 
 
 class Mistake(NamedTuple):
-    """One mistake. `path` is like `$.pools[1].mode`; `value` is an excerpt of what stands there."""
+    """One mistake. `path` is like `$.pools[1].mode`; `value` is an excerpt of the value."""
 
     path: str
     value: str
@@ -49,7 +49,7 @@ class Mistake(NamedTuple):
 
 
 def shown(value: object) -> str:
-    """A value as it could stand in the file, on one line, cut to a readable length."""
+    """A value as JSON on one line, shortened."""
     try:
         text = orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
@@ -58,12 +58,12 @@ def shown(value: object) -> str:
 
 
 def step(path: str, key: str) -> str:
-    """The path of `key` below `path`, on one line whatever the key is."""
+    """The path of `key` below `path`, on one line for every key."""
     return f"{path}.{key}" if key.isprintable() and key else f"{path}[{key!a}]"
 
 
 def mistakes_in(data: object, facts: FactsReader | None) -> list[Mistake]:
-    """Everything wrong with a decoded file; `facts` reads what pools say about kubelets and machines."""
+    """All mistakes of a decoded file; `facts` reads the pools' `kubelet` and `machine` objects."""
     if not isinstance(data, dict):
         return [Mistake("$", shown(data), "not an object", f"begin with apiVersion: {API_VERSION}")]
     found = list(_identity(data))
@@ -80,17 +80,17 @@ def _identity(data: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(f"$.{key}", shown(data[key]), "not what this version reads", f"write {key}: {right}")
 
 
-# --- the walk along the types ----------------------------------------------------------------------
+# --- checks by type ----------------------------------------------------------------------
 
 
 def _walk(value: object, kind: inspect.Type, path: str, form: str) -> Iterator[Mistake]:
-    """Mistakes of `value` against `kind`; `form` says in words what a pattern asks for."""
+    """Mistakes of `value` for the type `kind`; `form` describes a pattern in words."""
     if isinstance(kind, inspect.Metadata):
         yield from _walk(value, kind.type, path, (kind.extra or {}).get("form", form))
     elif value is None:
         yield Mistake(path, "null", "no value given", _NULL_REMEDY)
     elif isinstance(kind, inspect.UnionType):
-        # the only unions of the tree are `T | None`, and None was dealt with above
+        # the only unions of the tree are `T | None`, and None was handled above
         chosen = next(member for member in kind.types if not isinstance(member, inspect.NoneType))
         yield from _walk(value, chosen, path, form)
     elif isinstance(kind, inspect.StructType):
@@ -183,7 +183,7 @@ def _list(value: object, kind: inspect.VarTupleType, path: str) -> Iterator[Mist
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant, spelling and snake_case or kebab-case forgiven."""
+    """The most similar name, ignoring case, `_` and `-`; None if none is similar."""
     plain = {_folded(n): n for n in names}
     close = difflib.get_close_matches(_folded(name), plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
@@ -214,7 +214,7 @@ def _why(kind: inspect.Type) -> str:
 
 
 def _pools(pools: object, facts: FactsReader | None) -> Iterator[Mistake]:
-    """Names are unique, every pool can be reached, and its facts can be read. Works on what is well formed."""
+    """Pools have unique names, can match a node, and state facts that can be read. Skips what is not well formed."""
     names: dict[str, int] = {}
     earlier: list[tuple[int, set[tuple[str, str]]]] = []
     for at, pool in enumerate(pools if isinstance(pools, list) else ()):
@@ -249,7 +249,7 @@ def _well_formed_labels(pool: Mapping[str, Any]) -> set[tuple[str, str]] | None:
 def _facts(
     which: Literal["kubelet", "machine"], value: object, path: str, facts: FactsReader | None
 ) -> Iterator[Mistake]:
-    """The one place where a pool's statements about kubelets and machines are judged."""
+    """Mistakes in a pool's `kubelet` or `machine` object."""
     if facts is None or not isinstance(value, dict):
         return
     try:

@@ -1,8 +1,7 @@
 """The settings tree: every field with its type, bounds, unit, default and reason, stated once.
 
-`describe` in this package and the documentation are generated from what stands here. Field names are the
-file's names in snake_case (`body_bytes` is `bodyBytes` in the file). The structs hold no behaviour but
-look-ups that follow from their meaning; the file's text is read in `text.py` and judged in `check.py`.
+`describe` in this package and docs/settings.md are generated from it. Field names are the file's names in snake_case
+(`body_bytes` is `bodyBytes` in the file). `text.py` reads the file, `check.py` checks it.
 """
 
 from collections.abc import Mapping
@@ -40,7 +39,7 @@ Use = Literal["required", "optional", "off"]
 Migration = Literal["strict", "prefer", "off"]
 Doubt = Literal["node", "zones", "stale", "policy", "contradiction", "counts", "pages", "pod"]
 
-#: Kinds of doubt, and the names of the codes of the verdict `unknown` that each one covers.
+#: Kinds of doubt, each with the names of its codes; together all codes of the verdict `unknown`.
 DOUBTS: Final[Mapping[Doubt, tuple[str, ...]]] = {
     kind: tuple(code.name for code, reason in REASONS.items() if reason.doubt == kind) for kind in get_args(Doubt)
 }
@@ -118,7 +117,7 @@ class Sources(_Part, frozen=True):
 
 
 class Charges(_Part, frozen=True):
-    """How long a placement that kube-scheduler was promised is kept."""
+    """How long an assumed placement is kept without a binding."""
 
     promise_seconds: Annotated[
         int,
@@ -132,7 +131,7 @@ class Charges(_Part, frozen=True):
 
 
 class Reply(_Part, frozen=True):
-    """What kube-scheduler is told."""
+    """The replies to kube-scheduler."""
 
     always_send_failures: Annotated[
         bool,
@@ -162,7 +161,7 @@ class Reply(_Part, frozen=True):
 
 
 class Limits(_Part, frozen=True):
-    """Bounds on what one caller can cost."""
+    """Bounds on the cost of one caller."""
 
     body_bytes: Annotated[
         int,
@@ -191,7 +190,7 @@ class Limits(_Part, frozen=True):
 
 
 class Server(_Part, frozen=True):
-    """The scheduler port over time."""
+    """Time limits of the scheduler port."""
 
     keep_alive_seconds: Annotated[
         int,
@@ -208,7 +207,7 @@ class Server(_Part, frozen=True):
 
 
 class Tls(_Part, frozen=True):
-    """Files of the scheduler port's TLS; read again when their content changes."""
+    """TLS files of the scheduler port; read again when their content changes."""
 
     cert_file: Annotated[str, _field("PEM: the server's certificate and its chain", "file", min_length=1)]
     key_file: Annotated[str, _field("PEM: its private key", "file", min_length=1)]
@@ -235,14 +234,14 @@ class Debug(_Part, frozen=True):
 
 
 class Logs(_Part, frozen=True):
-    """What is written to standard error."""
+    """Logs on standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], _field("debug adds one line per request")] = "info"
     format: Annotated[Literal["json", "console"], _field("json for collectors, console for people")] = "json"
 
 
 class Settings(_Part, frozen=True):
-    """The whole configuration. `needs_restart` says what a running program does not take over."""
+    """The whole configuration. `needs_restart` names the fields that a running process does not apply."""
 
     api_version: Annotated[str, _field("version of this format")] = API_VERSION
     kind: Annotated[str, _field("kind of this object")] = CONFIG_KIND
@@ -324,6 +323,6 @@ class Settings(_Part, frozen=True):
         return self.mode if pool is None or pool.mode is None else pool.mode
 
     def action_of(self, pool: Pool | None, doubt: Doubt) -> Action:
-        """What a doubt does on a node in `pool`: the pool's word, else the global one, else keep."""
+        """The action for a doubt about a node in `pool`: the pool's, else the global one, else keep."""
         own: Action | None = None if pool is None else pool.on_unknown.get(doubt)
         return own if own is not None else self.on_unknown.get(doubt, "keep")

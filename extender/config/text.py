@@ -1,8 +1,8 @@
-"""YAML text to plain data, without YAML's surprises.
+"""YAML text to plain data, restricted to what JSON can express.
 
-Of YAML we read what JSON can say: objects, lists, strings, whole and decimal numbers, true, false, null.
-`off`, `yes` and `1:30` stay strings (YAML 1.1 would make them False, True and 90), a key given twice is a
-mistake instead of a silent loss, and aliases are refused, so that a small file stays small in memory.
+These are objects, lists, strings, whole and decimal numbers, true, false, null. `off`, `yes` and `1:30` stay strings
+(YAML 1.1 reads them as False, True and 90). A key that is given twice is a mistake. Aliases are refused, so that a
+small file stays small in memory.
 """
 
 import re
@@ -14,7 +14,7 @@ from extender.config.check import Mistake, shown, step
 
 __all__ = ["plain_data"]
 
-#: Largest file that is read: what a ConfigMap can hold.
+#: Characters of the largest file that is read: what a ConfigMap can hold.
 _MAX_CHARACTERS: Final = 1 << 20
 
 
@@ -22,7 +22,7 @@ class _Loader(yaml.SafeLoader):
     """Resolves plain scalars by the rules of JSON; used to compose nodes, never to construct objects."""
 
 
-# The parent's table belongs to all loaders; adding to it would change them.
+# All loaders share the parent's table; adding to it would change them.
 _Loader.yaml_implicit_resolvers = {}
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])

@@ -83,7 +83,7 @@ class Connections:
         return _Handler(self, self._server, loop=asyncio.get_running_loop(), **self._options)
 
     def admit(self, handler: web.RequestHandler) -> bool:
-        """Count a connection that now stands; False if there is no room for it."""
+        """Count a connection that is open now; False if there is no room for it."""
         if len(self._open) >= self._limit and not self._make_room():
             return False
         self._open.add(handler)

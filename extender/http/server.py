@@ -1,4 +1,4 @@
-"""Both ports over their life: open, serve, drain, close. One process, one event loop, no worker processes."""
+"""Both ports: open, serve, drain, close. One process, one event loop, no worker processes."""
 
 import asyncio
 import signal

@@ -9,7 +9,7 @@ from extender.bounded import BoundedDict
 from extender.kubelet.cpuset import from_ids
 from extender.kubelet.model import Machine
 
-__all__ = ["CpuTopology", "shared_topology"]
+__all__ = ["CpuTopology", "Units", "shared_topology"]
 
 #: Units of one kind: id -> its CPUs.
 Units = Mapping[int, int]

@@ -12,7 +12,7 @@ from operator import add, mul, sub
 
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 
-__all__ = ["IMPOSSIBLE", "Affinity", "Hints", "ResourceHints", "TopologyManager", "merge"]
+__all__ = ["IMPOSSIBLE", "NO_AFFINITY", "Affinity", "Hints", "ResourceHints", "TopologyManager", "merge", "parse_bool"]
 
 _POLICIES = ("none", "best-effort", "restricted", "single-numa-node")
 _SCOPES = ("container", "pod")

@@ -1,4 +1,4 @@
-"""The last decisions, for people: what was asked, what we said, and what the kubelet then did."""
+"""The log of the last decisions, for /debug/decisions: the call, the answer, and what the kubelet then did."""
 
 import time
 from collections import deque
@@ -18,7 +18,7 @@ class Decision:
     namespace: str
     name: str
     uid: str
-    #: what the pod asks of zones, in a few words
+    #: what the pod asks of zones, as a short text
     demand: str
     #: mode of the best node, else the global one
     mode: str
@@ -42,7 +42,7 @@ class Decision:
 
 
 class DecisionLog:
-    """A ring of the last `capacity` decisions; the oldest goes first."""
+    """A ring buffer of the last `capacity` decisions."""
 
     def __init__(self, capacity: int, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -55,7 +55,7 @@ class DecisionLog:
         return len(self._ring)
 
     def begin(self) -> None:
-        """A call starts being decided."""
+        """A call begins."""
         self._began_ns = time.perf_counter_ns()
 
     def micros(self) -> int:
@@ -73,7 +73,7 @@ class DecisionLog:
         self._latest[decision.uid] = decision
 
     def note_outcome(self, uid: str, text: str) -> Decision | None:
-        """Say what happened to a pod after its last decision, which is returned; None if it is forgotten."""
+        """Note what happened to a pod after its last decision; returns that decision, None if it is no longer kept."""
         decision = self._latest.get(uid)
         if decision is not None:
             decision.afterwards = text

@@ -1,4 +1,4 @@
-"""Log set-up: structlog for us, the standard library's records through the same formatter, no secrets."""
+"""Logging: structlog, the standard library's records through the same formatter, secrets hidden."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ _SECRET_TEXT: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-#: Libraries that say too much below these levels (the client logs whole request headers at debug).
+#: Least levels of libraries that log too much (the client logs whole request headers at debug).
 _QUIETER: Final = {"kubernetes_asyncio": logging.WARNING, "aiohttp.access": logging.WARNING, "asyncio": logging.INFO}
 
 
@@ -58,7 +58,7 @@ def setup(level: str, form: str, stream: TextIO | None = None) -> None:
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     )
-    # Tracebacks become text before hiding, so that a secret in an exception's message is hidden too.
+    # Tracebacks become text before _hide, so that secrets in exception messages are hidden too.
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
@@ -82,7 +82,7 @@ def _json(event: Any, **_options: Any) -> str:
     try:
         return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:
-        # numbers beyond 64 bits, lone surrogates: rare, and the line must not be lost
+        # numbers beyond 64 bits and unpaired surrogates: rare, and the line must not be lost
         return json.dumps(event, default=str)
 
 

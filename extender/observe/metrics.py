@@ -1,7 +1,7 @@
-"""Everything that Prometheus sees, in a registry of our own. No label carries the name of a pod, a VM or a node.
+"""All metrics, in a registry of our own. No label has the name of a pod, a VM or a node as its value.
 
-Label children are bound once and kept, so that counting costs one dictionary look-up. Histograms are plain
-ones: those of the library take a lock per bucket, and everything here happens on one event loop.
+Label children are created once and kept, so that counting costs one dictionary look-up. Histograms are PlainHistogram:
+the library's take a lock per bucket, and everything here runs on one event loop.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,8 +20,8 @@ from extender.watch.status import SourceStatus, State
 
 __all__ = ["KUBELET_REASONS", "Metrics"]
 
-#: Values of `status.reason` with which kubelets refuse pods (pkg/kubelet/lifecycle, cm/admission). Every other one
-#: is counted as "OutOfResource" or "other", so that what stands in pods cannot grow the metric.
+#: Values of `status.reason` with which kubelets refuse pods (pkg/kubelet/lifecycle and pkg/kubelet/cm, Kubernetes 1.35
+#: to 1.37). Others are counted as "OutOfResource" or "other", so that pods cannot add values to the label.
 KUBELET_REASONS: Final = frozenset({
     "TopologyAffinityError",
     "SMTAlignmentError",
@@ -35,7 +35,7 @@ KUBELET_REASONS: Final = frozenset({
 
 _VERDICTS: Final = frozenset({"fits", "unknown", "refused"})
 
-#: 0.25 ms to 5 s: from the floor of one call over loopback to kube-scheduler's default timeout.
+#: 0.25 ms to 5 s: from the shortest call over loopback to kube-scheduler's default timeout.
 _REQUEST_BUCKETS: Final = (
     0.00025, 0.0005, 0.00075, 0.001, 0.0015, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 )  # fmt: skip
@@ -45,7 +45,7 @@ _APPLY_BUCKETS: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.
 
 
 class _Children(dict[tuple[str, ...], Counter]):
-    """Label children of one counter by their label values, bound at first use."""
+    """Label children of one counter by their label values, created at first use."""
 
     def __init__(self, parent: Counter) -> None:
         super().__init__()
@@ -57,11 +57,11 @@ class _Children(dict[tuple[str, ...], Counter]):
 
 
 class Metrics:
-    """All metrics of one process. Every method is cheap and never raises for what a cluster may contain."""
+    """All metrics of one process. Every method is cheap, and no content of a cluster makes it raise."""
 
     def __init__(self, version: str, backend: str) -> None:
-        """`backend` is the kernel in use, so that nobody runs the slow one unknowingly."""
-        # Creation times double the page and nobody reads them.
+        """`backend`: the kernel (`_fastfit`) in use, compiled or plain."""
+        # The times of creation would double the page and are not used.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry(auto_describe=False)
         self.gc = GcPauses()
@@ -117,7 +117,7 @@ class Metrics:
         Info(f"{METRIC_PREFIX}_build", "What runs.", registry=registry).info({"version": version, "backend": backend})
         registry.register(_Callbacks(self._collect))
 
-    # --- what the callers count ---------------------------------------------------------------------
+    # --- counted by the callers ---------------------------------------------------------------------
 
     def request(self, verb: str, outcome: str, seconds: float) -> None:
         """One call was answered."""
@@ -134,7 +134,7 @@ class Metrics:
             self._verdicts[code].inc(count)
 
     def resync(self, source: str, cause: str) -> None:
-        """A source was read anew; `cause` is a short constant word."""
+        """A source needs a new list; `cause` is a short constant word."""
         self._resyncs[source, cause].inc()
 
     def watch_event(self, source: str, change: str, apply_s: float) -> None:
@@ -147,11 +147,11 @@ class Metrics:
         self._failures[source, cause].inc()
 
     def object_skipped(self, source: str) -> None:
-        """An object could not be read and is missing from the picture."""
+        """An object could not be read. The cache lacks it, or has it in an older form."""
         self._skipped[(source,)].inc()
 
     def kubelet_refusal(self, reason: str, our_verdict: str) -> None:
-        """A kubelet failed a VM's pod with this `status.reason`; `our_verdict` is what we had said about the node."""
+        """A kubelet refused a VM's pod with this `status.reason`; `our_verdict` is our verdict on the node."""
         known = reason
         if reason not in KUBELET_REASONS:
             known = "OutOfResource" if reason.startswith("OutOf") else "other"
@@ -174,27 +174,27 @@ class Metrics:
         self._config_errors.inc()
 
     def modes(self, default: str, pools: Mapping[str, str]) -> None:
-        """The modes in force, by pool name; replaces what was said before."""
+        """The modes in force, by pool name; replaces the earlier ones."""
         self._mode.clear()
         for pool, mode in {"": default, **pools}.items():
             self._mode.labels(pool, mode).set(1)
 
-    # --- what is asked for when somebody reads -------------------------------------------------------
+    # --- read from callbacks at each scrape -------------------------------------------------------
 
     def ask_sources(self, statuses: Callable[[], Iterable[SourceStatus]]) -> None:
-        """Where to get age and state of each source."""
+        """Sets the callback for age and state of each source."""
         self._sources = statuses
 
     def ask_charged(self, count: Callable[[], int]) -> None:
-        """Where to get the number of charged pods."""
+        """Sets the callback for the number of charged pods."""
         self._charged = count
 
     def ask_evacuable(self, numbers: Callable[[], tuple[Evacuable | None, float]]) -> None:
-        """Where to get the VMs by number of migration targets, None before they are counted, and the time now."""
+        """Sets the callback for VMs by number of migration targets (None before the first count) and the time now."""
         self._evacuable = numbers
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """The page and its content type, in the format that the reader accepts."""
+        """The page and its content type, in a format that the scraper accepts."""
         encoder, content_type = choose_encoder(accept)
         return encoder(self.registry), content_type
 
@@ -255,15 +255,15 @@ def _family(name: str, text: str, histogram: PlainHistogram) -> HistogramMetricF
 
 
 class _Callbacks:
-    """Metrics that are computed when somebody reads."""
+    """Metrics that are computed at each scrape."""
 
     def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
         self._collect = collect
 
     def describe(self) -> list[Metric]:
-        """Nothing at registration: the callbacks have no sources yet."""
+        """Nothing at registration: the callbacks are not set yet."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All of them, fresh."""
+        """All of them, computed now."""
         return self._collect()

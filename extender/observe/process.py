@@ -1,7 +1,7 @@
-"""How the process itself is doing: pauses of the garbage collector, and how late the event loop wakes.
+"""Metrics of the process itself: pauses of the garbage collector, and the lag of the event loop.
 
-Both are counted in plain integers and exported when asked. The collector may start while a lock of the
-metrics library is held, so nothing called from it may take one.
+Both are counted in plain integers and exported at each scrape. The collector may start while a lock of the metrics
+library is held, so nothing that it calls may take one.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ __all__ = ["GcPauses", "LoopPulse", "PlainHistogram"]
 
 
 class PlainHistogram:
-    """Counts of observations per bucket, without locks: one thread writes, readers accept a torn read."""
+    """Counts of observations per bucket, without locks: one thread writes, and a reader may see half of an update."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -46,12 +46,12 @@ class GcPauses:
         self._began = 0.0
 
     def start(self) -> None:
-        """Count from now on; a second call changes nothing."""
+        """Start counting; a second call changes nothing."""
         if self._note not in gc.callbacks:
             gc.callbacks.append(self._note)
 
     def stop(self) -> None:
-        """Count no longer."""
+        """Stop counting."""
         if self._note in gc.callbacks:
             gc.callbacks.remove(self._note)
 
@@ -64,7 +64,7 @@ class GcPauses:
 
 
 class LoopPulse:
-    """A task that wakes every `period_s` seconds and counts how much too late it was."""
+    """A task that wakes every `period_s` seconds and counts how late it was."""
 
     BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
@@ -76,13 +76,15 @@ class LoopPulse:
         self._last_lag_s = 0.0
 
     def lag(self) -> float:
-        """Seconds: how late the last beat was, or how late the next one is by now; 0 if it does not run."""
+        """Seconds by which the last wake-up was late, or by which the next one is late already; 0 if the task does not
+        run.
+        """
         if self._due is None:
             return 0.0
         return max(0.0, self._last_lag_s, self._clock() - self._due)
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Wake and count until cancelled."""
         try:
             while True:
                 self._due = self._clock() + self._period_s

@@ -22,13 +22,11 @@ from extender.cache.vms.layout_entry import MOST, SHARDS, Stated, layout_text, s
 from extender.errors import ClusterError
 from extender.kubeapi.backoff import Backoff
 from extender.kubeapi.errors import ApiFailure, Forbidden, Unreadable
-from extender.kubeapi.resource import Resource
+from extender.kubeapi.resource import CONFIG_MAPS
 from extender.kubeapi.transport import Transport
 from extender.pace import Pace
 
-__all__ = ["CONFIG_MAPS", "LayoutKeeper"]
-
-CONFIG_MAPS: Final = Resource("", "v1", "configmaps")
+__all__ = ["LayoutKeeper"]
 
 #: Seconds between two rounds, with up to 100 % jitter: of several replicas, the first writes and the others find it
 #: written.
@@ -167,9 +165,9 @@ class LayoutKeeper:
 
     async def _write(self, shard: _Shard, namespace: str) -> bool:
         """One patch, if one is needed; returns whether there may be more."""
-        handed, today = list[str](), self._today().isoformat()
+        checked, today = list[str](), self._today().isoformat()
         try:
-            new = await self._changes(shard, handed, today)
+            new = await self._changes(shard, checked, today)
             if not new:
                 return False
             gone = shard.keys_to_remove(new, self._last_layouts.was_seen, today)
@@ -178,7 +176,7 @@ class LayoutKeeper:
                 CONFIG_MAPS, shard.name, namespace, _encode({"data": {**values, **dict.fromkeys(gone)}})
             )
         except BaseException:
-            for owner in handed:
+            for owner in checked:
                 self._last_layouts.give_back(owner)
             raise
         shard.written(new, gone)
@@ -187,15 +185,15 @@ class LayoutKeeper:
         await asyncio.sleep(_BETWEEN_S)
         return True
 
-    async def _changes(self, shard: _Shard, handed: list[str], today: str) -> dict[str, Stated]:
-        """Entries of the ConfigMap that have to change, at most one patch of them; every VM that was checked goes to
-        `handed`.
+    async def _changes(self, shard: _Shard, checked: list[str], today: str) -> dict[str, Stated]:
+        """Entries of the ConfigMap that have to change, at most one patch of them; VMs that were looked at are
+        added to `checked`.
         """
         new, pace = dict[str, Stated](), Pace()
         fresh = (date.fromisoformat(today) - _FRESH).isoformat()
         while len(new) < _AT_ONCE and (unwritten := self._last_layouts.unwritten(shard.name)) is not None:
             owner, kept = unwritten
-            handed.append(owner)
+            checked.append(owner)
             if outdated(kept, shard.stated.get(owner), fresh) and layout_text(today, kept.split):
                 new[owner] = Stated(today, kept.split)
             if pace.due():

@@ -1,4 +1,4 @@
-"""Why a pod fits each node or not, for people: the kernel's verdict, the kubelet model's rule, and the numbers.
+"""Why a pod fits each node or not, for people: the kernel's verdict, the kubelet twin's rule, and the numbers.
 
 The same code decides here as in a call of kube-scheduler; only the words are more.
 """
@@ -221,7 +221,7 @@ def _text(code: Code, state: NodeState) -> str:
 
 
 def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ...], Admitted | None]:
-    """What the kubelet model says, step by step; it decides on CPU ids and memory blocks."""
+    """What the kubelet twin says, step by step; it decides on CPU ids and memory blocks."""
     kubelet = state.ledger.kubelet
     if kubelet is None or code in _BEFORE_THE_KUBELET:
         return (), None
@@ -267,7 +267,7 @@ def _zones(
         missing = [_counted(cpus - zone.cpu_free, "CPU")] if cpus > zone.cpu_free else []
         known = zone.pages_free is not None or bool(zone.memory_free)
         missing += [
-            _lack(name, amount - free.get(name, 0))
+            _shortage(name, amount - free.get(name, 0))
             for name, amount in memory.items()
             if (name in free or (known and name != "memory")) and amount > free.get(name, 0)
         ]
@@ -295,7 +295,7 @@ def _counted(count: int, thing: str) -> str:
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
-def _lack(name: str, amount: int) -> str:
+def _shortage(name: str, amount: int) -> str:
     """`4 x 1Gi pages`, `1Gi memory`."""
     if name == "memory":
         return f"{amount_words(name, amount)} memory"
@@ -304,7 +304,7 @@ def _lack(name: str, amount: int) -> str:
 
 
 def _memory_taken(played: Admitted) -> dict[int, dict[str, int]]:
-    """Bytes per zone that the blocks take; a block over several zones counts on its first ones, as the kubelet books it
+    """Bytes per zone that the blocks take; a block over several zones counts on its first ones, as the kubelet accounts for it
     there only in sum.
     """
     taken: dict[int, dict[str, int]] = {}

@@ -1,6 +1,6 @@
 """What would become of a live migration on one node, in words and numbers: for people, never for a verdict.
 
-The cpuset is the kubelet model's, the domain KubeVirt's (target_domain.py), the judge libvirt's rule on memnodes; so
+The cpuset is the kubelet twin's, the domain KubeVirt's (target_domain.py), the judge libvirt's rule on memnodes; so
 this is exact to the CPU, where the kernel counts. Both speak of the same node at the same moment.
 """
 
@@ -49,7 +49,7 @@ class Outcome(StrEnum):
 _OF_THE_GUEST = frozenset(
     {Code.MoreZonesThanCells, Code.NotSymmetric, Code.ZonePagesShort, Code.CoreSplit, Code.GuestMemoryPages}
 )
-#: What a verdict means where the model has no CPUs to show.
+#: What a verdict means where the twin has no CPUs to show.
 _BY_CODE = {
     Code.MoreZonesThanCells: Outcome.MORE_CELLS,
     Code.NotSymmetric: Outcome.OTHER_SPLIT,
@@ -73,7 +73,7 @@ class Mover:
     immovable: str = ""
 
     def outcome(self, state: NodeState, code: Code, played: Admitted | None) -> MigrationAnswer:
-        """What becomes of the VM on this node; `played` is the kubelet model's answer."""
+        """What becomes of the VM on this node; `played` is the kubelet twin's answer."""
         if state.name == self.source:
             return MigrationAnswer(Outcome.SOURCE_NODE, "the VM runs here; KubeVirt's anti-affinity excludes the node")
         if self.immovable:
@@ -112,7 +112,7 @@ def _judged(running: Domain, moved: Domain, state: NodeState, pages: str) -> Mig
     if libvirt_refusal(moved) is not None:
         text = f"{layout}: libvirt refuses more zones than cells"
         return MigrationAnswer(Outcome.MORE_CELLS, text, then, zones, now)
-    missing = _lack(moved, state, pages)
+    missing = _shortage(moved, state, pages)
     if missing:
         return MigrationAnswer(Outcome.PAGES_SHORT, missing, then, zones, now)
     share = local_share(moved)
@@ -133,7 +133,7 @@ def _without_cells(prepared: Domain | GuestError) -> MigrationAnswer:
     return MigrationAnswer(Outcome.NOT_KNOWN, text, (), zones, now)
 
 
-def _lack(moved: Domain, state: NodeState, pages: str) -> str:
+def _shortage(moved: Domain, state: NodeState, pages: str) -> str:
     """Which zone lacks what; empty: enough, or not known."""
     known = {zone.id: zone.pages_free for zone in state.row.zones} if state.row is not None else {}
     free = {zone: amounts.get(pages, 0) for zone, amounts in known.items() if amounts is not None}

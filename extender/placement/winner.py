@@ -18,7 +18,7 @@ _MEMORY = frozenset({GuestFault.LESS_THAN_A_PAGE_PER_CELL, GuestFault.MEMORY_NOT
 
 
 def move_refusal(state: NodeState, uid: str, guest: Guest, move: Move) -> Code | None:
-    """Why the pod promised to this node cannot take over its VM; None: it can, or it cannot be told."""
+    """Why the pod assumed on this node cannot take over its VM; None: it can, or it is not known."""
     answer = state.ledger.answer(uid)
     place = answer.containers.get(COMPUTE) if isinstance(answer, Admitted) else None
     if place is None or not place.cpus or state.facts.topology is None or not move.boot:

@@ -125,7 +125,7 @@ class Service:
         most would have to be made again.
         """
         pace = Pace()
-        while self.sources():  # noqa: ASYNC110 - several tasks decide what it says, and none of them tells
+        while self.sources():  # noqa: ASYNC110 - what it says depends on several tasks
             await asyncio.sleep(_FIRST_LISTS_S)
         if not self._rows_made:
             with collector_paused():

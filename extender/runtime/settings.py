@@ -46,6 +46,6 @@ def settings_for(path: str | None, snapshot: Snapshot) -> Settings:
 
 
 def to_json(settings: Settings) -> dict[str, Any]:
-    """Settings as a snapshot keeps them; where the TLS keys lie is nobody's business."""
+    """Settings as a snapshot keeps them; the paths of TLS keys are left out."""
     kept: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(settings, tls=None))
     return {name: value for name, value in kept.items() if value is not None}

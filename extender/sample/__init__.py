@@ -1,1 +1,1 @@
-"""A bundled cluster for trying the program: `cluster.json`, the call `filter.json`, and what generates both."""
+"""The cluster of `fastfit demo`: `cluster.json`, a call of kube-scheduler (`filter.json`), and their generator."""

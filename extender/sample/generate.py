@@ -1,7 +1,7 @@
 """Writes the bundled sample: `python -m extender.sample.generate`. Same input, same bytes.
 
-Every running pod is put to the kubelet model of its node in order, so the NodeResourceTopology objects say what an exact
-exporter would say; a pod that its kubelet would refuse is a mistake in this file and ends the run.
+The twin of each node's kubelet admits the running pods in order, so the NodeResourceTopology objects are those of an
+exact exporter. A pod that its kubelet refuses is a mistake in this file and ends the run.
 """
 
 import sys
@@ -18,7 +18,7 @@ from extender.kubelet.admission import Kubelet
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import Refused
-from extender.sample.hosts import HOSTS, Host, kubelet_object, node_object, report_object
+from extender.sample.hosts import HOSTS, Host, kubelet_object, node_object, nrt_object
 from extender.sample.vms import TYPES, Vm, identity, launcher_pod, vmi
 from extender.snapshot import write
 
@@ -31,7 +31,7 @@ FILTER_BODY = _HERE / "filter.json"
 
 _TAKEN_AT = "2026-09-02T10:00:00Z"
 
-#: What runs where, in the order in which the pods came to their nodes: VM, instance type.
+#: Running VMs by node, in the order of their admission: VM, instance type.
 _RUNNING: Mapping[str, tuple[tuple[str, str], ...]] = {
     "xeon-1": (("orders-db-1", "cx1.4xlarge1gi"), ("orders-db-2", "cx1.4xlarge1gi"), ("mail-1", "u1.2xlarge")),
     "xeon-2": (("ledger-1", "cx1.4xlarge"), ("ledger-2", "cx1.2xlarge1gi"), ("ledger-3", "d1.4xlarge")),
@@ -50,7 +50,7 @@ _RUNNING: Mapping[str, tuple[tuple[str, str], ...]] = {
 #: VMs that ask for an even number of CPUs, as nodes with full-pcpus-only need it.
 _EVEN = {names.EVEN_PARITY_ANNOTATION: ""}
 
-#: What waits for a node: one VM of each kind.
+#: Pending VMs, one of each kind.
 _PENDING = (
     ("frontdesk", "cx1.2xlarge1gi"),
     ("warehouse", "cx1.8xlarge"),
@@ -59,12 +59,12 @@ _PENDING = (
     ("upf-2", "rt1.2xlarge"),
 )
 
-#: A pod that is no VM and holds CPUs of its own all the same.
+#: A pod that is no VM and has exclusive CPUs.
 _DPDK = {"cpu": "6", "memory": "2Gi"}
 
 
 def main() -> None:
-    """Write both files and say what is in them."""
+    """Write both files and print what is in them."""
     objects = _objects()
     count = write(CLUSTER, objects, {"version": __version__, "takenAt": _TAKEN_AT})
     CLUSTER.chmod(0o644)
@@ -85,14 +85,14 @@ def _objects() -> list[dict[str, Any]]:
         for minute, (vm, kind) in enumerate(_PENDING)
     ]
     pods = [launcher_pod(vm) for vm in vms] + [_dpdk_pod("telco-1"), _agent_pod("xeon-1")]
-    reports = [
-        report_object(host, _held(host, [pod for pod in pods if pod["spec"].get("nodeName") == host.name]))
+    nrts = [
+        nrt_object(host, _held(host, [pod for pod in pods if pod["spec"].get("nodeName") == host.name]))
         for host in HOSTS
     ]
     unreported = {host.name for host in HOSTS if not host.reported}
     return [
         *(node_object(host) for host in HOSTS),
-        *(report for report in reports if report["metadata"]["name"] not in unreported),
+        *(nrt for nrt in nrts if nrt["metadata"]["name"] not in unreported),
         *(vmi(vm) for vm in vms),
         *pods,
     ]
@@ -103,7 +103,7 @@ def _owner_annotations(vm: str) -> Mapping[str, str]:
 
 
 def _held(host: Host, pods: list[dict[str, Any]]) -> dict[int, dict[str, int]]:
-    """What the pods hold of each zone, as the node's kubelet gives it to them one after the other."""
+    """What the pods hold of each zone, after the node's kubelet has admitted them one after the other."""
     machine = machine_from_json(host.machine, host.name)
     kubelet = Kubelet(machine, config_from_json(kubelet_object(host), host.name))
     zone_of = {cpu: zone.id for zone in machine.zones for core in zone.cores for cpu in core.threads}

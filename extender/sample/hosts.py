@@ -1,8 +1,8 @@
-"""The sample's nodes: machine, kubelet configuration and what the cluster shows of both.
+"""The sample's nodes: machine, kubelet configuration, and the API objects that show them.
 
-`node_object` is the Node with its facts in the two annotations, `report_object` the NodeResourceTopology as an exporter
-on the node would publish it: CPUs only where the CPU Manager is static, memory and huge pages only where the Memory
-Manager is Static, for these managers tell nothing otherwise.
+`node_object` is the Node with its facts in the two annotations. `nrt_object` is the NodeResourceTopology as an
+exporter publishes it: CPUs only if the CPU Manager is static, memory and huge pages only if the Memory Manager is
+Static, since the kubelet's podresources API reports none of them otherwise.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from extender.sample.machines import (
 )
 from extender.sample.vms import identity
 
-__all__ = ["HOSTS", "Held", "Host", "kubelet_object", "node_object", "report_object"]
+__all__ = ["HOSTS", "Held", "Host", "kubelet_object", "node_object", "nrt_object"]
 
 _KUBELET_VERSION = "v1.36.3"
 #: Devices of KubeVirt that every node offers (virt-handler --max-devices).
@@ -41,7 +41,9 @@ Held = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One node. `facts`: the annotations are there; `reported`: an exporter runs; `devices` per zone by resource."""
+    """One node. `facts`: it has the annotations. `reported`: an exporter runs. `devices`: zone -> resource ->
+    number.
+    """
 
     name: str
     machine: Machine
@@ -63,7 +65,7 @@ class Host:
         return sorted(cpu for core in cores for cpu in core["threads"])
 
     def reserved_cpus(self) -> frozenset[int]:
-        """CPUs that pods never get."""
+        """CPUs that are reserved."""
         if self.reserved is not None:
             return frozenset(int(cpu) for cpu in self.reserved.split(",") if cpu)
         return frozenset(cpu for z in self.machine["numa"] if z["cores"] for cpu in z["cores"][0]["threads"])
@@ -95,7 +97,7 @@ def _hosts() -> tuple[Host, ...]:
     )
 
 
-#: The nodes. The layout of sparse-1 is a POWER9's (zones 0 and 8), worn by an amd64 node so that VMs may run there.
+#: The nodes. sparse-1 has the zones of a POWER9 (0 and 8) on an amd64 node, so that VMs may run there.
 HOSTS = _hosts()
 
 
@@ -179,7 +181,7 @@ def node_object(host: Host) -> dict[str, Any]:
     }
 
 
-def report_object(host: Host, held: Mapping[int, Held]) -> dict[str, Any]:
+def nrt_object(host: Host, held: Mapping[int, Held]) -> dict[str, Any]:
     """The NodeResourceTopology; `held` says what pods hold of each zone."""
     zone_ids = [zone["id"] for zone in host.machine["numa"]]
     zones = []

@@ -1,7 +1,7 @@
 """Machines of real servers, as `machine` objects of the golden format (the value of fastfit.dev/machine).
 
-A shape fixes what the board decides: zones, CPU numbering, siblings, distances, memory per zone. Huge pages are the
-administrator's choice and a parameter: pages per zone by size, given once for all zones or per zone id.
+The functions fix what the hardware decides: zones, CPU numbering, siblings, distances, memory per zone. Huge pages are
+the administrator's choice and so a parameter: pages per zone by size, for all zones or per zone id.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,8 +1,8 @@
-"""VMs as KubeVirt makes them: the virt-launcher pod and its VirtualMachineInstance, from an instance type.
+"""VMs as KubeVirt creates them: the virt-launcher pod and its VirtualMachineInstance, from an instance type.
 
-Instance types are those of kubevirt/common-instancetypes. What a type turns into follows KubeVirt's template.go and
-renderresources.go: `compute` comes first, CPUs are vCPUs plus one for the isolated emulator, huge pages carry the
-guest and plain memory only the overhead.
+Instance types are those of kubevirt/common-instancetypes. The pod follows pkg/virt-controller/services/template.go and
+renderresources.go (KubeVirt v1.9.0): `compute` is the first container, its CPUs are the vCPUs and one for the isolated
+emulator, huge pages hold the guest, and memory is then only the overhead.
 """
 
 import uuid
@@ -16,11 +16,11 @@ __all__ = ["TYPES", "InstanceType", "Vm", "identity", "launcher_pod", "pod_uid",
 
 _MIB = 1024**2
 #: Overhead of the processes around the guest, in MiB: fixed part (monitor, launcher, virtlogd, virtqemud, qemu),
-#: per vCPU, I/O thread, graphics, and what dedicated CPUs add (kvm/hypervisorbackend.go).
+#: per vCPU, I/O thread, graphics, and what dedicated CPUs add (pkg/hypervisor/kvm/hypervisorbackend.go).
 _FIXED_MIB, _PER_VCPU_MIB, _IO_MIB, _GRAPHICS_MIB, _DEDICATED_MIB = 240, 8, 8, 32, 100
-#: CPU request of a shared vCPU: one in ten (cpuAllocationRatio).
+#: CPU request of a vCPU without dedicated CPUs: a tenth of a CPU (cpuAllocationRatio).
 _SHARED_MILLI = 100
-#: How far a VM may grow while it runs, unless its type says otherwise (maxHotplugRatio).
+#: maxSockets as a multiple of sockets, unless the type switches hotplug off (maxHotplugRatio).
 _HOTPLUG_RATIO = 4
 
 
@@ -58,7 +58,7 @@ TYPES: Mapping[str, InstanceType] = {
 
 @dataclass(frozen=True, slots=True)
 class Vm:
-    """One VM: `node` is where it runs, empty while it is pending; `annotations` are its owner's."""
+    """One VM. `node`: where it runs, empty while it is pending. `annotations`: set by its owner."""
 
     name: str
     type: InstanceType
@@ -69,13 +69,15 @@ class Vm:
 
     @property
     def cpus(self) -> int:
-        """CPUs of the compute container: vCPUs and the emulator's, two of these for an even sum where asked for."""
+        """CPUs of `compute`: the vCPUs, and one for the emulator, or two for an even sum if the annotation asks
+        for it.
+        """
         even = names.EVEN_PARITY_ANNOTATION in self.annotations and self.type.vcpus % 2 == 0
         return self.type.vcpus + (2 if even else 1)
 
     @property
     def overhead_mib(self) -> int:
-        """Memory of the pod beside the guest's."""
+        """Memory of the pod besides the guest's."""
         extra = _DEDICATED_MIB if self.type.dedicated else 0
         return _FIXED_MIB + _PER_VCPU_MIB * self.type.vcpus + _IO_MIB + _GRAPHICS_MIB + extra
 

@@ -42,7 +42,7 @@ def prioritize_nodes(context: Context, call: Call, now: float) -> Reply:
 
 
 def _again(context: Context, found: Filtered, *, left_only: bool) -> Reply:
-    """What filter found and assumed stands: only the scores are new."""
+    """What filter found and assumed holds: only the scores are new."""
     context.decider.cluster.renew(found.call.pod.metadata.uid)
     reply = found.fit.score_reply(context.score_top)
     record_later(context, "prioritize", found.subject, found.fit, found.best, left_only=left_only)

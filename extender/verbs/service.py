@@ -59,6 +59,6 @@ class Verbs:
         self.context.decider.cluster.configure(
             pools_of(settings),
             promise_seconds=float(settings.charges.promise_seconds),
-            report_stale_after=float(settings.report_stale_after_seconds),
+            nrt_stale_after=float(settings.report_stale_after_seconds),
             migration=MigrationPolicy(settings.migration),
         )

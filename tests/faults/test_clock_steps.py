@@ -135,7 +135,7 @@ def stepper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     library = tmp_path_factory.mktemp("clock") / "step_clock.so"
     source = Path(__file__).with_name("step_clock.c")
     subprocess.run([*compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source], check=True)
-    yield library
+    return library
 
 
 @asynccontextmanager

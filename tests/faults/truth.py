@@ -77,7 +77,7 @@ def differences_of_process(ask: Ask, tracked_pods: int, lists: Lists) -> list[st
 
 def fresh(lists: Lists, like: Cluster) -> Cluster:
     """A cluster with the settings and the time of another, made of these lists alone."""
-    cluster = Cluster(like.pools, promise_seconds=like.promise_seconds, report_stale_after=like.report_stale_after)
+    cluster = Cluster(like.pools, promise_seconds=like.assumed.seconds, nrt_stale_after=like.nrt_stale_after)
     cluster.now = like.now
     for source in Source:
         if source in lists:

@@ -27,7 +27,7 @@ def _work(campaign: int, first: int, last: int, until: float, place: str) -> Non
     """A process: tries bodies until that moment, and writes the number of each into a shared file before it does."""
     seeds = corpus()
     run = Campaign()
-    with open(place, "r+b") as file, mmap.mmap(file.fileno(), 8) as at:
+    with Path(place).open("r+b") as file, mmap.mmap(file.fileno(), 8) as at:
         for number in range(first, last):
             if time.monotonic() > until:
                 break

@@ -1,5 +1,6 @@
 """Thirty mixed nodes, 150 VMs at once: the kubelets admit what we place, and refuse much of what the default scheduler
-places (bench/admission is the same for more seeds)."""
+places (bench/admission is the same for more seeds).
+"""
 
 import pytest
 

@@ -1,5 +1,6 @@
 """Live migrations on mixed nodes, some of them to grow the VM: nothing fails that could be known to fail, and what was said
-of each target is what came of it (bench/moves is the same for more nodes and 200 migrations)."""
+of each target is what came of it (bench/moves is the same for more nodes and 200 migrations).
+"""
 
 import pytest
 

@@ -13,7 +13,8 @@ __all__ = ["GoTool"]
 
 class GoTool:
     """One binary. `what` names it in messages; `fixture` is the one that gives it, `missing` says what the machine lacks
-    to build it, `ensure` builds it."""
+    to build it, `ensure` builds it.
+    """
 
     def __init__(self, what: str, fixture: str, missing: Callable[[], str], ensure: Callable[..., Path]) -> None:
         self._what = what

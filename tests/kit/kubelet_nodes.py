@@ -16,7 +16,20 @@ from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import PodDemand, pod_demand
 
 __all__ = [
-    "A", "B", "C", "D", "DEVICE", "E", "F", "GI", "config", "container", "kubelet", "machine", "pod", "pod_object",
+    "DEVICE",
+    "GI",
+    "A",
+    "B",
+    "C",
+    "D",
+    "E",
+    "F",
+    "config",
+    "container",
+    "kubelet",
+    "machine",
+    "pod",
+    "pod_object",
 ]  # fmt: skip
 
 GI = 1 << 30

@@ -1,13 +1,14 @@
 """The ledger of one node: which pods hold what, in the order in which the kubelet handles them.
 
-Held pods are bound to the node; promised ones have been ranked here and wait for their binding. The kubelet model
-plays held pods first, then promises. A promise that is withdrawn, or a binding that overtakes another, changes what
-later pods get; so the view is played again from the held state, never patched.
+Held pods are bound to the node; assumed ones were ranked here and wait for their binding. The kubelet twin plays held
+pods first, then assumed ones. When a pod is forgotten, or a binding overtakes another, later pods get something else; so
+the view is played again from the held state, never patched.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from _fastfit.model import ZoneRow
+from extender.cache.interning import Memo
 from extender.cache.nodes.facts import NodeFacts
 from extender.cache.nodes.hugepages import HugePageUse
 from extender.cache.nodes.placement import CompactPlacement, Pages, PodGuest
@@ -24,8 +25,7 @@ __all__ = ["NodeLedger"]
 Answer = Admitted | Refused
 
 #: Kubelets of empty nodes by the ids of what they are made of, which is kept with them.
-_EMPTY_NODES: dict[tuple[int, int, int, str], tuple[NodeFacts, Kubelet]] = {}
-_MAX_EMPTY_NODES = 512
+_EMPTY_NODES: Memo[tuple[int, int, int, str], tuple[NodeFacts, Kubelet]] = Memo(512)
 
 
 class NodeLedger:
@@ -40,7 +40,7 @@ class NodeLedger:
         self._held: dict[str, PodEntry] = {}
         #: all and only the pods that we ranked to this node and that are not bound yet, in that order
         self._assumed: dict[str, PodEntry] = {}
-        #: answers of the kubelet model, by pod UID
+        #: answers of the kubelet twin, by pod UID
         self._answers: dict[str, CompactPlacement | Refused] = {}
         self._hugepage_use = HugePageUse()
         self._base = self._new_kubelet()
@@ -50,20 +50,20 @@ class NodeLedger:
 
     @property
     def kubelet(self) -> Kubelet | None:
-        """The node's kubelet with everything held and promised; None when it cannot be played."""
+        """The node's kubelet with everything held and assumed; None when it cannot be played."""
         return self._view
 
     def held_zones(self) -> tuple[ZoneRow, ...]:
-        """Counts per zone with everything held and nothing promised; empty when the kubelet cannot be played."""
+        """Counts per zone with everything held and nothing assumed; empty when the kubelet cannot be played."""
         return zone_rows(self._base.counts()) if self._base is not None else ()
 
     @property
     def assumed(self) -> int:
-        """Number of pods promised to this node."""
+        """Number of pods assumed on this node."""
         return len(self._assumed)
 
     def pods(self) -> Iterator[PodEntry]:
-        """Held pods, then promised ones."""
+        """Held pods, then assumed ones."""
         yield from self._held.values()
         yield from self._assumed.values()
 
@@ -72,34 +72,34 @@ class NodeLedger:
         return tuple(self._held.values())
 
     def answer(self, uid: str) -> Answer | None:
-        """What the kubelet model answered for the pod."""
+        """What the kubelet twin answered for the pod."""
         found = self._answers.get(uid)
         return found.admitted() if isinstance(found, CompactPlacement) else found
 
     def placed(self, uid: str) -> CompactPlacement | None:
-        """Where the kubelet model put the pod; None where it did not."""
+        """Where the kubelet twin put the pod; None where it did not."""
         found = self._answers.get(uid)
         return found if isinstance(found, CompactPlacement) else None
 
     def pages(self, pod: PodEntry, pod_guest: PodGuest) -> Pages:
-        """Huge pages that the pod holds physically; none where the kubelet model has not placed it."""
+        """Huge pages that the pod holds physically; none where the kubelet twin has not placed it."""
         found = self._answers.get(pod.uid)
         return found.pages(self.facts, pod.demand, *pod_guest) if isinstance(found, CompactPlacement) else ()
 
     def pages_free(self, guest_in: Callable[[PodEntry], PodGuest]) -> Mapping[int, Mapping[str, int]]:
-        """Huge pages per zone that no pod holds or is promised, in bytes by resource name; the machine must be known."""
+        """Huge pages per zone that no held or assumed pod takes, in bytes by resource name; the machine must be known."""
         assert self.facts.machine is not None
         pods = ((pod.uid, pod.admitted, self.pages(pod, guest_in(pod))) for pod in self.pods())
         return self._hugepage_use.free(self.facts.machine, self.facts.config, pods)
 
     def unplaced(self) -> tuple[PodEntry, ...]:
-        """Pods that the real kubelet admitted and the model refuses: what we know of the node is wrong."""
+        """Pods that the real kubelet admitted and the twin refuses: what we know of the node is wrong."""
         return tuple(
             pod for uid, pod in self._held.items() if pod.admitted and isinstance(self._answers.get(uid), Refused)
         )
 
     def order_matters(self, pod: PodEntry, guest_in: Callable[[PodEntry], PodGuest]) -> bool:
-        """Whether a promised pod, or one promised before it, fares otherwise if the kubelet sees that pod first.
+        """Whether an assumed pod, or one assumed before it, gets something else if the kubelet sees that pod first.
 
         Bindings run in parallel, so pods on their way to one node may overtake each other.
         """
@@ -107,11 +107,11 @@ class NodeLedger:
         if self._base is None or not others:
             return False
         if all(o.demand.shape == pod.demand.shape and guest_in(o) == guest_in(pod) for o in others):
-            return False  # equals that change places leave the same picture
-        turned = self._base.clone()
+            return False  # equal pods that change places leave the same state
+        reordered = self._base.clone()
         guarded = self.facts.config.memory_manager_policy == "Static"
         for each in (pod, *others):
-            answer = turned.admit(each.demand)
+            answer = reordered.admit(each.demand)
             if isinstance(answer, Refused):
                 return True
             pod_guest = guest_in(each)
@@ -138,7 +138,7 @@ class NodeLedger:
         self._held[pod.uid] = pod
         as_played = in_order and assumed is not None and assumed.demand == pod.demand
         if as_played and not self._assumed:
-            # It was the only promise: what was played for it is what the node holds now.
+            # It was the only assumed pod: what was played for it is what the node holds now.
             self._base = self._view
         else:
             self._admit(self._base, pod)
@@ -147,7 +147,7 @@ class NodeLedger:
             self._play_assumed()
 
     def assume(self, pod: PodEntry) -> Answer | None:
-        """The pod is expected here. Returns the model's answer; a refused pod is not kept."""
+        """Assumes the pod here. Returns the twin's answer; a refused pod is not kept."""
         if self._base is None or pod.uid in self._held:
             return None
         self.forget(pod.uid)
@@ -162,7 +162,7 @@ class NodeLedger:
         return answer
 
     def forget(self, uid: str) -> bool:
-        """The promise is void. Returns whether there was one."""
+        """Ends the pod's assumed placement. Returns whether there was one."""
         if self._assumed.pop(uid, None) is None:
             return False
         self._answers.pop(uid, None)
@@ -213,9 +213,7 @@ class NodeLedger:
             except CannotStart as error:
                 self.problem = str(error)
                 return None
-            if len(_EMPTY_NODES) >= _MAX_EMPTY_NODES:
-                _EMPTY_NODES.clear()
-            known = _EMPTY_NODES[key] = facts, kubelet
+            known = _EMPTY_NODES.keep(key, (facts, kubelet))
         return known[1].clone()
 
     def _start(self, pod: PodEntry) -> None:
@@ -235,7 +233,7 @@ class NodeLedger:
         self._view = self._base.clone()
         void = [pod.uid for pod in self._play(self._view, self._assumed.values())]
         for uid in void:
-            # It no longer fits behind the others; kube-scheduler decides its fate, we stop charging it.
+            # It no longer fits behind the others. kube-scheduler will bind it or not; it is not assumed any more.
             del self._assumed[uid]
             self._answers.pop(uid, None)
 

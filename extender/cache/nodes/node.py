@@ -129,13 +129,15 @@ class NodeState:
             return
         after = self._free_by_zone()
         freed = {
-            zone: {name: amount - before.get(zone, {}).get(name, 0) for name, amount in book.items()}
-            for zone, book in after.items()
+            zone: {name: amount - before.get(zone, {}).get(name, 0) for name, amount in amounts.items()}
+            for zone, amounts in after.items()
         }
-        self._ended.append((now, {zone: {n: a for n, a in book.items() if a > 0} for zone, book in freed.items()}))
+        self._ended.append(
+            (now, {zone: {n: a for n, a in amounts.items() if a > 0} for zone, amounts in freed.items()})
+        )
 
     def zones_of(self, uid: str) -> tuple[int, ...]:
-        """Ids of the zones whose CPUs the model gave the pod, or its memory where it has no CPUs of its own."""
+        """Ids of the zones whose CPUs the twin gave the pod, or its memory where it has no CPUs of its own."""
         placed = self.ledger.placed(uid)
         machine = self.facts.machine
         if placed is None or machine is None:

@@ -1,4 +1,4 @@
-"""What a node's report says against the ledger: the correction of the model's free amounts.
+"""Reconciles the kubelet twin's free amounts with the node's NRT.
 
 The report alone never frees what a live pod holds: exporters lag up to a minute, and NFD leaves out every pod with a
 fractional container, that is every dedicated VM (nfd#1978). So it corrects downward only, credited with what pods
@@ -17,7 +17,7 @@ from extender.cache.pods.pod import PodEntry
 
 __all__ = ["NONE", "Proof", "proof_of", "reconcile", "shows_all_ended"]
 
-#: No correction.
+#: Nothing to change.
 NONE = Reconciliation({})
 
 #: zone id -> resource -> amount
@@ -54,43 +54,43 @@ def proof_of(nrt: Nrt, pods: Sequence[PodEntry], *, quiet: bool) -> Proof:
 
 
 def free_amounts(zone: ZoneRow) -> dict[str, int]:
-    """What the kubelet model has free in a zone, under the report's resource names."""
+    """What the kubelet twin has free in a zone, under the report's resource names."""
     return {"cpu": zone.cpu_free, **zone.memory_free, **zone.device_free}
 
 
 def reconcile(held: tuple[ZoneRow, ...], nrt: Nrt, ended: Amounts, proof: Proof) -> Reconciliation:
-    """Changes per zone and resource. `held` is the model without promises; `ended` what ended pods gave back since
+    """Changes per zone and resource. `held` is the twin with held pods alone; `ended` what ended pods gave back since
     the report was taken.
     """
-    books = {zone.id: free_amounts(zone) for zone in held}
+    free_by_zone = {zone.id: free_amounts(zone) for zone in held}
     grouped = {zone.id for zone in held if zone.group & (zone.group - 1)}
     changes: dict[int, dict[str, int]] = {}
     for resource in sorted({name for zone in nrt.zones for name in zone.available}):
         pairs = [
-            (zone.id, zone.available[resource], books[zone.id][resource])
+            (zone.id, zone.available[resource], free_by_zone[zone.id][resource])
             for zone in nrt.zones
-            if resource in zone.available and resource in books.get(zone.id, {})
+            if resource in zone.available and resource in free_by_zone.get(zone.id, {})
         ]
         # Inside a group of zones only the sum means anything, and exporters split it in their own ways.
         if not pairs or (resource != "cpu" and any(zone_id in grouped for zone_id, _, _ in pairs)):
             continue
         sums_agree = sum(seen for _, seen, _ in pairs) == sum(free for _, _, free in pairs)
-        settled = proof is Proof.SHOWN or (proof is Proof.BY_SUMS and sums_agree)
+        proved = proof is Proof.SHOWN or (proof is Proof.BY_SUMS and sums_agree)
         for zone_id, seen, free in pairs:
             credit = ended.get(zone_id, {}).get(resource, 0)
-            change = seen - free if settled else min(0, seen + credit - free)
+            change = seen - free if proved else min(0, seen + credit - free)
             if change:
                 changes.setdefault(zone_id, {})[resource] = change
     return Reconciliation(changes) if changes else NONE
 
 
 def shows_all_ended(held: tuple[ZoneRow, ...], nrt: Nrt) -> bool:
-    """Whether the report has at least as much free in all as the model: ended pods are no longer in it."""
-    books = [free_amounts(zone) for zone in held]
+    """Whether the report has at least as much free in all as the twin: ended pods are no longer in it."""
+    free_amounts_of = [free_amounts(zone) for zone in held]
     for resource in {name for zone in nrt.zones for name in zone.available}:
-        if all(resource not in book for book in books):
+        if all(resource not in free for free in free_amounts_of):
             continue
         seen = sum(zone.available.get(resource, 0) for zone in nrt.zones)
-        if seen < sum(book.get(resource, 0) for book in books):
+        if seen < sum(free.get(resource, 0) for free in free_amounts_of):
             return False
     return True

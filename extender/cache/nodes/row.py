@@ -1,7 +1,7 @@
-"""A node's row: always made whole from its sources, facts, ledger and report. Nothing adds to a row.
+"""A node's row: always made whole from its sources, facts, ledger and NRT. Nothing adds to a row.
 
-What a zone has free is what the kubelet model has free after playing the ledger, corrected by the report's
-`available`: downward while the report may lag, in both directions once it can be shown to include every pod.
+What a zone has free is what the kubelet twin has free after playing the ledger, reconciled with the NRT's
+`available`: downward while the NRT may lag, in both directions once it can be shown to include every pod.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ Amounts = Mapping[int, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What the report changes in the free amounts of the model: negative takes away. Empty when they agree."""
+    """What the NRT changes in the free amounts of the twin: negative takes away. Empty when they agree."""
 
     by_zone: Amounts
 
@@ -35,7 +35,7 @@ def make_row(
     reconciliation: Reconciliation,
     guest_in: Callable[[PodEntry], PodGuest],
 ) -> Row:
-    """The row of a node with everything held and promised on it."""
+    """The row of a node with everything held and assumed on it."""
     code = facts.code
     if code is Code.Fits and ledger.problem:
         code = Code.KubeletCannotStart
@@ -57,7 +57,7 @@ def make_row(
     static = facts.config.cpu_manager_policy == "static"
     return Row(
         name=facts.name,
-        zones=tuple(_corrected(zone, reconciliation, pages) for zone in zone_rows(counts)),
+        zones=tuple(_reconciled(zone, reconciliation, pages) for zone in zone_rows(counts)),
         distances=tuple(zone.distances for zone in facts.machine.zones),
         policy=POLICIES.get(facts.config.topology_manager_policy, Policy.NONE),
         scope=Scope.POD if facts.config.topology_manager_scope == "pod" else Scope.CONTAINER,
@@ -68,7 +68,7 @@ def make_row(
         align_by_socket=static and options.get("align-by-socket") == "true",
         spread=static and options.get("distribute-cpus-across-cores") == "true",
         distribute=static and options.get("distribute-cpus-across-numa") == "true",
-        # In a zone that other units cut they decide the split as well, which counts per zone do not tell either.
+        # In a zone that other units cut they decide the split as well, which counts per zone do not show either.
         uncore=static and (options.get("prefer-align-cpus-by-uncorecache") == "true" or counts.cut_zones),
         uneven=static and counts.uneven,
         threads_per_core=counts.threads_per_core,
@@ -80,7 +80,7 @@ def make_row(
     )
 
 
-def _corrected(zone: ZoneRow, reconciliation: Reconciliation, pages: Amounts | None) -> ZoneRow:
+def _reconciled(zone: ZoneRow, reconciliation: Reconciliation, pages: Amounts | None) -> ZoneRow:
     if pages is not None:
         zone = replace(zone, pages_free=pages.get(zone.id, {}))
     change = reconciliation.by_zone.get(zone.id)

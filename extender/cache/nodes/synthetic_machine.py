@@ -107,16 +107,16 @@ def _distances(nrt: Nrt, zone: NrtZone) -> tuple[int, ...]:
 def _sockets(nrt: Nrt) -> list[int]:
     """A socket per zone: nearest zones share one where the distances form clean groups."""
     zones = nrt.zones
-    lone = list(range(len(zones)))
+    one_each = list(range(len(zones)))
     if len(zones) < 3:
-        return lone
+        return one_each
     rows = [_distances(nrt, zone) for zone in zones]
     nearest = min(value for i, row in enumerate(rows) for j, value in enumerate(row) if i != j)
     farthest = max(value for row in rows for value in row)
     if nearest == farthest:
-        return lone
+        return one_each
     groups = [frozenset(j for j, value in enumerate(row) if i == j or value == nearest) for i, row in enumerate(rows)]
     if any(groups[j] != group for group in groups for j in group):
-        return lone
+        return one_each
     order = sorted(set(groups), key=min)
     return [order.index(group) for group in groups]

@@ -48,7 +48,7 @@ class PodEntry:
 
     @property
     def order(self) -> tuple[int, str]:
-        """Sorts pods of one node into the order in which its kubelet saw them, as well as the API tells."""
+        """Sorts pods of one node into the order in which its kubelet saw them, as far as the API shows it."""
         return self.since, self.name
 
 

@@ -1,10 +1,14 @@
 """The guest cells of running VMs, by UID of the VMI, and how we know them.
 
-Later moves change pins, never cells, so what was so at the boot stands while the VMI lives. Belief, best first: what
-was predicted here when the VM booted; what the VMI's annotation states (kubevirt/migration/cells_annotation.py), which outlives us; what
-the pods that run now would give, where the boot itself was not seen. A move that succeeded overrules each of them that
-has fewer cells than it had zones. Of a VM without any of these the cells are not known, and that is said.
-The last layout of each VM is kept by the UID of the VM itself as well (cache/vms/last_layout.py).
+A later migration changes pins, never cells: what held at the boot holds while the VMI exists. Best known first:
+
+1. what was predicted here when the VM booted;
+2. what the VMI's annotation states (kubevirt/migration/cells_annotation.py), which outlives this process;
+3. what the pods that run now would give, where the boot itself was not seen.
+
+A migration that succeeded disproves each of them that has fewer cells than the VM had zones afterwards. Of a VM without any
+of these the cells are not known, and the answer says so. The last layout of each VM is also kept by the UID of its
+VirtualMachine (cache/vms/last_layout.py).
 """
 
 from collections.abc import Callable
@@ -60,7 +64,7 @@ class BestKnownCells(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VmRun:
-    """One run of a VM, as its VMI tells: its node, the sockets that run (0: as the spec says), the first vCPU in each zone
+    """One run of a VM, as its VMI shows: its node, the sockets that run (0: as the spec says), the first vCPU in each zone
     after its last valid migration, and the cells that its annotation states, where they are plausible.
     """
 
@@ -140,7 +144,7 @@ class GuestCells:
         self.last_layouts = LastLayouts()
         #: VMIs whose annotation is to be written
         self._unwritten: dict[str, None] = {}
-        #: VMIs whose pod has been seen running after its boot was learned
+        #: VMIs whose pod has been seen running after its cells were inferred
         self._ran = HashSet()
 
     def update(self, uid: str, run: VmRun | None, identity: Identity | None = None) -> None:
@@ -166,7 +170,7 @@ class GuestCells:
     def best_known(self, uid: str, carried: BootCells = ()) -> BestKnownCells:
         """The cells of a running VM; `carried`: what the annotation of its pod states, where it is plausible.
 
-        Nothing that a move which succeeded disproves is believed.
+        Cells that a successful migration disproves are left out.
         """
         run, boots = self.run_of(uid), self._boots.get(uid, ())
         replayed = uid in self._replayed
@@ -197,7 +201,7 @@ class GuestCells:
         )
 
     def infer(self, state: NodeState, guest_of: Callable[[str], Guest | None]) -> None:
-        """Records the cells of VMs that booted on this node. A node of which something is in doubt teaches nothing."""
+        """Records the cells of VMs that booted on this node. Nothing is inferred from a node whose verdict is unknown."""
         if state.row is None or state.row.node_code is not Code.Fits:
             return
         for pod in state.ledger.held_pods():
@@ -240,7 +244,7 @@ class GuestCells:
 
 
 def boot_domain(state: NodeState, pod: PodEntry, guest: Guest, sockets: int = 0) -> Domain | None:
-    """The guest that a bound pod boots with the CPUs that the kubelet model gave it; None: it cannot be told.
+    """The guest that a bound pod boots with the CPUs that the kubelet twin gave it; None: it is not known.
 
     `sockets`: those that run, where hotplug has raised the spec since.
     """

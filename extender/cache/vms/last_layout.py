@@ -3,13 +3,13 @@
 What this process has seen comes first. Below it is what our ConfigMaps state (cache/vms/layout_entry.py), which outlive us
 and are shared by replicas; a task of its own carries both ways (persist/last_layouts.py). A layout moves the ranking of a first
 boot and nothing else: no node is refused for it.
-VMs themselves are not watched, so nobody says when one is gone, and numbers are bounded.
+VirtualMachines are not watched, so it is not known when one is gone; what is kept is bounded.
 """
 
-from collections import OrderedDict
 from enum import IntEnum
 from typing import NamedTuple
 
+from extender.bounded import BoundedDict
 from extender.cache.interning import Interner
 from extender.cache.vms.layout_entry import MOST, SHARDS, Split, Stated, shard_of
 
@@ -42,7 +42,7 @@ class LastLayouts:
 
     def __init__(self) -> None:
         #: by ConfigMap, "" for UIDs without one: as many VMs as it holds, the one that ran last at the end
-        self._kept: dict[str, OrderedDict[str, Kept]] = {shard: OrderedDict() for shard in (*SHARDS, "")}
+        self._kept: dict[str, BoundedDict[str, Kept]] = {shard: BoundedDict(MOST) for shard in (*SHARDS, "")}
         #: by ConfigMap: VMs whose entry is to be looked at
         self._waiting: dict[str, dict[str, None]] = {shard: {} for shard in SHARDS}
 
@@ -56,16 +56,15 @@ class LastLayouts:
         shard = shard_of(owner)
         known = self._kept[shard]
         before, kept = known.get(owner), _KEPT.intern(Kept(split, trust))
-        known[owner] = kept
+        gone = known.put(owner, kept)
         known.move_to_end(owner)
-        if len(known) > MOST:
-            gone, _ = known.popitem(last=False)
+        if gone is not None:
             self._waiting.get(shard, {}).pop(gone, None)
         if starts or kept != before:
             self.give_back(owner)
 
     def read(self, owner: str, split: Split) -> None:
-        """A ConfigMap states this of a VM: believed where this process has seen nothing."""
+        """A ConfigMap states this of a VM. It counts where this process has not seen the VM run."""
         known = self._kept[shard_of(owner)]
         kept = known.get(owner)
         if kept is None and len(known) >= MOST:

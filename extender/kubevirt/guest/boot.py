@@ -14,7 +14,7 @@ from extender.kubevirt.guest.host_topology import HostTopology, host_topology
 from extender.kubevirt.guest.pinning import CpuPool, emulator_threads, shared_io_threads, supplemental_io_threads
 from extender.kubevirt.guest.size import GuestSize
 
-__all__ = ["NumaMapping", "Placement", "boot", "place", "topology_of"]
+__all__ = ["NumaMapping", "Placement", "boot", "cell_memory", "place", "topology_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ __all__ = ["Placeable", "placeable"]
 Json = dict[str, Any]
 
 #: A scheduler that does not exist, so that the copies are bound here alone.
-_NOBODY: Final = "nobody"
+_NO_SCHEDULER: Final = "nobody"
 _AT_ONCE: Final = 8
 
 
@@ -102,7 +102,7 @@ def _admits(
 
 def _copy(pod: Json, node: str) -> Json:
     spec = copy.deepcopy(pod["spec"])
-    spec["schedulerName"] = _NOBODY
+    spec["schedulerName"] = _NO_SCHEDULER
     metadata = {key: pod["metadata"][key] for key in ("namespace", "labels", "annotations", "ownerReferences")}
     return {
         "apiVersion": "v1",

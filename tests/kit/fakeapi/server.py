@@ -15,8 +15,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from extender.kubeapi.resource import Resource
-from extender.persist.last_layouts import CONFIG_MAPS
+from extender.kubeapi.resource import CONFIG_MAPS, Resource
 from extender.watch.kinds import KINDS
 from tests.kit.fakeapi import faults
 from tests.kit.fakeapi.faults import Fault

@@ -15,7 +15,7 @@ from tests.kit.fakeapi.store import Object, Store
 __all__ = ["EndOfStream", "Stream", "bookmark", "event"]
 
 
-class EndOfStream(Exception):  # noqa: N818 - not an error
+class EndOfStream(Exception):  # not an error
     """The stream is to end cleanly."""
 
 

@@ -303,7 +303,7 @@ def test_a_list_that_is_given_up_is_let_go_step_by_step() -> None:
 
 def test_a_list_tells_that_a_report_is_still_so() -> None:
     """Its exporter may have written it while nobody watched: it counts as heard of at the list."""
-    cluster = Cluster(report_stale_after=60.0)
+    cluster = Cluster(nrt_stale_after=60.0)
     record = nrt("a", [{"cpu": 14}, {"cpu": 16}])
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
     cluster.put(Source.NRTS, record)

@@ -3,7 +3,7 @@
 import orjson
 
 from extender.cli.answer_view import any_node_left, details, summary
-from extender.cli.tables import Paper
+from extender.cli.tables import Terminal
 from extender.placement.answer_json import as_json
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 
@@ -50,7 +50,7 @@ def _answer(*nodes: NodeAnswer) -> PodAnswer:
 
 def test_the_table_says_what_an_operator_needs() -> None:
     """Node, verdict, zones, CPUs and pages per zone, score and reason, in the answer's order."""
-    assert summary(_answer(FITS, UNKNOWN, REFUSED), Paper()).splitlines() == [
+    assert summary(_answer(FITS, UNKNOWN, REFUSED), Terminal()).splitlines() == [
         "Pod vms/virt-launcher-a: virtual machine, first boot",
         "  asks for compute: 33 CPUs, 64Gi of 2Mi pages",
         "  asks for console: nothing that has a zone",
@@ -66,13 +66,13 @@ def test_the_table_says_what_an_operator_needs() -> None:
 
 def test_wide_adds_memory_cells_mode_pool_and_code() -> None:
     """What the plain table leaves out."""
-    row = summary(_answer(FITS), Paper(), wide=True).splitlines()[-1]
+    row = summary(_answer(FITS), Terminal(), wide=True).splitlines()[-1]
     assert row.split() == "epyc-1 fits 0,4 0:20 4:13 0,4:16384x2Mi 0:57.2Mi 2 10 enforce telco Fits fits".split()
 
 
 def test_details_show_what_each_zone_has_and_lacks() -> None:
     """For a refused node: rule, remedy, and per zone free CPUs, pages, memory, devices and what is missing."""
-    assert details(_answer(FITS, REFUSED), Paper()).splitlines() == [
+    assert details(_answer(FITS, REFUSED), Terminal()).splitlines() == [
         "xeon-1: refused (ZonePagesShort)",
         "  a zone lacks its even share of guest memory",
         "  KubeVirt splits guest memory evenly over the touched zones; QEMU would fail to start.",
@@ -84,25 +84,25 @@ def test_details_show_what_each_zone_has_and_lacks() -> None:
 
 def test_wide_details_show_facts_and_steps_of_every_node() -> None:
     """Each fact names its source."""
-    text = details(_answer(FITS), Paper(), wide=True)
+    text = details(_answer(FITS), Terminal(), wide=True)
     assert "  - cpu 33: zones {0,4}" in text
     assert "cpuManagerPolicy  static  annotation fastfit.dev/kubelet" in text
 
 
 def test_no_details_where_everything_fits() -> None:
     """Nothing to explain, nothing printed."""
-    assert details(_answer(FITS), Paper()) == ""
+    assert details(_answer(FITS), Terminal()) == ""
 
 
 def test_a_cluster_without_nodes_is_said() -> None:
     """An empty picture does not look like a table without rows."""
-    assert summary(_answer(), Paper()).splitlines()[-1] == "  no nodes are known"
+    assert summary(_answer(), Terminal()).splitlines()[-1] == "  no nodes are known"
 
 
 def test_an_ordinary_vm_has_no_rows() -> None:
     """What asks nothing of zones is told so, and counts as placeable."""
     answer = PodAnswer("vms", "a", "virtual machine, first boot", (), ("an ordinary VM",), (), 1)
-    assert summary(answer, Paper()).splitlines()[1:] == ["  note: an ordinary VM"]
+    assert summary(answer, Terminal()).splitlines()[1:] == ["  note: an ordinary VM"]
     assert any_node_left(answer)
 
 
@@ -132,6 +132,6 @@ def test_hostile_names_do_not_reach_the_terminal() -> None:
     )
     answer = PodAnswer("a\x1b", "b\n", "k\x1b", ("d\x1b",), ("n\x1b",), (evil,), 1)
     for wide in (False, True):
-        text = summary(answer, Paper(width=60), wide) + details(answer, Paper(width=60), wide)
+        text = summary(answer, Terminal(width=60), wide) + details(answer, Terminal(width=60), wide)
         assert "\x1b" not in text
         assert "\x07" not in text

@@ -187,7 +187,7 @@ async def test_serve_watches_a_cluster_and_follows_its_configuration(tmp_path: P
             while "xeon-1" in await kept():
                 await asyncio.sleep(0.05)
             config.write_text(CONFIG + "mode: observe\n")
-            while await kept() != {host for host in json.loads(FILTER_BODY.read_bytes())["NodeNames"]}:
+            while await kept() != set(json.loads(FILTER_BODY.read_bytes())["NodeNames"]):
                 await asyncio.sleep(0.05)
             config.write_text(CONFIG + "mode: nonsense\n")
             async with session.get(operations + "/metrics") as page:

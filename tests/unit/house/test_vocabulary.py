@@ -88,61 +88,6 @@ EXCEPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 #: Reason codes are API, here as members and as constants of the kernel.
 CODES = {spelled for code in Code for spelled in (code.name, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code.name).upper())}
 
-# --- temporary -------------------------------------------------------------------------------------------------------
-#: Identifiers that are still to be renamed, with what they may become. To be emptied, then removed; nothing is added.
-REMAINING: dict[str, str] = {
-    # extender
-    "_corrected": "_reconciled",
-    "_lack": "_missing",
-    "book": "free",
-    "books": "model",
-    "lone": "apart (sockets of zones)",
-    "overrule": "exclude",
-    "report_object": "nrt_object",
-    "report_stale_after": "nrt_stale_after",
-    "reports": "nrts",
-    "settle": "play_pending (of a node), make_rows (of the service), finish (in _fastfit)",
-    "settled": "shown (in reconcile)",
-    # _fastfit
-    "Books": "Accounting",
-    "CpuBooks": "CpuAccounting",
-    "DeviceBooks": "DeviceAccounting",
-    "MemoryBooks": "MemoryAccounting",
-    "NOBODY": "NO_NAME",
-    "OPEN": "UNDECIDED",
-    "_Books": "_Accounting",
-    "_book_physical": "_take_physical",
-    "admit_lone": "admit_in_one_zone",
-    "bearing": "cpu_zones",
-    "bearing_count": "cpu_zone_count",
-    "book_physical": "take_physical",
-    "cpu_books": "cpu_accounting",
-    "device_books": "device_accounting",
-    "lone_cpus": "single_zone_cpus",
-    "memory_books": "memory_accounting",
-    "nobody_cares": "dont_care",
-    "open_books": "open_accounting",
-    "overruled": "excluded",
-    "promise": "offer",
-    "settle_layouts": "finish_layouts",
-    "settle_ways": "reduce_ways",
-    "home": "ideal (slot of a hash table, in _fastfit)",
-    "learn": "note (which name follows which, in _fastfit)",
-    # bench and tools
-    "PageBooks": "PageAccounting",
-    "_NOBODY": "_NO_SCHEDULER",
-    "_REPORTS": "_NRTS",
-    "_book": "_take",
-    "_books": "_pages",
-    "_latency_picture": "cache or cluster",
-    "_report": "_nrt",
-    "lack": "missing",
-    "picture": "chart",
-    "report": "nrt (in extender/sample)",
-    "test_migration_picture": "a module of tests, imported by tools",
-}
-# ---------------------------------------------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -234,7 +179,7 @@ def _hits() -> tuple[Hit, ...]:
 
 def test_no_name_has_an_old_word() -> None:
     """No identifier and no module has an old word, but for those with a reason."""
-    wrong = [hit for hit in _hits() if not _excepted(hit) and hit.identifier not in REMAINING]
+    wrong = [hit for hit in _hits() if not _excepted(hit)]
     assert not wrong, "old words (docs/glossary.md has the new ones):\n" + "\n".join(map(str, wrong))
 
 

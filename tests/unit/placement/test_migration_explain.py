@@ -14,7 +14,7 @@ from extender.api.objects import Migration, Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.cli.answer_view import details, summary
-from extender.cli.tables import Paper
+from extender.cli.tables import Terminal
 from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.answers import NodeAnswer
 from extender.placement.outcomes import Outcome
@@ -198,7 +198,7 @@ def test_the_pages_of_explain_show_it() -> None:
     row = BY_ID["M3"]
     cluster = picture(row)
     answer = asked(cluster, row.vm)
-    assert "MIGRATION" in summary(answer, Paper())
-    assert "more cells" in summary(answer, Paper())
-    assert "migration: more cells; 1 cell of 8 vCPUs then, 5+3 vCPUs on zones 0,1 now" in details(answer, Paper())
-    assert "MIGRATION" not in summary(explained(cluster, pod("new", 9, 16)), Paper())
+    assert "MIGRATION" in summary(answer, Terminal())
+    assert "more cells" in summary(answer, Terminal())
+    assert "migration: more cells; 1 cell of 8 vCPUs then, 5+3 vCPUs on zones 0,1 now" in details(answer, Terminal())
+    assert "MIGRATION" not in summary(explained(cluster, pod("new", 9, 16)), Terminal())
