@@ -31,7 +31,7 @@ class LineProcess:
         self._child: subprocess.Popen[str] | None = None
         self._played = 0
         # A file: what a crash prints is more than a pipe holds that nobody reads.
-        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 - questions as long as the object
+        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the object
 
     def __enter__(self) -> Self:
         return self

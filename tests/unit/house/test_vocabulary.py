@@ -74,7 +74,6 @@ EXCEPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("report", ("bench/",), _MEASURED),
     ("legacy_reports", ("bench/",), "the flag --legacy-reports of bench.throughput"),
     ("settled", _TESTED, "plain English: nothing changes any more in the cluster under test"),
-    ("_lives", _TESTED, "plain English verb: the VM lives on a node"),
     ("_LIVES", ("tests/kit/",), "questions after which a process of an oracle is replaced"),
 )
 
