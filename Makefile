@@ -56,7 +56,7 @@ dist: $(VENV)/.installed-dev
 
 # The real control plane of the tests; needs Go.
 cluster: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.cluster.build
+	$(BIN)/python -m tests.kit.cluster.build
 
 # Pins stay as they are; `make lock UPGRADE=--upgrade` renews all, `UPGRADE="--upgrade-package NAME"` one.
 lock: $(VENV)/.installed-dev
@@ -65,8 +65,8 @@ lock: $(VENV)/.installed-dev
 
 # The real kubelet managers and the real KubeVirt launcher code as judges of scenarios; needs Go.
 oracle: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.oracle.build
-	$(BIN)/python -m tests.oracle.kubevirt_build
+	$(BIN)/python -m tests.kit.oracle.kubelet.build
+	$(BIN)/python -m tests.kit.oracle.kubevirt.build
 
 # All that git ignores and that these targets and the tools make.
 clean:

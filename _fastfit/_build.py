@@ -19,6 +19,8 @@ __all__ = ["BuildKernel"]
 _RELEASE = ["-O3", "-g0", "-ffp-contract=off", "-fno-strict-aliasing"]
 #: Every x86 server since 2009 has POPCNT; compilers use it only with this flag.
 _X86 = ["-mpopcnt"]
+#: The trace calls cost far more than what they are between.
+_TRACE = ["-O1", "-g0", "-ffp-contract=off", "-fno-strict-aliasing"]
 _SANITIZE = ["-O1", "-g", "-ffp-contract=off", "-fno-strict-aliasing", "-fsanitize=address,undefined"]
 
 
@@ -38,7 +40,7 @@ class BuildKernel(build_ext):  # type: ignore[misc]  # setuptools has no types
         headers = [str(path) for path in Path("_fastfit").glob("*.pxd")]
         machine = _X86 if platform.machine() in {"x86_64", "AMD64"} else []
         for extension in self.distribution.ext_modules:
-            extension.extra_compile_args = (_SANITIZE if sanitize else _RELEASE) + machine
+            extension.extra_compile_args = (_SANITIZE if sanitize else _TRACE if trace else _RELEASE) + machine
             extension.extra_link_args = ["-fsanitize=address,undefined"] if sanitize else []
             extension.depends = headers
             if trace:

@@ -89,6 +89,7 @@ cdef enum:
 cdef enum:
     MAX_CONTAINERS = 64
     MAX_RESOURCES = 8
+    MAX_MEMORIES = 9
 
 # _cpus_py.py
 cdef enum:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from _fastfit.codes import Code, ContainerKind
 from _fastfit.model import MAX_ZONES, Ask, ContainerAsk
 
-__all__ = ["MAX_CONTAINERS", "MAX_RESOURCES", "Demand", "derive"]
+__all__ = ["MAX_CONTAINERS", "MAX_MEMORIES", "MAX_RESOURCES", "Demand", "derive"]
 
 _MEMORY = "memory"
 _PAGES = "hugepages-"
@@ -20,6 +20,8 @@ _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 #: Limits of one ask; beyond them the verdict is TooManyResources on every node.
 MAX_CONTAINERS = 64
 MAX_RESOURCES = 8
+#: Memory resources of a row that a verdict reads: those asked for, and the one that ranks.
+MAX_MEMORIES = MAX_RESOURCES + 1
 
 #: Largest CPU or device count and amount of bytes that an ask may name: more than any node has, and MAX_CONTAINERS of
 #: them still add up in 64 bits.

@@ -3,10 +3,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from _fastfit._constants cimport MAX_CONTAINERS, MAX_RESOURCES, MAX_ZONES
-
-cdef enum:
-    MAX_MEMORIES = MAX_RESOURCES + 1    # memory resources asked for, and the one that ranks
+from _fastfit._constants cimport MAX_CONTAINERS, MAX_MEMORIES, MAX_RESOURCES, MAX_ZONES
 
 # One host NUMA node. `socket` is the rank of its socket among those with CPUs, -1 without CPUs.
 cdef struct Zone:

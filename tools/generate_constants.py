@@ -28,7 +28,7 @@ ENUMS: tuple[tuple[type[IntEnum], str], ...] = (
 NUMBERS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (codes, ("FIRST_REFUSAL", "ACTION_BITS")),
     (model, ("MAX_ZONES", "MAX_NAME")),
-    (_demand, ("MAX_CONTAINERS", "MAX_RESOURCES")),
+    (_demand, ("MAX_CONTAINERS", "MAX_RESOURCES", "MAX_MEMORIES")),
     (_cpus_py, ("MAX_DISTRIBUTED",)),
     (_cells_py, ("SPLIT_FACTOR",)),
     (

@@ -106,7 +106,8 @@ def main() -> None:
             "no:cacheprovider",
             "--capture=sys",
             "--hypothesis-seed=0",
-            "tests/kernel",
+            "tests/unit/kernel",
+            "tests/property/kernel",
         ]
         _run(suite, tree, environment)
         if options.fuzz:

@@ -18,6 +18,9 @@ KERNEL = Path(__file__).resolve().parents[1] / "_fastfit"
 class KernelLines(Plugin):  # type: ignore[misc]  # Cython has no types
     """Reports lines of .pyx and .pxd files."""
 
+    #: source -> C file, name, executable lines; Cython's own attribute
+    _c_files_map: dict[str, tuple[str, str, dict[int, str]]]
+
     def _read_source_lines(self, c_file: str, sourcefile: str) -> Any:  # noqa: ARG002 - one file is not enough
         """Read every C file the first time; `_c_files_map` then has each header once, with the lines of all."""
         if self._parsed_c_files is None:

@@ -2,7 +2,7 @@
 
 Thirty simulated nodes of real shapes and 150 VMs created at once, per seed; the hollow kubelets admit or refuse each pod
 with the kubelet's own CPU, Memory and Topology Managers. The default scheduler alone is run too. Needs Go and
-openssl (tests/cluster); a run takes about half a minute. `--matrix --markdown` makes the table of the README.
+openssl (tests/kit/cluster); a run takes about half a minute. `--matrix --markdown` makes the table of the README.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
-from bench.admission.report import markdown, refusals, table
-from bench.admission.run import Outcome, Plan, run
-from tests.cluster.build import BuildError, ensure_binary
+from bench.admission.report import markdown, table
+from tests.kit.admission.run import Outcome, Plan, refusals, run
+from tests.kit.cluster.build import BuildError, ensure_binary
 
 __all__ = ["main"]
 

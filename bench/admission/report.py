@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
-from bench.admission.run import Outcome, Plan
+from tests.kit.admission.run import Outcome, Plan
 
-__all__ = ["markdown", "refusals", "table"]
+__all__ = ["markdown", "table"]
 
 #: A column's heading, and its value of an outcome.
 _NUMBERS: Final[tuple[tuple[str, Callable[[Outcome], float]], ...]] = (
@@ -63,20 +63,6 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def refusals(outcome: Outcome) -> Iterable[str]:
-    """Why each pod that fastfit placed was refused or cannot boot, and which pending pods fit."""
-    if outcome.plan.scheduler == "fastfit":
-        for refusal in outcome.refusals:
-            yield f"  refused: {refusal.pod} on {refusal.node}: {refusal.reason}: {refusal.message}"
-            yield f"    kubelet: {_settings(refusal.kubelet)}"
-            yield f"    we said {refusal.verdict}: {refusal.decision or 'no record'}"
-        for short in outcome.unbootable:
-            yield f"  no pages: {short.pod} on {short.node}: {short.obstacle}"
-            yield f"    we said: {short.decision or 'no record'}"
-    for hit in outcome.pending_fits:
-        yield f"  pending, but fits: {hit.pod} on {hit.node}"
-
-
 def _plan(plan: Plan) -> str:
     return f"{plan.scheduler:9} {plan.nrt:5} {plan.lag:>3g} {'yes' if plan.facts else 'no':5}"
 
@@ -87,10 +73,6 @@ def _breakdown(outcome: Outcome) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in Counter(counts).most_common())
-
-
-def _settings(kubelet: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in kubelet.items() if value)
 
 
 def _grouped(outcomes: Sequence[Outcome]) -> dict[tuple[str, str, float, bool], list[Outcome]]:

@@ -19,9 +19,9 @@ from _fastfit import BACKEND
 from bench.fit.recordings import Recording, recording_lines
 from bench.fit.wide import wide_lines, wide_oracle
 from bench.shared.report import progress, show, write
-from tests import replay
-from tests.cluster.build import DEFAULT_VERSION, RELEASES
-from tests.oracle.build import CACHE, NAME
+from tests.kit import golden
+from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES
+from tests.kit.oracle.kubelet.build import CACHE, NAME
 
 __all__ = ["main"]
 
@@ -40,7 +40,7 @@ def main() -> None:
         raise RuntimeError("the compiled kernel is not loaded: run `make install`")
     oracle = _built_oracle()
     stride, rounds = (20, 5) if options.quick else (4, 15)
-    recordings = [Recording(scenario) for scenario in itertools.islice(replay.scenarios(str(_GOLDEN)), 0, None, stride)]
+    recordings = [Recording(scenario) for scenario in itertools.islice(golden.scenarios(str(_GOLDEN)), 0, None, stride)]
     lines = recording_lines(recordings, rounds, oracle)
     progress("8 zones")
     lines += wide_lines(rounds * 4)

@@ -14,8 +14,8 @@ from extender.api.objects import Pod
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubelet.results import Admitted
-from tests.kubelet.nodes import parse_config, parse_machine
-from tests.oracle.process import Oracle
+from tests.kit.kubelet_nodes import parse_config, parse_machine
+from tests.kit.oracle.kubelet.process import Oracle
 
 __all__ = ["Recording", "recording_lines"]
 

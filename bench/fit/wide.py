@@ -12,8 +12,8 @@ from bench.shared.report import progress
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted
-from tests.kubelet.nodes import DEVICE, config, container, machine, parse_config, parse_machine, pod
-from tests.oracle.process import Oracle
+from tests.kit.kubelet_nodes import DEVICE, config, container, machine, parse_config, parse_machine, pod
+from tests.kit.oracle.kubelet.process import Oracle
 
 __all__ = ["wide_lines", "wide_oracle"]
 

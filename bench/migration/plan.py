@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from extender.sample.vms import InstanceType, Vm
-from tests.machines import SHAPES
+from tests.kit.machines import SHAPES
 
 __all__ = ["LOADS", "POLICIES", "ZONES", "Boot", "End", "Event", "Move", "Setting", "events", "kubelet", "machine"]
 

@@ -5,7 +5,7 @@ migrations, some of them to grow the VM. Every contestant meets the same VMs on 
 kubelets (the real resource managers) give the CPUs; KubeVirt's and libvirt's rules on these say what happened. Shares are
 of the guests with cells. `foreseen`: bound targets whose outcome, zones and vCPUs per zone are what the extender said
 (`fastfit targets`) as kube-scheduler asked for them. `in vain`: targets that waited though some node would have done.
-Needs Go and openssl (tests/cluster); a run of 200 takes about two minutes.
+Needs Go and openssl (tests/kit/cluster); a run of 200 takes about two minutes.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
-from bench.moves.plan import Plan
-from bench.moves.report import misses, table
-from bench.moves.run import Result, run
+from bench.moves.report import table
 from bench.shared.report import progress
-from tests.cluster.build import BuildError, ensure_binary
+from tests.kit.cluster.build import BuildError, ensure_binary
+from tests.kit.moves.plan import Plan
+from tests.kit.moves.run import Result, misses, run
 
 __all__ = ["main"]
 

@@ -1,14 +1,13 @@
 """Tables of migration runs."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from bench.moves.drive import Moved
-from bench.moves.run import Result
 from extender.placement.outcomes import Outcome
+from tests.kit.moves.run import Result
 
-__all__ = ["misses", "table"]
+__all__ = ["table"]
 
 _PENDING: Final = "pending"
 #: Column: heading, and the outcomes it counts. Shares are of all migrations but those of guests without cells.
@@ -61,22 +60,3 @@ def _line(result: Result) -> list[str]:
         str(sum(bool(each.in_vain) for each in moved)),
         foreseen,
     ]
-
-
-def misses(result: Result) -> Iterator[str]:
-    """What must not happen where fastfit takes part, one line each."""
-    for each in result.moved:
-        what = f"{each.vm} ({each.vcpus} vCPUs) from {each.source}"
-        if each.in_vain:
-            yield f"{what} waits, though it would arrive on {', '.join(each.in_vain)}; kube-scheduler: {each.message}"
-        if each.node and (each.certain_failure or each.outcome == Outcome.KUBELET_REFUSES):
-            yield f"{what} to {each.node}: {each.outcome}, {each.text}"
-        if each.node and not each.foreseen:
-            yield f"{what} to {each.node}: {_seen(each)}"
-    for pod in result.twins_wrong:
-        yield f"{pod}: the kubelet gave other CPUs than its twin"
-
-
-def _seen(each: Moved) -> str:
-    said = f"{each.predicted} ({each.predicted_layout})" if each.predicted else "nothing"
-    return f"said {said}, came {each.outcome} ({each.layout})"

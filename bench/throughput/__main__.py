@@ -24,8 +24,8 @@ from bench.throughput.cluster import Vms, clear, populate
 from bench.throughput.contestants import CONTESTANTS, Contestant
 from bench.throughput.rows import BASELINE, goals, rows
 from bench.throughput.run import RunFailed, run
-from tests.cluster.build import BuildError, ensure_binary
-from tests.cluster.control_plane import ControlPlane
+from tests.kit.cluster.build import BuildError, ensure_binary
+from tests.kit.cluster.control_plane import ControlPlane
 
 __all__ = ["main"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.build import BuildError, missing_tools
+from tests.kit.cluster.build import BuildError, missing_tools
 
 __all__ = ["ensure_peer"]
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from bench.shared.vms import NAMESPACE, adopt, rendered, vms
 from extender import names
 from extender.sample.vms import TYPES, Vm
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
+from tests.kit.vms import NAMESPACE, adopt, rendered, vms
 
 __all__ = ["Vms", "clear", "populate"]
 

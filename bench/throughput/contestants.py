@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from bench.shared.extender import REPOSITORY, Extender, deployed_scheduler
 from bench.shared.report import progress
 from bench.throughput.build import ensure_peer
 from extender.config.settings import Reply
-from tests.cluster.control_plane import ControlPlane, Scheduler
-from tests.cluster.processes import Process, free_ports, wait_for
+from tests.kit.cluster.control_plane import ControlPlane, Scheduler
+from tests.kit.cluster.processes import Process, free_ports, wait_for
+from tests.kit.extender import REPOSITORY, Extender, deployed_scheduler
 
 __all__ = ["CONTESTANTS", "Beside", "Contestant", "beside", "consulted", "scheduling"]
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from bench.throughput.cluster import Vms, clear
 from bench.throughput.contestants import Contestant, beside, consulted, scheduling
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
 
 __all__ = ["RunFailed", "run"]
 

@@ -1,14 +1,38 @@
-"""One object for equal values: a cluster of 5,000 nodes has a few dozen shapes of machines, VMs and reports."""
+"""One object for equal values, one computation for equal inputs.
+
+A cluster of 5,000 nodes has a few dozen kinds of machines, VMs and NRTs.
+"""
 
 from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
-__all__ = ["EMPTY", "Interner", "intern_amounts", "intern_text"]
+__all__ = ["EMPTY", "Interner", "Memo", "intern_amounts", "intern_text"]
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T", bound=Hashable)
+V = TypeVar("V")
 
 #: Used for every empty mapping; never written to.
 EMPTY: Mapping[str, int] = {}
+
+
+class Memo(Generic[K, V]):
+    """Results by what they follow from. At most `limit` are kept: a full memo is emptied, for it is cheap to fill again."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """The result; None: it has to be computed."""
+        return self._known.get(key)
+
+    def keep(self, key: K, value: V) -> V:
+        """Keeps a result, and returns it."""
+        if len(self._known) >= self._limit:
+            self._known.clear()
+        self._known[key] = value
+        return value
 
 
 class Interner(Generic[T]):
@@ -27,8 +51,7 @@ class Interner(Generic[T]):
 
 
 _TEXTS: Interner[str] = Interner(16384)
-_AMOUNTS: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
-_MAX_AMOUNTS = 4096
+_AMOUNTS: Memo[tuple[tuple[str, int], ...], Mapping[str, int]] = Memo(4096)
 
 
 def intern_text(text: str) -> str:
@@ -40,6 +63,6 @@ def intern_amounts(amounts: Mapping[str, int]) -> Mapping[str, int]:
     """For amounts by name that many nodes have; the result is read only."""
     if not amounts:
         return EMPTY
-    if len(_AMOUNTS) > _MAX_AMOUNTS:
-        _AMOUNTS.clear()
-    return _AMOUNTS.setdefault(tuple(amounts.items()), amounts)
+    key = tuple(amounts.items())
+    known = _AMOUNTS.get(key)
+    return known if known is not None else _AMOUNTS.keep(key, amounts)

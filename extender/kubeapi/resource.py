@@ -1,8 +1,9 @@
 """A kind of the API server as group, version and plural, and its paths."""
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Resource"]
+__all__ = ["CONFIG_MAPS", "VMIS", "Resource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,8 @@ class Resource:
     @property
     def _root(self) -> str:
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+
+#: Resources that more than one room reads or writes.
+CONFIG_MAPS: Final = Resource("", "v1", "configmaps")
+VMIS: Final = Resource("kubevirt.io", "v1", "virtualmachineinstances")

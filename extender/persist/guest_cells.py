@@ -14,13 +14,12 @@ from typing import Final, Protocol
 import orjson
 import structlog
 
-from extender.cache.events import Source
 from extender.cache.vms.guest_cells import CellsRecord
 from extender.errors import ClusterError
 from extender.kubeapi.backoff import Backoff
 from extender.kubeapi.errors import ApiFailure, Forbidden
+from extender.kubeapi.resource import VMIS
 from extender.kubeapi.transport import Transport
-from extender.watch.kinds import KINDS
 
 __all__ = ["CellsWriter", "Outbox"]
 
@@ -81,7 +80,7 @@ class CellsWriter:
         # The API server refuses the patch (409) if another VMI has the name and so another UID.
         body = orjson.dumps({"metadata": {"uid": record.uid, "annotations": {record.key: record.value}}})
         try:
-            await self._transport.patch(KINDS[Source.VMIS].resource, record.name, record.namespace, body)
+            await self._transport.patch(VMIS, record.name, record.namespace, body)
         except ClusterError as error:
             return self._failed(record, error)
         self._count("written")

@@ -22,13 +22,11 @@ from extender.cache.vms.layout_entry import MOST, SHARDS, Stated, layout_text, s
 from extender.errors import ClusterError
 from extender.kubeapi.backoff import Backoff
 from extender.kubeapi.errors import ApiFailure, Forbidden, Unreadable
-from extender.kubeapi.resource import Resource
+from extender.kubeapi.resource import CONFIG_MAPS
 from extender.kubeapi.transport import Transport
 from extender.pace import Pace
 
-__all__ = ["CONFIG_MAPS", "LayoutKeeper"]
-
-CONFIG_MAPS: Final = Resource("", "v1", "configmaps")
+__all__ = ["LayoutKeeper"]
 
 #: Seconds between two rounds, with up to 100 % jitter: of several replicas, the first writes and the others find it
 #: written.

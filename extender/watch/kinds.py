@@ -18,7 +18,7 @@ import msgspec
 
 from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.cache.events import Record, Source
-from extender.kubeapi.resource import Resource
+from extender.kubeapi.resource import VMIS, Resource
 
 __all__ = ["KINDS", "Kind", "Need"]
 
@@ -65,7 +65,7 @@ KINDS: Final[Mapping[Source, Kind]] = {
             Resource("topology.node.k8s.io", "v1alpha2", "noderesourcetopologies"),
             msgspec.json.Decoder(NodeResourceTopology),
         ),
-        Kind(Source.VMIS, Resource("kubevirt.io", "v1", "virtualmachineinstances"), msgspec.json.Decoder(Vmi)),
+        Kind(Source.VMIS, VMIS, msgspec.json.Decoder(Vmi)),
         Kind(
             Source.MIGRATIONS,
             Resource("kubevirt.io", "v1", "virtualmachineinstancemigrations"),

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 import yaml
 
-from tests.cluster.build import ensure_binary, missing_tools
+from tests.kit.cluster.build import ensure_binary, missing_tools
 
 __all__ = [
     "DEPLOY",

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from extender.names import SCHEDULER_NAME
-from tests.cluster.api import ApiError
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
 from tests.deploy.manifests import DEPLOY, RENDERED, Object, named, pod_spec, render
+from tests.kit.cluster.api import ApiError
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
 
 OPT_IN = DEPLOY / "optin"
 UID = "00000000-1d5c-4c43-9f0e-1b0f6a0c7a55"

@@ -15,12 +15,12 @@ import pytest
 from extender.cache.vms.layout_entry import SHARDS
 from extender.kubevirt.migration.cells_annotation import cells_text
 from extender.names import CELLS_ANNOTATION
-from tests.cluster.api import ApiError
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import Process, free_ports, wait_for
 from tests.deploy.manifests import DEPLOY, Object, config_map, container, flags, named, pod_spec, render
 from tests.deploy.test_rights import granted
-from tests.state.builders import GI, KUBELET_A, machine, node, pod, vmi
+from tests.kit.cluster.api import ApiError
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import Process, free_ports, wait_for
+from tests.kit.objects import GI, KUBELET_A, machine, node, pod, vmi
 
 #: The form in which the account has the extender's role and no other.
 FORM = "overlays/default-scheduler"

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from extender.names import KUBEVIRT_DEVICE_PREFIX, SCHEDULER_NAME
-from tests.cluster.control_plane import ControlPlane, Scheduler
-from tests.cluster.processes import free_ports, wait_for
 from tests.deploy.manifests import DEPLOY, Object, scheduler_config
+from tests.kit.cluster.control_plane import ControlPlane, Scheduler
+from tests.kit.cluster.processes import free_ports, wait_for
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/fastfit/leases/fastfit"
 NODE = {"cpu": "8", "memory": "16Gi", "pods": "10", f"{KUBEVIRT_DEVICE_PREFIX}kvm": "10"}

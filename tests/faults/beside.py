@@ -17,11 +17,11 @@ from extender.runtime.service import Service
 from extender.watch.kinds import KINDS
 from extender.watch.status import State
 from extender.watch.watcher import Watcher
-from tests.cluster.api import Api
-from tests.cluster.processes import wait_for
 from tests.faults.cluster_objects import Object, body
 from tests.faults.truth import differences
-from tests.watch.stage import Hooks
+from tests.kit.cluster.api import Api
+from tests.kit.cluster.processes import wait_for
+from tests.kit.watch import Hooks
 
 __all__ = ["Beside", "beside"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from tests.fakeapi import FakeApi
-from tests.state import builders
-from tests.state.builders import GI, KUBELET_A, machine
+from tests.kit import objects as builders
+from tests.kit.fakeapi import FakeApi
+from tests.kit.objects import GI, KUBELET_A, machine
 
 __all__ = ["Object", "body", "change_everything", "filled", "vm"]
 

@@ -1,14 +1,14 @@
-"""A control plane of this folder's own: its API server is killed, and one of its users gets a new token."""
+"""A control plane of this folder's own: its API server is killed, and one of its users gets a new token.
+
+It is here because it takes the place of the shared one under the same name.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fixtures import cluster_binary, pytest_collection_finish, pytest_terminal_summary
-
-__all__ = ["cluster_binary", "pytest_collection_finish", "pytest_terminal_summary"]
+from tests.kit.cluster.control_plane import ControlPlane
 
 #: A user with a token that can be taken away from it.
 ROTATED = "rotated"

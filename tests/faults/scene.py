@@ -17,11 +17,11 @@ from extender.watch.kinds import KINDS, Need
 from extender.watch.reflector import Tuning
 from extender.watch.status import SourceStatus, State
 from extender.watch.watcher import Watcher
-from tests.fakeapi import FakeApi
 from tests.faults.cluster_objects import Object, body, filled
 from tests.faults.truth import Views, differences, fresh, views
 from tests.faults.witness import Witness
-from tests.watch.stage import Hooks, kubeconfig
+from tests.kit.fakeapi import FakeApi
+from tests.kit.watch import Hooks, kubeconfig
 
 __all__ = ["Scene", "scene"]
 

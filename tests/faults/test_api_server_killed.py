@@ -10,12 +10,12 @@ from extender import names
 from extender.kubeapi.backoff import Backoff
 from extender.watch.kinds import KINDS
 from extender.watch.status import State
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.pki import write_kubeconfig
-from tests.cluster.processes import wait_for
 from tests.faults.beside import Beside, beside
 from tests.faults.cluster_objects import Object, node, vm
 from tests.faults.conftest import ROTATED
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.pki import write_kubeconfig
+from tests.kit.cluster.processes import wait_for
 
 NODES = ["killed-0", "killed-1", "killed-2"]
 #: Five VMs of 5 CPUs fit a node.

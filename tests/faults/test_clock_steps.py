@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 import extender
-from bench.shared.extender import Extender
 from extender.cache.events import Source
 from extender.watch.kinds import KINDS
 from extender.watch.status import State
-from tests.fakeapi import ErrorEvent, FakeApi, Refuse, run
 from tests.faults.cluster_objects import body, filled, vm
 from tests.faults.scene import scene
 from tests.faults.truth import differences_of_process
-from tests.watch.stage import kubeconfig
+from tests.kit.extender import Extender
+from tests.kit.fakeapi import ErrorEvent, FakeApi, Refuse, run
+from tests.kit.watch import kubeconfig
 
 DAY_S = 86_400
 

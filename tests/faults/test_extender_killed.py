@@ -13,12 +13,12 @@ import pytest
 
 from extender.cache.events import Source
 from extender.watch.kinds import KINDS
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
-from tests.e2e.kinds import CX1_4XLARGE
-from tests.e2e.site import Object, Site, node, site
 from tests.faults.truth import differences_of_process
-from tests.state import builders
+from tests.kit import objects as builders
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
+from tests.kit.instance_types import CX1_4XLARGE
+from tests.kit.site import Object, Site, node, site
 
 #: Each node holds two VMs of 17 CPUs, one in each zone.
 NODES = 8

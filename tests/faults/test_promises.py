@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from extender.watch.kinds import KINDS
-from tests.fakeapi import Fault, NoAnswer, Refuse, Silent, run
 from tests.faults.cluster_objects import vm
 from tests.faults.scene import scene
+from tests.kit.fakeapi import Fault, NoAnswer, Refuse, Silent, run
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from extender.cache.events import Source
 from extender.kubelet.results import Admitted
 from extender.watch.kinds import KINDS
 from extender.watch.status import State
-from tests.fakeapi import FakeApi, run
 from tests.faults.cluster_objects import Object, body, filled, vm
 from tests.faults.scene import scene
 from tests.faults.truth import differences, differences_of_process, fresh
-from tests.verbs.harness import make_verbs
+from tests.kit.fakeapi import FakeApi, run
+from tests.kit.verbs import make_verbs
 
 Lists = dict[Source, list[Object]]
 

@@ -1,7 +1,7 @@
 """Every fault between us and the API server, on every kind at once, while pods are on their way to their nodes.
 
 Of each: afterwards the judge finds nothing (truth.py), meanwhile the witness hears no lie (witness.py), and calls are
-answered throughout. `tests/watch` has the same faults one layer down, with the requests that each one costs.
+answered throughout. `tests/unit/watch` has the same faults one layer down, with the requests that each one costs.
 """
 
 import asyncio
@@ -12,7 +12,10 @@ import pytest
 from extender.cache.events import Source
 from extender.watch.kinds import KINDS
 from extender.watch.status import State
-from tests.fakeapi import (
+from tests.faults.cluster_objects import change_everything, vm
+from tests.faults.scene import Scene, scene
+from tests.faults.witness import Witness
+from tests.kit.fakeapi import (
     Close,
     CutMidLine,
     Disorder,
@@ -26,9 +29,6 @@ from tests.fakeapi import (
     Silent,
     run,
 )
-from tests.faults.cluster_objects import change_everything, vm
-from tests.faults.scene import Scene, scene
-from tests.faults.witness import Witness
 
 #: Longer than the silence that a watch is allowed, than a promise lasts, and than an ended pod is credited.
 LATER_S = 130.0

@@ -20,8 +20,8 @@ from extender.placement.decide import fit_of
 from extender.placement.subject import subject_of
 from extender.watch.kinds import KINDS
 from extender.watch.trimming import trimmed
-from tests.state.builders import pod
-from tests.verbs.harness import make_verbs
+from tests.kit.objects import pod
+from tests.kit.verbs import make_verbs
 
 __all__ = ["Ask", "Lists", "Views", "differences", "differences_of_process", "fresh", "views"]
 

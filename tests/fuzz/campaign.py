@@ -7,8 +7,8 @@ from _fastfit import ScanError, _wire_py, scan
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from tests.fuzz.oracle import MAX_DEPTH, MAX_NAMES, Finding, Truth, truth
-from tests.state.builders import KUBELET_A, machine, node
-from tests.verbs.harness import AskedVerbs, make_verbs
+from tests.kit.objects import KUBELET_A, machine, node
+from tests.kit.verbs import AskedVerbs, make_verbs
 
 __all__ = ["Campaign"]
 

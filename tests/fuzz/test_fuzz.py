@@ -1,4 +1,4 @@
-"""A bounded part of the campaigns on the kernel as shipped; the long part runs on the sanitizers' build (tests/house)."""
+"""A bounded part of the campaigns on the kernel as shipped; the long part runs on the sanitizers' build (tests/unit/house)."""
 
 import os
 import time

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import yaml
 
-from tests.cluster.control_plane import ControlPlane
+from tests.kit.cluster.control_plane import ControlPlane
 
 __all__ = ["Gate", "behind"]
 

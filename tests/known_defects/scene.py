@@ -18,8 +18,8 @@ from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.versions import version_of
 from extender.reasons import verdict_of
-from tests.state.builders import KUBELET_A, machine, node, nrt, pod
-from tests.verbs.harness import make_verbs
+from tests.kit.objects import KUBELET_A, machine, node, nrt, pod
+from tests.kit.verbs import make_verbs
 
 __all__ = [
     "FLOW",

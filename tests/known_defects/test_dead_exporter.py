@@ -17,9 +17,9 @@ from extender.config import Settings
 from extender.runtime.service import Service
 from extender.watch.kinds import Need
 from extender.watch.status import SourceStatus, State
+from tests.kit.objects import machine, node, nrt, pod
+from tests.kit.verbs import AskedVerbs
 from tests.known_defects.scene import PLACEMENT_TRUTH, Answer, Extender, kubelet_facts, must, running
-from tests.state.builders import machine, node, nrt, pod
-from tests.verbs.harness import AskedVerbs
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 #: when both VMs have ended

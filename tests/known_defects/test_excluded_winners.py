@@ -11,9 +11,9 @@ import pytest
 from _fastfit.codes import Code
 from extender.api.objects import Pod
 from extender.reasons import REASONS
+from tests.kit.objects import machine, node, pod
+from tests.kit.verbs import make_verbs
 from tests.known_defects.scene import RIGHT_ANSWERS, Answer, Extender, kubelet_facts, running
-from tests.state.builders import machine, node, pod
-from tests.verbs.harness import make_verbs
 
 BURST = ("v1", "v2", "v3")
 SIZES = [20, 40]

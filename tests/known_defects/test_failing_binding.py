@@ -7,8 +7,8 @@ failure alone, so the second one shows only in the next filter call for the pod.
 from dataclasses import dataclass, field
 
 from extender.api.objects import Pod
+from tests.kit.objects import machine, node, pod
 from tests.known_defects.scene import FLOW, Extender, kubelet_facts, must
-from tests.state.builders import machine, node, pod
 
 EVERY = 10.0
 ATTEMPTS = 6

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import pytest
 
 from extender.api.objects import Pod
+from tests.kit.objects import machine, node, pod
 from tests.known_defects.scene import RIGHT_ANSWERS, Extender, at, kubelet_facts, must
-from tests.state.builders import machine, node, pod
 
 
 def vm(failures: Iterable[str] = ()) -> Pod:

@@ -17,8 +17,8 @@ from extender.kubeapi.errors import Gone, NotStreamed, Status, Unreachable
 from extender.watch.kinds import KINDS, Need
 from extender.watch.reflector import Reflector
 from extender.watch.status import SourceStatus, State
+from tests.kit.objects import machine, node, pod
 from tests.known_defects.scene import RIGHT_ANSWERS, Extender, kubelet_facts
-from tests.state.builders import machine, node, pod
 
 BEGUN = 100.0
 #: seconds up to the filter call, and from there to the end of the list

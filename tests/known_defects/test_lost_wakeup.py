@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
-from tests.e2e.kinds import CX1_4XLARGE
-from tests.e2e.site import Object, Site, node, site
-from tests.e2e.wiretap import Call
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
+from tests.kit.instance_types import CX1_4XLARGE
+from tests.kit.site import Object, Site, node, site
+from tests.kit.wiretap import Call
 from tests.known_defects.gate import Gate, behind
 from tests.known_defects.scene import FLOW
 
@@ -60,10 +60,16 @@ def played(here: Site, gate: Gate) -> Wakeup:
         woken = at_rest(here, waits, calls)
     finally:
         gate.open()
-    here.kubelets.wait_released(ends["metadata"]["uid"])
+    here.extender.wait_ready()
+    wait_for(lambda: heard(here, waits), "the extender to hear of the end")
     bound = within(PATIENCE, here, waits)
     here.plane.api.patch(here.path(waits), {"metadata": {"annotations": {"example.com/touched": "yes"}}})
     return Wakeup(here.wiretap.of(waits, "filter")[calls:woken], bound, within(60, here, waits))
+
+
+def heard(here: Site, waits: Object) -> bool:
+    """Whether the extender knows of the end: one pod holds CPUs, or the waiting one is there already."""
+    return here.extender.metric("fastfit_charged_pods") == 1 or bool(here.now(waits)["spec"].get("nodeName"))
 
 
 def at_rest(here: Site, pod: Object, before: int) -> int:

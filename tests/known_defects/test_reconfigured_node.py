@@ -13,8 +13,8 @@ import pytest
 from extender.api.objects import NodeResourceTopology
 from extender.cache.nodes.pools import Pools
 from extender.kubelet.results import Refused
+from tests.kit.objects import nrt, pod
 from tests.known_defects.scene import PLACEMENT_TRUTH, Answer, Churn, churned, ended
-from tests.state.builders import nrt, pod
 
 DEVICE = "example.com/vf"
 

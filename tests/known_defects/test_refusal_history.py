@@ -12,8 +12,8 @@ from _fastfit.codes import Code
 from extender.api.objects import NodeResourceTopology
 from extender.kubelet.results import Admitted, Refused
 from extender.reasons import REASONS
+from tests.kit.objects import machine, node, nrt, pod
 from tests.known_defects.scene import RIGHT_ANSWERS, Answer, Extender, RealKubelet, ended, kubelet_facts, must, running
-from tests.state.builders import machine, node, nrt, pod
 
 HOUR, WEEK = 3600.0, 7 * 86400.0
 WAITS = [pytest.param(HOUR, id="1h"), pytest.param(WEEK, id="1w")]

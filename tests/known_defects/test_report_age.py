@@ -8,8 +8,8 @@ import pytest
 from _fastfit.codes import Code
 from extender.api.objects import NodeResourceTopology
 from extender.cache.events import Source
+from tests.kit.objects import machine, node, nrt
 from tests.known_defects.scene import RIGHT_ANSWERS, Extender, kubelet_facts, restart, with_json
-from tests.state.builders import machine, node, nrt
 
 LIMIT = 300.0
 HOST = node("n", kubelet_facts(), machine(pages=0))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from extender.kubelet.results import Admitted, Refused
+from tests.kit.objects import pod
 from tests.known_defects.scene import PLACEMENT_TRUTH, Answer, Churn, Extender, churned, hidden_vms, restart
-from tests.state.builders import pod
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from extender.sample.vms import InstanceType
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.processes import wait_for
-from tests.e2e.kinds import CX1_2XLARGE, CX1_4XLARGE
-from tests.e2e.site import Object, Site, node, site
+from tests.kit.cluster.control_plane import ControlPlane
+from tests.kit.cluster.processes import wait_for
+from tests.kit.instance_types import CX1_2XLARGE, CX1_4XLARGE
+from tests.kit.site import Object, Site, node, site
 from tests.known_defects.scene import PLACEMENT_TRUTH
 
 #: 25 CPUs with its emulator's: no zone has so many free.

@@ -12,8 +12,8 @@ from extender.api.objects import Pod
 from extender.cache.events import Source
 from extender.cache.nodes.node import NodeState
 from extender.config import Settings
+from tests.kit.objects import machine, node, nrt, pod
 from tests.known_defects.scene import FLOW, Extender, kubelet_facts
-from tests.state.builders import machine, node, nrt, pod
 
 NODES = 64
 NAMES = [f"n{number:02}" for number in range(NODES)]

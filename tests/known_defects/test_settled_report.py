@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from extender.kubelet.results import Admitted, Refused
+from tests.kit.objects import nrt, pod
 from tests.known_defects.scene import PLACEMENT_TRUTH, Answer, Extender, RealKubelet, churned, restart
-from tests.state.builders import nrt, pod
 
 SMALL, LARGE = pod("small", 6, 0), pod("large", 8, 0)
 

@@ -6,8 +6,8 @@ import pytest
 
 from extender.api.objects import Pod
 from extender.kubelet.results import Admitted
+from tests.kit.objects import machine, node, nrt
 from tests.known_defects.scene import RIGHT_ANSWERS, Extender, RealKubelet, kubelet_facts, must, running, with_json
-from tests.state.builders import machine, node, nrt
 
 GPU = "nvidia.com/gpu"
 

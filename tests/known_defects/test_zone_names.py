@@ -8,8 +8,8 @@ import pytest
 
 from extender.api.objects import NodeResourceTopology
 from extender.cache.nodes.nrt import read_nrt
+from tests.kit.objects import node, nrt
 from tests.known_defects.scene import RIGHT_ANSWERS, Extender
-from tests.state.builders import node, nrt
 
 
 def report(*more: dict[str, Any]) -> NodeResourceTopology:

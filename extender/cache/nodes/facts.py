@@ -16,7 +16,7 @@ from _fastfit.model import MAX_ZONES
 from extender import names
 from extender.api.objects import Node
 from extender.api.quantity import whole
-from extender.cache.interning import Interner, intern_text
+from extender.cache.interning import Interner, Memo, intern_text
 from extender.cache.nodes.labels import compact_labels
 from extender.cache.nodes.nrt import Nrt
 from extender.cache.nodes.pools import Pool
@@ -39,8 +39,7 @@ _LABELS = (names.CPU_MANAGER_LABEL, names.SCHEDULABLE_LABEL, names.MULTITHREADIN
 _SIZES: Interner[frozenset[str]] = Interner()
 #: Facts of the first node of each kind, by everything that they are made of; the pool's id is safe, for the facts
 #: keep the pool.
-_KINDS: dict[tuple[object, ...], "NodeFacts"] = {}
-_MAX_KINDS = 1024
+_KINDS: Memo[tuple[object, ...], "NodeFacts"] = Memo(1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +181,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
         )
     if facts.code is not Code.FactsUnreadable:
         # Its words are about this node alone; in all others no name is.
-        if len(_KINDS) >= _MAX_KINDS:
-            _KINDS.clear()
-        _KINDS[kind] = facts
+        _KINDS.keep(kind, facts)
     return facts
 
 

@@ -6,6 +6,7 @@ pages back. So the first answer for an admitted pod is kept where it is not the 
 
 from collections.abc import Iterable, Mapping
 
+from extender.cache.interning import Memo
 from extender.cache.nodes.placement import Pages
 from extender.cache.nodes.synthetic_machine import page_bytes
 from extender.kubelet.model import KubeletConfig, Machine
@@ -16,8 +17,7 @@ __all__ = ["HugePageUse"]
 Amounts = Mapping[int, Mapping[str, int]]
 
 #: What follows from a machine and a configuration, which nodes of one kind share; they are kept with it.
-_PAGES: dict[tuple[int, int], tuple[Machine, KubeletConfig, Amounts, Mapping[int, list[int]]]] = {}
-_MAX_PAGES = 512
+_PAGES: Memo[tuple[int, int], tuple[Machine, KubeletConfig, Amounts, Mapping[int, list[int]]]] = Memo(512)
 
 
 class HugePageUse:
@@ -71,9 +71,7 @@ def _pages_of(machine: Machine, config: KubeletConfig) -> tuple[Amounts, Mapping
                 free[reserved.zone][name] -= amount
     ids = [zone.id for zone in machine.zones]
     nearest = {zone.id: [i for _, i in sorted(zip(zone.distances, ids, strict=False))] or ids for zone in machine.zones}
-    if len(_PAGES) >= _MAX_PAGES:
-        _PAGES.clear()
-    _PAGES[id(machine), id(config)] = machine, config, free, nearest
+    _PAGES.keep((id(machine), id(config)), (machine, config, free, nearest))
     return free, nearest
 
 

@@ -6,14 +6,13 @@ KubeVirt's labeller and Node Feature Discovery write about 200 per node; any of 
 import functools
 from collections.abc import Iterator, Mapping
 
-from extender.cache.interning import intern_text
+from extender.cache.interning import Memo, intern_text
 
 __all__ = ["Labels", "compact_labels"]
 
 #: Domains whose labels are equal on nodes of one hardware model.
 _HARDWARE = (".node.kubevirt.io", "feature.node.kubernetes.io")
-_SETS: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
-_MAX_SETS = 1024
+_SETS: Memo[tuple[tuple[str, str], ...], Mapping[str, str]] = Memo(1024)
 #: Longer values belong to one node, as its host name does.
 _SHORT = 16
 
@@ -62,7 +61,5 @@ def compact_labels(labels: Mapping[str, str]) -> Labels:
     found = tuple(hardware)
     shared = _SETS.get(found)
     if shared is None:
-        if len(_SETS) >= _MAX_SETS:
-            _SETS.clear()
-        shared = _SETS[found] = dict(hardware)
+        shared = _SETS.keep(found, dict(hardware))
     return Labels(own, shared)

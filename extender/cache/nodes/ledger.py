@@ -8,6 +8,7 @@ the view is played again from the held state, never patched.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from _fastfit.model import ZoneRow
+from extender.cache.interning import Memo
 from extender.cache.nodes.facts import NodeFacts
 from extender.cache.nodes.hugepages import HugePageUse
 from extender.cache.nodes.placement import CompactPlacement, Pages, PodGuest
@@ -24,8 +25,7 @@ __all__ = ["NodeLedger"]
 Answer = Admitted | Refused
 
 #: Kubelets of empty nodes by the ids of what they are made of, which is kept with them.
-_EMPTY_NODES: dict[tuple[int, int, int, str], tuple[NodeFacts, Kubelet]] = {}
-_MAX_EMPTY_NODES = 512
+_EMPTY_NODES: Memo[tuple[int, int, int, str], tuple[NodeFacts, Kubelet]] = Memo(512)
 
 
 class NodeLedger:
@@ -213,9 +213,7 @@ class NodeLedger:
             except CannotStart as error:
                 self.problem = str(error)
                 return None
-            if len(_EMPTY_NODES) >= _MAX_EMPTY_NODES:
-                _EMPTY_NODES.clear()
-            known = _EMPTY_NODES[key] = facts, kubelet
+            known = _EMPTY_NODES.keep(key, (facts, kubelet))
         return known[1].clone()
 
     def _start(self, pod: PodEntry) -> None:

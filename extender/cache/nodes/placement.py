@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from extender.cache.interning import Interner
+from extender.cache.interning import Interner, Memo
 from extender.cache.nodes.facts import NodeFacts
 from extender.kubelet.cpuset import bits, from_ids
 from extender.kubelet.pod import PodDemand
@@ -25,8 +25,8 @@ _Container = tuple[
 _CONTAINERS: Interner[_Container] = Interner(16384)
 _SHARED_PAGES: Interner[Pages] = Interner(4096)
 #: Pages by what they follow from; the objects whose ids are in the key are kept with it.
-_PAGES: dict[tuple[int, tuple[_Container, ...], int, Guest | None, int], tuple[HostTopology, PodDemand, Pages]] = {}
-_MAX_PAGES = 16384
+_PAGES: Memo[tuple[int, tuple[_Container, ...], int, Guest | None, int], tuple[HostTopology, PodDemand, Pages]]
+_PAGES = Memo(16384)
 
 
 class PodGuest(NamedTuple):
@@ -106,7 +106,5 @@ def _pages(placed: CompactPlacement, facts: NodeFacts, demand: PodDemand, guest:
     pages = _SHARED_PAGES.intern(
         tuple((zone, name, amount) for zone, sizes in held.items() for name, amount in sizes.items())
     )
-    if len(_PAGES) >= _MAX_PAGES:
-        _PAGES.clear()
-    _PAGES[key] = facts.topology, demand, pages
+    _PAGES.keep(key, (facts.topology, demand, pages))
     return pages

@@ -6,10 +6,10 @@ boot and nothing else: no node is refused for it.
 VirtualMachines are not watched, so it is not known when one is gone; what is kept is bounded.
 """
 
-from collections import OrderedDict
 from enum import IntEnum
 from typing import NamedTuple
 
+from extender.bounded import BoundedDict
 from extender.cache.interning import Interner
 from extender.cache.vms.layout_entry import MOST, SHARDS, Split, Stated, shard_of
 
@@ -42,7 +42,7 @@ class LastLayouts:
 
     def __init__(self) -> None:
         #: by ConfigMap, "" for UIDs without one: as many VMs as it holds, the one that ran last at the end
-        self._kept: dict[str, OrderedDict[str, Kept]] = {shard: OrderedDict() for shard in (*SHARDS, "")}
+        self._kept: dict[str, BoundedDict[str, Kept]] = {shard: BoundedDict(MOST) for shard in (*SHARDS, "")}
         #: by ConfigMap: VMs whose entry is to be looked at
         self._waiting: dict[str, dict[str, None]] = {shard: {} for shard in SHARDS}
 
@@ -56,10 +56,9 @@ class LastLayouts:
         shard = shard_of(owner)
         known = self._kept[shard]
         before, kept = known.get(owner), _KEPT.intern(Kept(split, trust))
-        known[owner] = kept
+        gone = known.put(owner, kept)
         known.move_to_end(owner)
-        if len(known) > MOST:
-            gone, _ = known.popitem(last=False)
+        if gone is not None:
             self._waiting.get(shard, {}).pop(gone, None)
         if starts or kept != before:
             self.give_back(owner)

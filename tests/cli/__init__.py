@@ -1,1 +1,0 @@
-"""Tests of the command line, the snapshot file and the bundled sample."""

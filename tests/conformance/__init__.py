@@ -1,0 +1,1 @@
+"""Twins and models against the real code: kubelet, KubeVirt, libvirt."""

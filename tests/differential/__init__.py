@@ -1,1 +1,0 @@
-"""The kubelet twin against the real managers on random node lives: see generator.py for what varies."""

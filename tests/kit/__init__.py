@@ -1,0 +1,1 @@
+"""What tests, benches and tools share, and what is no test itself."""

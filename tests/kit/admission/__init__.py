@@ -1,0 +1,1 @@
+"""One admission run: a fleet of hollow kubelets, VMs created at once, and the judge of what ran."""

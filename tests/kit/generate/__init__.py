@@ -1,0 +1,1 @@
+"""Random machines, kubelet configurations, pods, hosts and VMs in the golden format."""

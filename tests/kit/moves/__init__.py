@@ -1,0 +1,1 @@
+"""One run of live migrations under a real kube-scheduler, and the judge of what became of them."""

@@ -1,0 +1,1 @@
+"""The real kubelet managers and KubeVirt's launcher code as oracles: see README.md."""

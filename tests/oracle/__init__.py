@@ -1,1 +1,0 @@
-"""The real kubelet managers as an oracle: see README.md."""

@@ -1,0 +1,1 @@
+"""The kernel under random rows and questions, and against the kubelet twin."""

@@ -1,0 +1,1 @@
+"""Verdicts by counts against exact outcomes on random VMs and hosts."""

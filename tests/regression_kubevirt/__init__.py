@@ -1,1 +1,0 @@
-"""Boots and migrations that once showed a wrong guest model."""
