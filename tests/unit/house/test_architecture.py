@@ -147,12 +147,25 @@ def test_the_map_of_rooms_is_that_of_the_code() -> None:
 
 
 def test_every_path_of_contributing_exists() -> None:
-    """Paths of the repository in code quotes, but for the tests, which say of each folder what it holds."""
+    """Paths of the repository in code quotes and in commands (extender/v1 is an API)."""
     named = re.findall(
-        r"`((?:extender|_fastfit|deploy|docs|tools|bench)/[\w./-]*)[`:]", CONTRIBUTING.read_text(encoding="utf-8")
+        r"[` (](?!extender/v1)((?:extender|_fastfit|deploy|docs|tests|tools|bench)/[\w./-]*)[`: )]",
+        CONTRIBUTING.read_text(encoding="utf-8"),
     )
-    assert len(named) > 20
+    assert len(named) > 30
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_folder_of_tests_is_explained() -> None:
+    """CONTRIBUTING has a row for each folder of tests."""
+    table = CONTRIBUTING.read_text(encoding="utf-8").split("| folder of `tests/` |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)/` \|", table, re.MULTILINE)
+    folders = {
+        path.relative_to(ROOT / "tests").parts[0]
+        for path in (ROOT / "tests").glob("*/**/*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert sorted(rows) == sorted(folders)
 
 
 def test_links_of_the_architecture_lead_somewhere() -> None:
