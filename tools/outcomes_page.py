@@ -2,7 +2,7 @@
 
 Nothing on the page is written by hand but the rules' words: the rows are those of tests/unit/placement/test_migration_rows.py,
 which KubeVirt's own code and libvirt are asked about as well; the outcome is computed from the kubelet model's cpusets,
-the verdict and its code are what the extender says of the same picture.
+the verdict and its code are what the extender says of the same cluster.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from _fastfit.codes import Code
 from extender.kubelet.results import Refused
 from extender.placement.answers import NodeAnswer
 from extender.reasons import REASONS
-from tests.kit import migration_cluster as picture
+from tests.kit import migration_cluster
 from tests.kit import migration_rows as rows
 
 __all__ = ["RULES", "outcomes"]
@@ -135,7 +135,7 @@ def _cell(size: str, policy: str) -> Iterator[str]:
     for row in (*rows.DOCUMENTED, *rows.COUNTER):
         if row.id.split()[0].removesuffix("-idle").removesuffix("-begun") == f"{size}|{policy}":
             outcome, _, _ = rows.outcome(row)
-            yield f"{_words(row.source, row.target)}: **{picture.WORDS[outcome].value}** ({_number(row.id)})"
+            yield f"{_words(row.source, row.target)}: **{migration_cluster.WORDS[outcome].value}** ({_number(row.id)})"
     for name, vm, host, _ in rows.NEVER_STARTS:
         if name.split()[0].removesuffix("-sidecar") == f"{size}|{policy}":
             assert isinstance(host.admit(vm), Refused)
@@ -169,14 +169,14 @@ def _table(some: Sequence[rows.Row]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for row in some:
         outcome, cells, share = rows.outcome(row)
-        found = picture.at(picture.asked(picture.picture(row), row.vm))
+        found = migration_cluster.at(migration_cluster.asked(migration_cluster.cluster_of_row(row), row.vm))
         shown = (
             row.id.replace("|", " "),
             row.target.policy,
             _host(row.source),
             _host(row.target),
             "{}, {}".format(*cells) if cells is not None else "",
-            picture.WORDS[outcome].value,
+            migration_cluster.WORDS[outcome].value,
             f"{float(share):.0%}" if share is not None else "",
             _verdict(found),
             RULES[row.id],

@@ -24,7 +24,7 @@ from extender.placement.subject import is_source_pod, target_of
 
 __all__ = ["BUCKETS", "Evacuability", "Evacuable"]
 
-#: Nodes judged, or VMs looked at, in one step: some 10 us with the compiled kernel, 1 ms with its twin.
+#: Nodes judged, or VMs looked at, in one step: some 10 us with the compiled kernel, 1 ms with the plain one.
 _NODES_AT_ONCE: Final = 16
 _VMS_AT_ONCE: Final = 32
 

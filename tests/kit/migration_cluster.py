@@ -15,7 +15,7 @@ from tests.kit.migrations import running, target
 from tests.kit.objects import node, vmi
 from tests.kit.verbs import explained
 
-__all__ = ["BY_ID", "FAILURES", "WORDS", "asked", "at", "picture", "put_host", "record_of"]
+__all__ = ["BY_ID", "FAILURES", "WORDS", "asked", "at", "cluster_of_row", "put_host", "record_of"]
 
 #: What migration_rows calls the outcomes, in the words of `explain`.
 WORDS = {
@@ -45,7 +45,7 @@ def put_host(cluster: Cluster, name: str, host: Host, **labels: str) -> None:
         cluster.put(Source.PODS, running(f"{name}-{number}", name, cpus, 0, sidecar=False))
 
 
-def picture(row: Row, **targets: Host) -> Cluster:
+def cluster_of_row(row: Row, **targets: Host) -> Cluster:
     """The VM runs on its source; `targets` are the other nodes, the row's own by default."""
     cluster = Cluster()
     put_host(cluster, "source", row.source)

@@ -70,8 +70,8 @@ def _cpu_options(rng: Random, machine: Mapping[str, Any], policy: str) -> dict[s
     for one, other in _EXCLUSIVE:
         if one in on and other in on:
             on.discard(rng.choice((one, other)))
-    bearing = sum(1 for zone in machine["numa"] if zone["cores"])
-    if policy == "single-numa-node" or machine["sockets"] > bearing:
+    zones_with_cpus = sum(1 for zone in machine["numa"] if zone["cores"])
+    if policy == "single-numa-node" or machine["sockets"] > zones_with_cpus:
         on.discard("align-by-socket")
     options = dict.fromkeys(sorted(on), "true")
     if rng.random() < 0.05:

@@ -19,9 +19,9 @@ def machine(rng: Random, least: int, most: int) -> dict[str, Any]:
     """
     count = rng.randint(least, most)
     cpuless = rng.randint(1, count - 1) if count > 1 and rng.random() < 0.12 else 0
-    bearing = count - cpuless
+    zones_with_cpus = count - cpuless
     threads = rng.choice((1, 2, 2, 2, 4))
-    per_zone = _cores_per_zone(rng, bearing, threads)
+    per_zone = _cores_per_zone(rng, zones_with_cpus, threads)
     sockets = _sockets(rng, per_zone)
     zones = [_memory(rng) for _ in range(count)]
     if rng.random() < 0.5:
@@ -31,14 +31,14 @@ def machine(rng: Random, least: int, most: int) -> dict[str, Any]:
         rng.choice(zones).update(memoryBytes=0, hugepages=dict.fromkeys(zones[0]["hugepages"], 0))
     ids = _cpu_ids(rng, per_zone, threads)
     caches = rng.choice((None, None, 1, 2, 4))
-    places = sorted(rng.sample(range(count), bearing))
+    places = sorted(rng.sample(range(count), zones_with_cpus))
     for place, zone in enumerate(zones):
         zone["cores"] = []
         if place in places:
             at = places.index(place)
             zone["cores"] = [
                 {
-                    "socket": at * sockets // bearing + (core % 2 if sockets > bearing else 0),
+                    "socket": at * sockets // zones_with_cpus + (core % 2 if sockets > zones_with_cpus else 0),
                     "l3": None if caches is None else (sum(per_zone[:at]) + core) // caches,
                     "threads": ids[at][core],
                 }

@@ -22,12 +22,12 @@ class OracleFailed(Exception):
 class LineProcess:
     """The program, as a process that starts with the first question and lives as long as the `with` block.
 
-    After `lives` questions it is replaced by a new one; 0: never.
+    After `questions` questions it is replaced by a new one; 0: never.
     """
 
-    def __init__(self, binary: Path, lives: int = 0) -> None:
+    def __init__(self, binary: Path, questions: int = 0) -> None:
         self._binary = binary
-        self._lives = lives
+        self._questions = questions
         self._child: subprocess.Popen[str] | None = None
         self._played = 0
         # A file: what a crash prints is more than a pipe holds that nobody reads.
@@ -43,7 +43,7 @@ class LineProcess:
         self._words.close()
 
     def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        if self._lives and self._played == self._lives:
+        if self._questions and self._played == self._questions:
             self._stop()
         if self._child is None:
             self._child = subprocess.Popen(

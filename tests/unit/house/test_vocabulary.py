@@ -51,7 +51,6 @@ OLD_NAMES = {"OPEN": "undecided", "is_open": "undecided"}
 _SETTING = "the name of a setting, which is API"
 _MEASURED = "what a bench prints of its measurement; no NodeResourceTopology"
 _ZONE = "plain English: within a zone, socket or set of zones"
-_RECORDED = "the recorded life of a node in the golden files, named so in the output of bench.fit; no VM"
 
 #: Where code that measures and tests may lie.
 _TESTED = ("bench/", "tests/kit/")
@@ -64,7 +63,6 @@ EXCEPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("report_stale_after_seconds", ("extender/",), _SETTING),
     ("ask_charged", ("extender/",), "feeds the metric fastfit_charged_pods"),
     ("_charged", ("extender/observe/",), "feeds the metric fastfit_charged_pods"),
-    ("_charge", ("extender/kubelet/memory_manager.py",), "Memory Manager takes memory of zones; nothing is assumed"),
     ("MarkedYAMLError", ("extender/config/",), "a class of PyYAML"),
     ("settled", ("extender/watch/",), "of an optional source: it is known whether the API server serves it"),
     ("_settled", ("extender/watch/",), "of an optional source: it is known whether the API server serves it"),
@@ -74,14 +72,8 @@ EXCEPTIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("inside", ("extender/kubelet/cpu_assignment.py", "_fastfit/_devices"), _ZONE),
     ("home", _TESTED, "the folder of a control plane under test"),
     ("report", ("bench/",), _MEASURED),
-    ("_admission_report", ("bench/",), _MEASURED),
-    ("_moves_report", ("bench/",), _MEASURED),
     ("legacy_reports", ("bench/",), "the flag --legacy-reports of bench.throughput"),
     ("settled", _TESTED, "plain English: nothing changes any more in the cluster under test"),
-    ("settle", _TESTED, "plain English: waits until nothing changes any more in the cluster under test"),
-    ("_SETTLED", _TESTED, "plain English: calls until their time stays the same"),
-    *((name, _TESTED, _RECORDED) for name in ("Life", "life", "lives", "_life_lines")),
-    ("_lives", _TESTED, "plain English verb: the VM lives on a node; also as below"),
     ("_LIVES", ("tests/kit/",), "questions after which a process of an oracle is replaced"),
 )
 

@@ -19,7 +19,7 @@ from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.answers import NodeAnswer
 from extender.placement.outcomes import Outcome
 from tests.kit import migration_rows as rows
-from tests.kit.migration_cluster import BY_ID, FAILURES, WORDS, asked, at, picture, put_host, record_of
+from tests.kit.migration_cluster import BY_ID, FAILURES, WORDS, asked, at, cluster_of_row, put_host, record_of
 from tests.kit.migration_rows import Host, Row
 from tests.kit.migrations import target
 from tests.kit.objects import pod, vmi
@@ -29,7 +29,7 @@ from tests.kit.verbs import explained
 @pytest.mark.parametrize("row", rows.ALL, ids=lambda row: row.id)
 def test_row(row: Row) -> None:
     """Outcome, cells then and now and local vCPUs are the row's; exactly the certain failures are refused."""
-    found = at(asked(picture(row), row.vm))
+    found = at(asked(cluster_of_row(row), row.vm))
     assert found.migration is not None
     assert found.migration.outcome is WORDS[row.expected], found.migration.text
     assert (found.verdict == "refused") == (found.migration.outcome in FAILURES), found.code
@@ -42,7 +42,7 @@ def test_row(row: Row) -> None:
 @pytest.mark.parametrize("row", rows.ALL, ids=lambda row: row.id)
 def test_strict_passes_only_symmetric_targets(row: Row) -> None:
     """Under the policy strict a node passes if and only if the outcome is symmetric."""
-    found = at(asked(picture(row), row.vm, policy="strict"))
+    found = at(asked(cluster_of_row(row), row.vm, policy="strict"))
     assert found.migration is not None
     assert (found.verdict == "fits") == (found.migration.outcome is Outcome.SYMMETRIC), found.code
 
@@ -50,15 +50,15 @@ def test_strict_passes_only_symmetric_targets(row: Row) -> None:
 @pytest.mark.parametrize("row", rows.ALL, ids=lambda row: row.id)
 def test_off_leaves_the_kubelets_rules(row: Row) -> None:
     """Under the policy off only the kubelet refuses."""
-    found = at(asked(picture(row), row.vm, policy="off"))
+    found = at(asked(cluster_of_row(row), row.vm, policy="off"))
     assert (found.verdict == "refused") == (row.expected is rows.Outcome.KUBELET_REFUSES), found.code
 
 
 def test_m3_m5_codes() -> None:
     """The refusals have codes of their own."""
-    assert at(asked(picture(BY_ID["M3"]), BY_ID["M3"].vm)).code == "MoreZonesThanCells"
-    assert at(asked(picture(BY_ID["M5"]), BY_ID["M5"].vm)).code == "ZonePagesShort"
-    assert at(asked(picture(BY_ID["M2"]), BY_ID["M2"].vm, policy="strict")).code == "NotSymmetric"
+    assert at(asked(cluster_of_row(BY_ID["M3"]), BY_ID["M3"].vm)).code == "MoreZonesThanCells"
+    assert at(asked(cluster_of_row(BY_ID["M5"]), BY_ID["M5"].vm)).code == "ZonePagesShort"
+    assert at(asked(cluster_of_row(BY_ID["M2"]), BY_ID["M2"].vm, policy="strict")).code == "NotSymmetric"
 
 
 def test_ranking_of_m1_m2_m4() -> None:
@@ -69,7 +69,7 @@ def test_ranking_of_m1_m2_m4() -> None:
         "fewer": BY_ID["M4"].target,
         "same": row.target,
     }
-    answer = asked(picture(row, **hosts), row.vm)
+    answer = asked(cluster_of_row(row, **hosts), row.vm)
     assert [found.node for found in answer.nodes if not _is_source(found)] == ["same", "fewer", "other"]
 
 
@@ -81,7 +81,7 @@ def test_m7_no_node_passes() -> None:
         "pages": replace(rows.idle("best-effort"), pages=(8, 8)),
     }
     row = BY_ID["large|none M3"]
-    answer = asked(picture(row, **hosts), row.vm)
+    answer = asked(cluster_of_row(row, **hosts), row.vm)
     outcomes = {found.node: found.migration.outcome for found in answer.nodes if found.migration is not None}
     assert outcomes == {
         "source": Outcome.SOURCE_NODE,
@@ -95,14 +95,14 @@ def test_m7_no_node_passes() -> None:
 def test_m8_farther_zones_rank_behind() -> None:
     """M8: equal layouts; the one whose zones lie farther apart comes second."""
     row = BY_ID["M8"]
-    answer = asked(picture(row, far=row.target, near=row.source), row.vm)
+    answer = asked(cluster_of_row(row, far=row.target, near=row.source), row.vm)
     assert [found.node for found in answer.nodes][:2] == ["near", "far"]
 
 
 def test_m9_is_not_numas_business() -> None:
     """M9: a node that KubeVirt itself keeps VMs away from is not blamed on NUMA."""
     row = BY_ID["M1"]
-    cluster = picture(row)
+    cluster = cluster_of_row(row)
     put_host(cluster, "sick", row.target, **{"kubevirt.io/schedulable": "false"})
     found = at(asked(cluster, row.vm), "sick")
     assert found.migration is not None
@@ -112,7 +112,7 @@ def test_m9_is_not_numas_business() -> None:
 def test_m10_source_node() -> None:
     """M10: the node where the VM runs is named as such, last, and takes no part in the ranking."""
     row = BY_ID["small|none M1"]
-    answer = asked(picture(row), row.vm)
+    answer = asked(cluster_of_row(row), row.vm)
     assert answer.nodes[-1].node == "source"
     assert answer.nodes[-1].migration is not None
     assert answer.nodes[-1].migration.outcome is Outcome.SOURCE_NODE
@@ -123,7 +123,7 @@ def test_m10_source_node() -> None:
 def test_the_source_is_found_in_order() -> None:
     """The pod that the migration names; then the VMI's node; then the label that KubeVirt copies."""
     row = BY_ID["small|none M1"]
-    cluster = picture(row)
+    cluster = cluster_of_row(row)
     record = target("vm", 9, 16, source="labelled")
     record = msgspec.convert(
         {
@@ -175,7 +175,7 @@ def test_unknown_cells_refuse_nothing() -> None:
 def test_an_invalid_policy_is_said() -> None:
     """It counts as prefer: a split that strict would refuse passes, with a note."""
     row = BY_ID["M2"]
-    answer = asked(picture(row), row.vm, policy="always")
+    answer = asked(cluster_of_row(row), row.vm, policy="always")
     assert at(answer).verdict == "fits"
     assert any("'always'" in note for note in answer.notes)
 
@@ -183,7 +183,7 @@ def test_an_invalid_policy_is_said() -> None:
 def test_without_passthrough_cells_do_not_matter() -> None:
     """A dedicated guest that does not see NUMA is judged by the kubelet's rules alone."""
     row = BY_ID["M3"]
-    cluster = picture(row)
+    cluster = cluster_of_row(row)
     made: dict[str, Any] = msgspec.to_builtins(record_of(row.vm))
     del made["spec"]["domain"]["cpu"]["numa"]
     cluster.put(Source.VMIS, msgspec.convert(made, Vmi))
@@ -196,7 +196,7 @@ def test_without_passthrough_cells_do_not_matter() -> None:
 def test_the_pages_of_explain_show_it() -> None:
     """The table has the outcome of every node, the details its arithmetic; other pods have no such column."""
     row = BY_ID["M3"]
-    cluster = picture(row)
+    cluster = cluster_of_row(row)
     answer = asked(cluster, row.vm)
     assert "MIGRATION" in summary(answer, Terminal())
     assert "more cells" in summary(answer, Terminal())

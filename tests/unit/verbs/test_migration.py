@@ -12,7 +12,7 @@ from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from tests.kit import migration_rows as rows
 from tests.kit.bodies import args
-from tests.kit.migration_cluster import BY_ID, picture
+from tests.kit.migration_cluster import BY_ID, cluster_of_row
 from tests.kit.migrations import running, target
 from tests.kit.objects import GI, node, pod, vmi
 from tests.kit.verbs import make_verbs
@@ -28,7 +28,7 @@ def _record(pod: Pod) -> dict[str, Any]:
 def test_a_certain_failure_is_left_out_and_said() -> None:
     """The node that would give two zones to one cell is left out; alone, it is failed with the reason, for good."""
     row = BY_ID["M3"]
-    verbs = make_verbs(picture(row, split=row.target, whole=rows.idle("none")))
+    verbs = make_verbs(cluster_of_row(row, split=row.target, whole=rows.idle("none")))
     answer = json.loads(verbs.filter(args(NODES, _record(target("vm"))), 1.0).body)
     assert answer["NodeNames"] == ["whole"]
     answer = json.loads(verbs.filter(args(["split"], _record(target("vm"))), 1.0).body)
@@ -41,7 +41,7 @@ def test_a_certain_failure_is_left_out_and_said() -> None:
 def test_the_charge_counts_for_the_next_target() -> None:
     """Two large VMs leave at once: the first target is charged before its binding, so the second sees one node less."""
     row = BY_ID["large|best-effort M1"]
-    cluster = picture(row, whole=rows.begun("best-effort"))
+    cluster = cluster_of_row(row, whole=rows.begun("best-effort"))
     verbs = make_verbs(cluster)
     assert json.loads(verbs.filter(args(["whole"], _record(target("vm", 25, 32))), 1.0).body)["NodeNames"] == ["whole"]
     assert cluster.assumed["uid-vm-2"].node == "whole"
