@@ -85,7 +85,7 @@ def test_names_are_those_of_the_program() -> None:
 
 
 def test_image_version_is_that_of_the_project() -> None:
-    """The image tag follows the project's version, wherever it is named."""
+    """The image tag follows the version in extender/__init__.py, wherever it is named."""
     for directory in ("base", "overlays/default-scheduler"):
         (kustomization,) = documents(DEPLOY / directory / "kustomization.yaml")
         tags = {image["name"]: image["newTag"] for image in kustomization["images"]}
