@@ -61,7 +61,7 @@ def targets(
     source = _running(cluster, seen.pods(), vm, namespace)
     uid = controlling_vmi(source)
     guest = cluster.vms.guest(uid)
-    answer = explain(cluster, target_pod(source, guest, cluster.vms.run_of(uid).sockets))
+    answer = explain(cluster, target_pod(source, guest, cluster.vms.run_of(uid).plugged, cluster.vms.kubevirt))
     entry = cluster.pods.get(source.metadata.uid)
     if entry is not None:
         answer = replace(answer, evacuable=Evacuability(cluster).count(entry))
