@@ -6,14 +6,16 @@ The same code decides here as in a call of kube-scheduler; only the words are mo
 from dataclasses import replace
 
 import orjson
+from msgspec import structs
 
 from _fastfit import Cell, Entry, Fit
 from _fastfit.codes import Code
 from _fastfit.counting import zone_code
-from extender.api.objects import Pod
+from extender.api.objects import Pod, PodStatus
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
 from extender.cache.nodes.synthetic_machine import page_bytes
+from extender.cache.pods.pod import is_over, is_refusal
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
@@ -29,7 +31,7 @@ from extender.placement.outcomes import Mover, mover_of
 from extender.placement.subject import Subject, subject_of
 from extender.reasons import REASONS, verdict_of
 
-__all__ = ["amount_words", "explain", "explain_subject"]
+__all__ = ["amount_words", "explain", "explain_subject", "failure_words"]
 
 #: Verdicts on the whole node that leave nothing for the kubelet to decide.
 _BEFORE_THE_KUBELET = frozenset(
@@ -40,11 +42,31 @@ _UNITS = ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
 
 def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
     """The answer for one pod over every node of the cache, which is to be up to date. Changes nothing."""
-    return explain_subject(cluster, subject_of(cluster, pod))
+    if not is_over(pod):
+        return explain_subject(cluster, subject_of(cluster, pod))
+    status = PodStatus(phase="Pending", qos_class=pod.status.qos_class)
+    subject = subject_of(cluster, structs.replace(pod, spec=structs.replace(pod.spec, node_name=""), status=status))
+    refused = pod.spec.node_name if pod.status.phase == "Failed" and is_refusal(pod.status.reason or "") else ""
+    answer = explain_subject(cluster, subject, refused_on=refused)
+    kind = "ended" if subject.role is PodRole.OTHER else f"ended, judged as its VM's next pod: {answer.kind}"
+    return replace(answer, kind=kind, notes=(f"it has ended: {failure_words(pod)}", *answer.notes))
 
 
-def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0) -> PodAnswer:
-    """The same for a pod that was read already; `limit`: only so many nodes, the best first (0: all)."""
+def failure_words(pod: Pod) -> str:
+    """How an ended pod ended, in its kubelet's words."""
+    status, where = pod.status, f" on {pod.spec.node_name}" if pod.spec.node_name else ""
+    if status.phase != "Failed":
+        return f"{pod.metadata.name} is {status.phase}{where}"
+    since = f" (started {status.start_time})" if status.start_time else ""
+    words = ": ".join(filter(None, (status.reason, status.message))) or "its status gives no reason"
+    return f"{pod.metadata.name} failed{where}{since}: {words}"
+
+
+def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_on: str = "") -> PodAnswer:
+    """The same for a pod that was read already; `limit`: only so many nodes, the best first (0: all).
+
+    `refused_on`: the node whose kubelet refused the pod before this one, where counts do not say why.
+    """
     meta = subject.pod.metadata
     if subject.passes:
         installation = cluster.vms.kubevirt
@@ -54,6 +76,8 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0) -> PodAn
     mover = mover_of(cluster, subject) if subject.move is not None else None
     source = mover.source if mover is not None else ""
     fit = fit_of(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
+    if any(entry.name == refused_on and verdict_of(entry.code) != "refused" for entry in fit.entries()):
+        fit.exclude(refused_on, Code.RefusedBefore)
     judged = [_node(cluster, subject, fit, entry, mover) for entry in fit.entries(limit)]
     if source in cluster.table:
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
@@ -239,6 +263,8 @@ def _play(state: NodeState, subject: Subject, code: Code) -> tuple[tuple[str, ..
             f"{amount_words(b.resource, b.bytes)} {b.resource} on {','.join(map(str, b.zones))}" for b in place.memory
         ]
         lines.append(f"{container.name}: {'; '.join(parts)}")
+    if verdict_of(code) == "refused":
+        return (f"its kubelet alone would admit the pod ({', '.join(lines)})",), answer
     return tuple(lines), answer
 
 
