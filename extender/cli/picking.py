@@ -39,7 +39,7 @@ def pick_pod(
         for pod in near:
             if vmi_name(pod) == name:
                 by_namespace.setdefault(pod.metadata.namespace, []).append(pod)
-        found = [_lives_in(of_vm, vmi_nodes or {}) for of_vm in by_namespace.values()]
+        found = [_pod_of_vm(of_vm, vmi_nodes or {}) for of_vm in by_namespace.values()]
     if len(found) == 1:
         return found[0]
     if found:
@@ -64,7 +64,7 @@ def failed_before(pods: Sequence[Pod], pod: Pod) -> list[Pod]:
     return sorted(others, key=_born)
 
 
-def _lives_in(of_vm: Sequence[Pod], vmi_nodes: Mapping[str, str]) -> Pod:
+def _pod_of_vm(of_vm: Sequence[Pod], vmi_nodes: Mapping[str, str]) -> Pod:
     """Of the pods of one VM, the one that its name means."""
     live = [pod for pod in of_vm if not is_over(pod)]
     if not live:
