@@ -171,6 +171,7 @@ class Hugepages(_Record, frozen=True):
 
 class GuestMemory(_Record, frozen=True):
     guest: Quantity | None = None
+    max_guest: Quantity | None = None
     hugepages: Hugepages | None = None
 
 
@@ -247,6 +248,12 @@ class Topology(_Record, frozen=True):
     threads: int = 0
 
 
+class MemoryStatus(_Record, frozen=True):
+    guest_at_boot: Quantity | None = None
+    guest_current: Quantity | None = None
+    guest_requested: Quantity | None = None
+
+
 class ClaimInfo(_Record, frozen=True):
     claim_name: str = ""
     access_modes: list[str] | None = None
@@ -263,6 +270,7 @@ class VmiStatus(_Record, frozen=True):
     conditions: list[Condition] | None = None
     migration_state: MigrationState | None = None
     current_cpu_topology: Topology | None = msgspec.field(default=None, name="currentCPUTopology")
+    memory: MemoryStatus | None = None
     volume_status: list[VolumeStatus] | None = None
 
 
@@ -292,6 +300,7 @@ class Migration(_Record, frozen=True):
 class DeveloperConfiguration(_Record, frozen=True):
     feature_gates: list[str] | None = None
     disabled_feature_gates: list[str] | None = None
+    memory_overcommit: int | None = None
 
 
 class LiveUpdateConfiguration(_Record, frozen=True):
@@ -312,6 +321,7 @@ class KubeVirtConfiguration(_Record, frozen=True):
     developer_configuration: DeveloperConfiguration | None = None
     live_update_configuration: LiveUpdateConfiguration | None = None
     vm_rollout_strategy: str = ""
+    additional_guest_memory_overhead_ratio: str | None = None
     permitted_host_devices: PermittedHostDevices | None = None
 
 

@@ -19,6 +19,7 @@ from extender.cache.pods.pod import PodEntry
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.migration.policy import BootCells
+from extender.kubevirt.migration.target_pod import Plugged
 from extender.placement.answers import EvacuableAnswer
 from extender.placement.subject import is_source_pod, target_of
 
@@ -44,8 +45,8 @@ class Evacuable:
     unknown: int
 
 
-#: What makes VMs one class: the identity of what they share, sockets that run, and policy.
-_Key = tuple[int, int, int, int, tuple[tuple[str, str], ...], str]
+#: What makes VMs one class: the identity of what they share, what of their size runs, and policy.
+_Key = tuple[int, int, int, Plugged, tuple[tuple[str, str], ...], str]
 
 
 @dataclass(slots=True)
@@ -144,7 +145,8 @@ class Evacuability:
         guest, run = self._cluster.vms.guest(pod.vmi), self._cluster.vms.run_of(pod.vmi)
         cells = self._cluster.vms.cells_of(pod.vmi)
         policy = self._cluster.migration.value
-        return id(pod.demand.containers), id(guest), id(cells), run.sockets, pod.annotations, policy
+        # What differs between runs of equal VMs but the node: sockets and memory that are plugged.
+        return id(pod.demand.containers), id(guest), id(cells), run.plugged, pod.annotations, policy
 
     def _new(self, pod: PodEntry) -> _Class:
         subject = target_of(self._cluster, pod)
