@@ -5,8 +5,8 @@ from libc.string cimport memset
 
 from _fastfit._cells cimport cells_of
 from _fastfit._constants cimport (
-    CELLS_AT, CELLS_TOP, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT, DISTANCE_AT, DISTANCE_TOP,
-    FIRST_REFUSAL, FITS, INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT, MAX_ZONES, MEMORY_GROUP_CONFLICT,
+    CELLS_AT, CELLS_TOP, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT, DISTANCE_AT,
+    DISTANCE_TOP, FIRST_REFUSAL, FITS, INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT, MAX_ZONES, MEMORY_GROUP_CONFLICT,
     NEVER_FITS_ZONE, NODE_CPU_SHORT, NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED, PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE,
     POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT,
 )
@@ -29,6 +29,8 @@ cdef inline int node_code(const Row *row, const Ask *ask, const Columns *columns
         return row.code
     if row.code:
         return NO_PAGES_OF_SIZE if columns.lacks_pages and columns.knows_pages else row.code
+    if row.cpu_policy_open and ask.wants_cpus:
+        return NO_PAGES_OF_SIZE if columns.lacks_pages and columns.knows_pages else CPU_MANAGER_NOT_KNOWN
     if ask.dedicated and not row.cpu_static:
         return CPU_MANAGER_NOT_STATIC
     if columns.lacks_pages:

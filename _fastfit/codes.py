@@ -46,6 +46,7 @@ class Code(IntEnum):
     FactsContradict = 15
     MoverNotKnown = 16
     DeviceZoneOpen = 17
+    CpuManagerNotKnown = 18
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33

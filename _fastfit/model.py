@@ -56,6 +56,8 @@ class Row:
     scope: Scope = Scope.CONTAINER
     prefer_closest: bool = False
     cpu_static: bool = False
+    #: whether CPU Manager's policy is known at all; if not, `cpu_static` is False
+    cpu_policy_known: bool = True
     memory_static: bool = False
     full_pcpus_only: bool = False
     align_by_socket: bool = False

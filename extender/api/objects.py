@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "Affinity",
     "Attribute",
     "Condition",
     "Container",
@@ -67,6 +68,28 @@ class Container(_Record, frozen=True):
     restart_policy: str | None = None
 
 
+class SelectorRequirement(_Record, frozen=True):
+    key: str = ""
+    operator: str = ""
+    values: list[str] | None = None
+
+
+class NodeSelectorTerm(_Record, frozen=True):
+    match_expressions: list[SelectorRequirement] | None = None
+
+
+class NodeSelector(_Record, frozen=True):
+    terms: list[NodeSelectorTerm] | None = msgspec.field(default=None, name="nodeSelectorTerms")
+
+
+class NodeAffinity(_Record, frozen=True):
+    required: NodeSelector | None = msgspec.field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
+
+
+class Affinity(_Record, frozen=True):
+    node_affinity: NodeAffinity | None = None
+
+
 class PodSpec(_Record, frozen=True):
     node_name: str = ""
     scheduler_name: str = ""
@@ -76,6 +99,7 @@ class PodSpec(_Record, frozen=True):
     #: Pod-level resources (KEP-2837).
     resources: Resources | None = None
     node_selector: dict[str, str] | None = None
+    affinity: Affinity | None = None
 
 
 class Condition(_Record, frozen=True):

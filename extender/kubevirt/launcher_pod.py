@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from extender import names
-from extender.api.objects import Owner, Pod, Quantity, Resources, Vmi
+from extender.api.objects import Affinity, Owner, Pod, Quantity, Resources, Vmi
 from extender.api.quantity import whole
 from extender.errors import BadObject
 from extender.kubevirt.guest.size import GuestSize
+from extender.kubevirt.renamed_labels import label_of, names_of
 
 __all__ = [
     "COMPUTE",
@@ -114,10 +115,26 @@ def _controller(pod: Pod) -> Owner | None:
 
 
 def wants_dedicated(pod: Pod, guest: Guest | None) -> bool:
-    """Whether the VM has dedicatedCpuPlacement. If the VMI is not known, the pod's node selector shows it."""
+    """Whether the VM has dedicatedCpuPlacement. If the VMI is not known, it shows in how the pod selects its node."""
     if guest is not None:
         return guest.dedicated
-    return (pod.spec.node_selector or {}).get(names.CPU_MANAGER_LABEL) == "true"
+    selected = label_of(pod.spec.node_selector or {}, names.CPU_MANAGER_LABEL)
+    return (selected is not None and selected[1] == "true") or _selects_cpu_manager(pod.spec.affinity)
+
+
+def _selects_cpu_manager(affinity: Affinity | None) -> bool:
+    """Whether every alternative of the required node affinity wants CPU Manager: KubeVirt 1.7 writes one per label name."""
+    nodes = affinity.node_affinity if affinity is not None else None
+    required = nodes.required if nodes is not None else None
+    terms = (required.terms if required is not None else None) or ()
+    keys = names_of(names.CPU_MANAGER_LABEL)
+    return bool(terms) and all(
+        any(
+            each.key in keys and each.operator == "In" and each.values == ["true"]
+            for each in term.match_expressions or ()
+        )
+        for term in terms
+    )
 
 
 def guest_of(vmi: Vmi) -> Guest:

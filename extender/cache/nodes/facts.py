@@ -15,7 +15,7 @@ from _fastfit.codes import Code
 from _fastfit.model import MAX_ZONES
 from extender import names
 from extender.api.objects import Node
-from extender.api.quantity import whole
+from extender.api.quantity import milli, whole
 from extender.cache.interning import Interner, Memo, intern_text
 from extender.cache.nodes.labels import compact_labels
 from extender.cache.nodes.nrt import Nrt
@@ -26,6 +26,7 @@ from extender.kubelet.facts_json import config_from_json, machine_from_json, mac
 from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
+from extender.kubevirt.renamed_labels import label_of, names_of
 
 __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_of"]
 
@@ -33,8 +34,11 @@ __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_o
 _TOPOLOGY_MANAGER_ZONES = 8
 _ZONES_OPTION = "max-allowable-numa-nodes"
 _ARCH_LABEL = "kubernetes.io/arch"
+#: The source of a fact that nothing speaks of, and how sources begin that show a kubelet which runs.
+_DEFAULT = "default"
+_SEEN = ("label", "NodeResourceTopology")
 #: Labels of which facts are made; pools may select by any.
-_LABELS = (names.CPU_MANAGER_LABEL, names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
+_LABELS = (*names_of(names.CPU_MANAGER_LABEL), names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
 
 _SIZES: Interner[frozenset[str]] = Interner()
 #: Facts of the first node of each kind, by everything that they are made of; the pool's id is safe, for the facts
@@ -52,6 +56,8 @@ class NodeStatement:
     machine_json: str
     page_sizes: frozenset[str]
     kubelet_version: str
+    #: CPUs that are not allocatable, rounded up
+    reserved_cpus: int
     #: changes when the machine or its kubelet starts anew: boot id, and since when the node is ready
     incarnation: tuple[str, str]
 
@@ -82,6 +88,8 @@ class NodeFacts:
     #: the machine as KubeVirt reads it
     topology: HostTopology | None
     stated: bool
+    #: something says which policy CPU Manager has; without it, `config` has the default
+    cpu_policy_known: bool
     #: per-zone huge pages are known (the machine was stated, or Memory Manager reports them)
     pages_known: bool
     version: str
@@ -109,8 +117,19 @@ def statement_of(node: Node) -> NodeStatement:
         machine_json=intern_text(annotations.get(names.MACHINE_ANNOTATION, "")),
         page_sizes=_SIZES.intern(frozenset(sizes)),
         kubelet_version=intern_text(node.status.node_info.kubelet_version),
+        reserved_cpus=_reserved_cpus(node),
         incarnation=(node.status.node_info.boot_id, _ready_since(node)),
     )
+
+
+def _reserved_cpus(node: Node) -> int:
+    try:
+        capacity, allocatable = (
+            milli((amounts or {}).get("cpu", 0)) for amounts in (node.status.capacity, node.status.allocatable)
+        )
+    except BadObject:
+        return 0
+    return max(0, -(-(capacity - allocatable) // 1000))
 
 
 def _ready_since(node: Node) -> str:
@@ -154,6 +173,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
         node.machine_json,
         node.page_sizes,
         node.kubelet_version,
+        node.reserved_cpus,
         tuple(map(node.labels.get, _LABELS)),
         None if nrt is None else nrt.ground,
         tuple((proved or {}).items()),
@@ -173,6 +193,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
             machine=None,
             topology=None,
             stated=False,
+            cpu_policy_known=False,
             pages_known=False,
             version=node.kubelet_version,
             page_sizes=node.page_sizes,
@@ -191,6 +212,9 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         stated_options = merged.get("cpuManagerPolicyOptions")
         merged["cpuManagerPolicyOptions"] = {**(stated_options if isinstance(stated_options, dict) else {}), **proved}
         sources["cpuManagerPolicyOptions"] = "proved by a refusal of the kubelet"
+    if _reserves_unseen(merged, sources):
+        merged["reservedCPUCount"] = max(1, node.reserved_cpus)
+        sources["reservedCPUCount"] = "capacity less allocatable of the Node, at least 1"
     config = config_from_json(merged, f"kubelet facts of node {node.name}")
     stated, machine_source = _machine(node, pool)
     machine, topology = stated if stated is not None else (None, None)
@@ -214,6 +238,7 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         machine=machine,
         topology=topology,
         stated=stated is not None,
+        cpu_policy_known=sources["cpuManagerPolicy"] != _DEFAULT,
         pages_known=stated is not None or config.memory_manager_policy == "Static",
         version=node.kubelet_version,
         page_sizes=node.page_sizes,
@@ -238,10 +263,10 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
         "cpuManagerPolicy": "none",
         "memoryManagerPolicy": "None",
     }
-    layer(default, "default")
-    label = node.labels.get(names.CPU_MANAGER_LABEL)
+    layer(default, _DEFAULT)
+    label = label_of(node.labels, names.CPU_MANAGER_LABEL)
     if label is not None:
-        layer({"cpuManagerPolicy": "static" if label == "true" else "none"}, f"label {names.CPU_MANAGER_LABEL}")
+        layer({"cpuManagerPolicy": "static" if label[1] == "true" else "none"}, f"label {label[0]}")
     if nrt is not None and nrt.zones:
         seen: dict[str, object] = {}
         if nrt.policy:
@@ -252,8 +277,6 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
         managed = nrt.resources()
         if any(zone.allocatable.get("cpu") for zone in nrt.zones):
             seen["cpuManagerPolicy"] = "static"
-        elif label != "true":
-            seen["cpuManagerPolicy"] = "none"
         seen["memoryManagerPolicy"] = "Static" if "memory" in managed else "None"
         layer(seen, "NodeResourceTopology")
     layer(pool.kubelet, f"pool {pool.name}")
@@ -262,6 +285,12 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
         stated = {"cpuManagerPolicyOptions": {}, **_stated_kubelet(node.kubelet_json)}
         layer(stated, f"annotation {names.KUBELET_ANNOTATION}")
     return fields, sources
+
+
+def _reserves_unseen(fields: Mapping[str, object], sources: Mapping[str, str]) -> bool:
+    """Whether the kubelet is seen to run with CPU Manager static, which takes a reservation, and nobody states which."""
+    stated = "reservedSystemCPUs" in fields or "reservedCPUCount" in fields
+    return not stated and fields["cpuManagerPolicy"] == "static" and sources["cpuManagerPolicy"].startswith(_SEEN)
 
 
 def _machine(node: NodeStatement, pool: Pool) -> tuple[tuple[Machine, HostTopology] | None, str]:
@@ -281,7 +310,7 @@ def _threads_per_core(node: NodeStatement, pool: Pool) -> tuple[int, str]:
     if label is not None:
         return (2 if label == "true" else 1), f"label {names.MULTITHREADING_LABEL}"
     # arm64 servers have no SMT; x86 servers come with it switched on.
-    return (1 if node.labels.get(_ARCH_LABEL) == "arm64" else 2), "default"
+    return (1 if node.labels.get(_ARCH_LABEL) == "arm64" else 2), _DEFAULT
 
 
 def _judge(
@@ -299,7 +328,7 @@ def _judge(
         return Code.FactsUnreadable, f"NodeResourceTopology {node.name}: {nrt.problem}"
     if machine is None:
         return Code.ZonesNotReported, "no NodeResourceTopology with zones, no machine stated"
-    if sources["topologyManagerPolicy"] == "default":
+    if sources["topologyManagerPolicy"] == _DEFAULT:
         return Code.PolicyNotKnown, "topologyManagerPolicy is neither reported nor stated"
     contradiction = _contradiction(nrt, config, stated)
     if contradiction:

@@ -205,7 +205,7 @@ class NodeState:
 
 
 def _unseen(name: str) -> NodeStatement:
-    return NodeStatement(name, {}, "", "", frozenset(), "", ("", ""))
+    return NodeStatement(name, {}, "", "", frozenset(), "", 0, ("", ""))
 
 
 def _shape(nrt: Nrt) -> object:
