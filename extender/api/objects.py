@@ -13,6 +13,7 @@ __all__ = [
     "Attribute",
     "Condition",
     "Container",
+    "ContainerStatus",
     "KubeVirt",
     "Meta",
     "Migration",
@@ -110,6 +111,12 @@ class Condition(_Record, frozen=True):
     last_transition_time: str | None = None
 
 
+class ContainerStatus(_Record, frozen=True):
+    name: str = ""
+    #: Requests that the kubelet has admitted; a resize in the spec changes nothing until they follow (KEP-1287).
+    allocated_resources: dict[str, Quantity] | None = None
+
+
 class PodStatus(_Record, frozen=True):
     phase: str = ""
     reason: str | None = None
@@ -118,6 +125,8 @@ class PodStatus(_Record, frozen=True):
     start_time: str | None = None
     nominated_node_name: str | None = None
     conditions: list[Condition] | None = None
+    container_statuses: list[ContainerStatus] | None = None
+    init_container_statuses: list[ContainerStatus] | None = None
 
 
 class Pod(_Record, frozen=True):
