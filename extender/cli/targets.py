@@ -137,5 +137,11 @@ def _row(node: NodeAnswer, pages: str) -> list[str | Cell]:
         " ".join(free),
         f"{move.local:.0%}" if move is not None and move.local is not None else "",
         "" if source or node.verdict == "refused" else str(node.score),
-        move.text if move is not None else node.text,
+        _why(node, source=source),
     ]
+
+
+def _why(node: NodeAnswer, *, source: bool) -> str:
+    """What becomes of the migration, and whether the VM can grow there as far as its hotplug goes."""
+    text = node.migration.text if node.migration is not None else node.text
+    return f"{text}; the node {node.headroom}" if node.headroom and not source else text

@@ -82,6 +82,8 @@ class NodeAnswer:
     advice: str = ""
     #: of a refusal: what the nearest zones lack, in words; empty: nothing that is counted
     nearest: str = ""
+    #: whether the node holds the VM at the largest size that hotplug may reach; empty: it has that size, or not known
+    headroom: str = ""
     #: of a live-migration target: what would become of the migration here
     migration: MigrationAnswer | None = None
 

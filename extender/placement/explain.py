@@ -22,10 +22,11 @@ from extender.kubevirt.devices import immovable
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.cpu_request import pinned_cpus
 from extender.kubevirt.guest.domain import GuestError
-from extender.kubevirt.hotplug import hotplug_words
+from extender.kubevirt.hotplug import hotplug_words, largest_words
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
 from extender.kubevirt.migration.policy import MigrationPolicy, Move
+from extender.kubevirt.migration.target_pod import largest_demand
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import fit_of
 from extender.placement.nearness import Nearness, advice_for, nearness_of, words_for
@@ -231,6 +232,7 @@ def _node(
             *(_layout(subject, entry, cells) if exact is None else ()),
             *_played_steps(state, subject, played, verdict),
         ),
+        headroom=_headroom(state, subject, cluster.vms.kubevirt) if verdict != "refused" else "",
         migration=mover.outcome(state, code, placed) if mover is not None else None,
     )
     return answer, near
@@ -282,6 +284,22 @@ def _exact_code(state: NodeState, subject: Subject, code: Code, played: Admitted
     if code not in BY_IDS or not state.facts.stated or played is None:
         return None
     return refusal_code(played) if isinstance(played, Refused) else guest_code(state, subject, played)
+
+
+def _headroom(state: NodeState, subject: Subject, installation: Installation) -> str:
+    """Whether the node holds the VM with maxSockets and maxGuest: now, when empty, or never."""
+    guest, kubelet = subject.guest, state.ledger.kubelet
+    if guest is None or kubelet is None or not guest.dedicated:
+        return ""
+    words, demand = largest_words(guest.size, guest.max_memory), subject.question.demand
+    largest = largest_demand(demand, guest, installation)
+    if not words or largest == demand:
+        return ""
+    if isinstance(kubelet.clone().admit(largest), Admitted):
+        return f"holds it at {words} too"
+    if isinstance(kubelet.empty().admit(largest), Admitted):
+        return f"has no room now for it at {words}"
+    return f"can never hold it at {words}, not even when empty"
 
 
 def _given(
