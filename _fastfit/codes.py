@@ -71,6 +71,7 @@ class Code(IntEnum):
     LauncherCpusShort = 65
     MigrationFailedBefore = 66
     DeviceOutsideCells = 67
+    NodeResourcesShort = 70
 
 
 LAST_UNKNOWN: Final = 31

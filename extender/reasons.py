@@ -244,6 +244,11 @@ REASONS: Final[dict[Code, Reason]] = {
         "and SR-IOV VF lies in a zone with a vCPU: free CPUs there, or use Topology Manager restricted.",
         rule="a device must come from a zone without a vCPU (KubeVirt: strict PCI placement)",
     ),
+    Code.NodeResourcesShort: Reason(
+        "the node's allocatable does not hold the pod beside the others",
+        "The requests of all pods of the node add up to too much (kubelet: OutOfcpu, OutOfmemory, OutOfpods, ...). Free the "
+        "resource on the node, or use another one. kube-scheduler filters by it before it asks; `explain`, `targets` say so.",
+    ),
     Code.NotSymmetric: Reason(
         "the guest's cells would not match this node's zones",
         "The VM or the configuration asks for symmetric targets only (fastfit.dev/migration, `migration`): "

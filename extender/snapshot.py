@@ -89,6 +89,10 @@ class Snapshot:
         """The pods, in the file's order."""
         return [record for record in self.records.get(Source.PODS, []) if isinstance(record, Pod)]
 
+    def nodes(self) -> list[Node]:
+        """The nodes, in the file's order."""
+        return [record for record in self.records.get(Source.NODES, []) if isinstance(record, Node)]
+
     def vmi_nodes(self) -> dict[str, str]:
         """The node of each VMI by its UID; empty for one that runs nowhere yet."""
         vmis = (record for record in self.records.get(Source.VMIS, []) if isinstance(record, Vmi))

@@ -101,6 +101,7 @@ class PodSpec(_Record, frozen=True):
     resources: Resources | None = None
     node_selector: dict[str, str] | None = None
     affinity: Affinity | None = None
+    priority: int | None = None
 
 
 class Condition(_Record, frozen=True):

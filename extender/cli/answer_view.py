@@ -31,6 +31,7 @@ def summary(answer: PodAnswer, terminal: Terminal, wide: bool = False) -> str:
     lines = [terminal.paint(clean(f"Pod {answer.namespace}/{answer.name}: {answer.kind}"), "bold")]
     lines += [wrap(f"asks for {container}", terminal, "  ") for container in answer.demand]
     lines += [wrap(f"note: {note}", terminal, "  ") for note in answer.notes]
+    lines += [wrap(f"not judged: {answer.not_judged}", terminal, "  ")] if answer.not_judged else []
     if not answer.nodes:
         return "\n".join(lines if _passes(answer) else [*lines, "  no nodes are known"])
     counts = {verdict: sum(node.verdict == verdict for node in answer.nodes) for verdict in VERDICT_COLOURS}

@@ -15,6 +15,7 @@ from extender.cli.tables import terminal_for
 from extender.placement.answer_json import as_json
 from extender.placement.explain import explain as explain_pod
 from extender.placement.explain import failure_words
+from extender.placement.node_totals import NodeTotals
 from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot, read_pod
 
@@ -55,7 +56,8 @@ def explain(
     """
     seen = open_snapshot(snapshot, kubeconfig)
     wanted = _wanted(pod, namespace, seen)
-    answer = explain_pod(cluster_of(seen, settings_for(config, seen)), wanted)
+    totals = NodeTotals(seen.nodes(), seen.pods())
+    answer = explain_pod(cluster_of(seen, settings_for(config, seen)), wanted, totals)
     failed = failed_before(seen.pods(), wanted) if not wanted.spec.node_name or is_over(wanted) else []
     if failed:
         others = f"{len(failed)} other pods of this VM" if len(failed) > 1 else "1 other pod of this VM"

@@ -22,6 +22,7 @@ from extender.placement.answer_json import as_json
 from extender.placement.answers import EvacuableAnswer, NodeAnswer, PodAnswer
 from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain
+from extender.placement.node_totals import NodeTotals
 from extender.placement.outcomes import Outcome
 from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot
@@ -61,10 +62,12 @@ def targets(
     source = _running(cluster, seen, vm, namespace)
     uid = controlling_vmi(source)
     guest = cluster.vms.guest(uid)
-    answer = explain(cluster, target_pod(source, guest, cluster.vms.run_of(uid).plugged, cluster.vms.kubevirt))
+    target = target_pod(source, guest, cluster.vms.run_of(uid).plugged, cluster.vms.kubevirt)
+    totals = NodeTotals(seen.nodes(), seen.pods())
+    answer = explain(cluster, target, totals)
     entry = cluster.pods.get(source.metadata.uid)
     if entry is not None:
-        answer = replace(answer, evacuable=Evacuability(cluster).count(entry))
+        answer = replace(answer, evacuable=Evacuability(cluster).count(entry, totals.short(target)))
     if output == "json":
         click.echo(as_json(answer))
     else:
@@ -95,6 +98,7 @@ def _page(answer: PodAnswer, source: Pod, pages: str, terminal: Terminal) -> str
     lines = [terminal.paint(clean(f"Pod {answer.namespace}/{source.metadata.name} on {source.spec.node_name}"), "bold")]
     lines += [wrap(f"its target asks for {container}", terminal, "  ") for container in answer.demand]
     lines += [wrap(f"note: {note}", terminal, "  ") for note in answer.notes]
+    lines.append(wrap(f"not judged: {answer.not_judged}", terminal, "  "))
     if answer.evacuable is not None:
         lines.append(f"  evacuable targets now: {_numbers(answer.evacuable)}")
     columns = [

@@ -104,3 +104,5 @@ class PodAnswer:
     generation: int
     #: of a running VM whose targets are asked for: how many there are now; None: not counted yet
     evacuable: EvacuableAnswer | None = None
+    #: what decides as well and is not judged here
+    not_judged: str = ""

@@ -3,6 +3,7 @@
 The same code decides here as in a call of kube-scheduler; only the words are more.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
@@ -17,6 +18,7 @@ from extender.cache.nodes.node import NodeState
 from extender.cache.pods.pod import is_over, is_refusal
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
+from extender.kubelet.predicates import Shortage
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.guest.boot import boot
@@ -30,6 +32,7 @@ from extender.kubevirt.migration.target_pod import largest_demand
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import fit_of
 from extender.placement.nearness import Nearness, advice_for, nearness_of, words_for
+from extender.placement.node_totals import NodeTotals, Short, nearness_in_total, steps_in_total, text_in_total
 from extender.placement.outcomes import Mover, mover_of
 from extender.placement.subject import Subject, subject_of
 from extender.placement.winner import BY_IDS, guest_code, refusal_code
@@ -47,14 +50,22 @@ _BY_IDS_WORDS = (
 )
 
 
-def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
-    """The answer for one pod over every node of the cache, which is to be up to date. Changes nothing."""
+#: What kube-scheduler decides by and this does not, with the sums of the nodes judged and without.
+_NOT_JUDGED = "kube-scheduler's other filters: node selectors, affinity, taints, host ports, volumes"
+_NOT_JUDGED_LIVE = "kube-scheduler's own filters: the sums of the nodes' resources, node selectors, affinity, taints, host ports, volumes"
+
+
+def explain(cluster: Cluster, pod: Pod, totals: NodeTotals | None = None) -> PodAnswer:
+    """The answer for one pod over every node of the cache, which is to be up to date. Changes nothing.
+
+    `totals`: by which the nodes' sums are judged too; None: they are not.
+    """
     if not is_over(pod):
-        return explain_subject(cluster, subject_of(cluster, pod))
+        return explain_subject(cluster, subject_of(cluster, pod), totals=totals)
     status = PodStatus(phase="Pending", qos_class=pod.status.qos_class)
     subject = subject_of(cluster, structs.replace(pod, spec=structs.replace(pod.spec, node_name=""), status=status))
     refused = pod.spec.node_name if pod.status.phase == "Failed" and is_refusal(pod.status.reason or "") else ""
-    answer = explain_subject(cluster, subject, refused_on=refused)
+    answer = explain_subject(cluster, subject, refused_on=refused, totals=totals)
     kind = "ended" if subject.role is PodRole.OTHER else f"ended, judged as its VM's next pod: {answer.kind}"
     return replace(answer, kind=kind, notes=(f"it has ended: {failure_words(pod)}", *answer.notes))
 
@@ -69,27 +80,37 @@ def failure_words(pod: Pod) -> str:
     return f"{pod.metadata.name} failed{where}{since}: {words}"
 
 
-def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_on: str = "") -> PodAnswer:
+def explain_subject(
+    cluster: Cluster, subject: Subject, limit: int = 0, refused_on: str = "", totals: NodeTotals | None = None
+) -> PodAnswer:
     """The same for a pod that was read already; `limit`: only so many nodes, the best first (0: all).
 
     `refused_on`: the node whose kubelet refused the pod before this one, where counts do not say why.
     """
     meta = subject.pod.metadata
+    short: Short = totals.short(subject.pod) if totals is not None else {}
+    not_judged = _NOT_JUDGED if totals is not None else _NOT_JUDGED_LIVE
     if subject.passes:
         installation = cluster.vms.kubevirt
         notes = (_passes(subject), *_hotplug(subject, installation), *_fixed(subject, installation))
-        nodes = tuple(_passed(cluster, name) for name in cluster.table.names()[: limit or None])
-        return PodAnswer(meta.namespace, meta.name, subject.role.value, (), notes, nodes, cluster.generation)
+        names = sorted(cluster.table.names(), key=short.__contains__)[: limit or None]
+        nodes = tuple(_passed(cluster, name, short.get(name, ())) for name in names)
+        return PodAnswer(
+            meta.namespace, meta.name, subject.role.value, (), notes, nodes, cluster.generation, not_judged=not_judged
+        )
     mover = mover_of(cluster, subject) if subject.move is not None else None
     source = mover.source if mover is not None else ""
     fit = fit_of(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
     if any(entry.name == refused_on and verdict_of(entry.code) != "refused" for entry in fit.entries()):
         fit.exclude(refused_on, Code.RefusedBefore)
-    judged = _nearest_first([_node(cluster, subject, fit, entry, mover) for entry in fit.entries(limit)])
+    full = [entry.name for entry in fit.entries() if entry.name in short and verdict_of(entry.code) != "refused"]
+    for name in full:
+        fit.exclude(name, Code.NodeResourcesShort)
+    judged = _nearest_first([_node(cluster, subject, fit, entry, mover, short) for entry in fit.entries(limit)])
     if source in cluster.table:
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
         alone = fit_of(cluster, subject, orjson.dumps([source]))
-        judged += [replace(_node(cluster, subject, alone, entry, mover)[0], score=0) for entry in alone.entries()]
+        judged += [replace(_node(cluster, subject, alone, entry, mover, {})[0], score=0) for entry in alone.entries()]
     return PodAnswer(
         namespace=meta.namespace,
         name=meta.name,
@@ -98,6 +119,7 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_
         notes=(*_notes(subject, cluster.vms.kubevirt), *_left_out(fit, limit)),
         nodes=tuple(judged),
         generation=cluster.generation,
+        not_judged=not_judged,
     )
 
 
@@ -123,9 +145,16 @@ def _passes(subject: Subject) -> str:
     return "an ordinary VM (no exclusive CPUs, no huge pages, no device with a zone): fits wherever kube-scheduler says"
 
 
-def _passed(cluster: Cluster, name: str) -> NodeAnswer:
+def _passed(cluster: Cluster, name: str, lacking: Sequence[Shortage]) -> NodeAnswer:
     state = cluster.node(name)
     pool = state.facts.pool if state is not None else cluster.pools.rest
+    if lacking:
+        reason, near = REASONS[Code.NodeResourcesShort], nearness_in_total(lacking)
+        text, code = text_in_total(reason.text, lacking), Code.NodeResourcesShort.name
+        return NodeAnswer(
+            name, "refused", code, text, 0, pool.mode.name.lower(), pool.name, steps=steps_in_total(lacking),
+            advice=advice_for(Code.NodeResourcesShort, near), nearest=near.missing,
+        )  # fmt: skip
     return NodeAnswer(name, "fits", Code.Fits.name, "no zone rule applies", 0, pool.mode.name.lower(), pool.name)
 
 
@@ -195,7 +224,7 @@ def _move_notes(guest: Guest, move: Move) -> list[str]:
 
 
 def _node(
-    cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mover | None
+    cluster: Cluster, subject: Subject, fit: Fit, entry: Entry, mover: Mover | None, short: Short
 ) -> tuple[NodeAnswer, Nearness | None]:
     """The answer for one node, and how near it is where it refuses."""
     code = Code(entry.code)
@@ -208,6 +237,9 @@ def _node(
     counts, code = code, code if exact is None else exact
     verdict = verdict_of(code)
     near = nearness_of(state, subject, code) if verdict == "refused" else None
+    lacking = short.get(entry.name, ()) if code is Code.NodeResourcesShort else ()
+    if lacking:
+        near = nearness_in_total(lacking)
     placed = played if isinstance(played, Admitted) else None
     given, cells = _given(state, subject, fit.placement(entry.name), placed if exact is Code.Fits else None)
     positions = [zone.id for zone in state.row.zones] if state.row is not None else []
@@ -215,7 +247,7 @@ def _node(
         node=entry.name,
         verdict=verdict,
         code=code.name,
-        text=_text(code, state, near),
+        text=text_in_total(REASONS[code].text, lacking) if lacking else _text(code, state, near),
         advice=REASONS[code].advice if near is None else advice_for(code, near),
         nearest=near.missing if near is not None else "",
         score=entry.score if verdict != "refused" or exact is None else 0,
@@ -230,7 +262,7 @@ def _node(
             *_counting_rule(state, subject, counts),
             *((_BY_IDS_WORDS,) if exact is not None else ()),
             *(_layout(subject, entry, cells) if exact is None else ()),
-            *_played_steps(state, subject, played, verdict),
+            *(steps_in_total(lacking) if lacking else _played_steps(state, subject, played, verdict)),
         ),
         headroom=_headroom(state, subject, cluster.vms.kubevirt) if verdict != "refused" else "",
         migration=mover.outcome(state, code, placed) if mover is not None else None,

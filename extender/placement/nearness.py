@@ -35,6 +35,7 @@ _SHORT = frozenset(
         Code.MemoryGroupConflict,
         Code.DeviceZoneShort,
         Code.ZonePagesShort,
+        Code.NodeResourcesShort,
     }
 )
 #: Zones up to which every set of them is looked at.
