@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from extender.errors import BadObject
 
-__all__ = ["milli", "nano", "whole"]
+__all__ = ["milli", "whole"]
 
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -54,10 +54,3 @@ def milli(value: str | float) -> int:
     """`value` in thousandths (CPU), rounded up as Quantity.MilliValue() does. Raises BadObject."""
     text = _text(value)
     return _ceil(_parse(text) * 1000, text)
-
-
-def nano(value: str | float) -> int:
-    """`value` in units of 10^-9, the finest that a Quantity holds, rounded up as when it is read. Raises BadObject."""
-    scaled = _parse(_text(value)) * 10**9
-    below = int(scaled)
-    return below + (1 if scaled > below else 0)

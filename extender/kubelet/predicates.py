@@ -21,13 +21,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from extender.api.objects import Container, Pod, Quantity
-from extender.api.quantity import nano
+from extender.api.quantity import milli
 from extender.errors import BadObject
 
 __all__ = ["Allocatable", "Shortage", "Used", "is_critical", "is_extended", "pod_requests", "shortages", "used_by"]
 
-_MILLI = 10**6
-_UNIT = 10**9
 #: Lowest priority of a critical pod (pkg/apis/scheduling/types.go).
 _SYSTEM_CRITICAL = 2_000_000_000
 _SOURCE = "kubernetes.io/config.source"
@@ -171,7 +169,7 @@ def shortages(pod: Pod, allocatable: Allocatable, used: Used) -> tuple[Shortage,
 
 
 def _containers(pod: Pod, counts: Callable[[str], bool]) -> dict[str, int]:
-    """Requests of all containers in units of 10^-9: the most that is asked for at one time."""
+    """Requests of all containers in thousandths: the most that is asked for at one time."""
     granted = _granted(pod)
     sums: dict[str, int] = {}
     for container in pod.spec.containers or ():
@@ -214,10 +212,11 @@ def _of(
 
 
 def _read(quantities: Mapping[str, Quantity] | None) -> dict[str, int]:
+    """Amounts in thousandths, to which the API server rounds each of them up (SetDefaults_ResourceList)."""
     amounts = {}
     for name, value in (quantities or {}).items():
         try:
-            amounts[name] = nano(value)
+            amounts[name] = milli(value)
         except BadObject as fault:
             raise BadObject(f"{name}: {fault}") from None
         if amounts[name] < 0:
@@ -231,7 +230,7 @@ def _add(sums: dict[str, int], more: Mapping[str, int]) -> None:
 
 
 def _rounded(name: str, amount: int) -> int:
-    return -(-amount // (_MILLI if name == "cpu" else _UNIT))
+    return amount if name == "cpu" else -(-amount // 1000)
 
 
 def _is_scalar(name: str) -> bool:
