@@ -71,7 +71,7 @@ def _open(config: KubeletConfig, reserved: Reservations | None) -> Iterator[str]
     """What is taken for what the files do not say."""
     if reserved is None and stated_reservations(config).memory == 0:
         yield "reserved memory is not stated: 100Mi, the kubelet's default of evictionHard"
-    if reserved is None or reserved.max_pods == MAX_PODS:
+    if reserved is None or not (reserved.max_pods or reserved.pods_per_core):
         yield f"pods: {MAX_PODS}, the kubelet's default of maxPods"
     yield "the disk is not stated: ephemeral-storage is not judged"
     yield "extended resources that the files do not name are not judged"

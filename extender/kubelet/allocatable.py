@@ -29,12 +29,15 @@ _ALWAYS = ("cpu", "memory", "ephemeral-storage", "pods")
 
 @dataclass(frozen=True, slots=True)
 class Reservations:
-    """What is not for pods: CPUs in thousandths, memory in bytes. `eviction`: its hard threshold, bytes or a percentage."""
+    """What is not for pods: CPUs in thousandths, memory in bytes. `eviction`: its hard threshold, bytes or a percentage.
+
+    Numbers of pods: 0 where they are not stated.
+    """
 
     cpu: int = 0
     memory: int = 0
     eviction: str = _EVICTION_DEFAULT
-    max_pods: int = MAX_PODS
+    max_pods: int = 0
     pods_per_core: int = 0
 
 
@@ -48,7 +51,9 @@ def allocatable_of(machine: Machine, reserved: Reservations, devices: Mapping[st
             name = f"hugepages-{size}"
             pages[name] = pages.get(name, 0) + count * page_bytes(size)
     left = max(0, memory - reserved.memory - _threshold(reserved.eviction, memory)) - sum(pages.values())
-    pods = min(cpus * reserved.pods_per_core, reserved.max_pods) if reserved.pods_per_core > 0 else reserved.max_pods
+    pods = reserved.max_pods or MAX_PODS
+    if reserved.pods_per_core:
+        pods = min(pods, cpus * reserved.pods_per_core)
     amounts = {"cpu": max(0, 1000 * cpus - reserved.cpu), "memory": max(0, left), "pods": pods, **pages}
     amounts.update({resource: sum(counts.values()) for resource, counts in devices.items()})
     return Allocatable(amounts, frozenset({"ephemeral-storage"}))
@@ -97,8 +102,8 @@ def reservations_of(content: Mapping[str, object], config: KubeletConfig, where:
             raise BadObject(
                 f"{where}: evictionHard: {_EVICTION}: {eviction!r} is no amount and no percentage"
             ) from None
-    max_pods = _number(content, "maxPods", where) or MAX_PODS
-    return Reservations(cpu, memory, eviction, max_pods, _number(content, "podsPerCore", where))
+    pods = _number(content, "maxPods", where), _number(content, "podsPerCore", where)
+    return Reservations(cpu, memory, eviction, *pods)
 
 
 def _threshold(text: str, capacity: int) -> int:

@@ -243,11 +243,13 @@ def _node(
     placed = played if isinstance(played, Admitted) else None
     given, cells = _given(state, subject, fit.placement(entry.name), placed if exact is Code.Fits else None)
     positions = [zone.id for zone in state.row.zones] if state.row is not None else []
+    text = text_in_total(REASONS[code].text, lacking) if lacking else _text(code, state, near)
+    migration = mover.outcome(state, code, placed) if mover is not None else None
     answer = NodeAnswer(
         node=entry.name,
         verdict=verdict,
         code=code.name,
-        text=text_in_total(REASONS[code].text, lacking) if lacking else _text(code, state, near),
+        text=text,
         advice=REASONS[code].advice if near is None else advice_for(code, near),
         nearest=near.missing if near is not None else "",
         score=entry.score if verdict != "refused" or exact is None else 0,
@@ -265,7 +267,7 @@ def _node(
             *(steps_in_total(lacking) if lacking else _played_steps(state, subject, played, verdict)),
         ),
         headroom=_headroom(state, subject, cluster.vms.kubevirt) if verdict != "refused" else "",
-        migration=mover.outcome(state, code, placed) if mover is not None else None,
+        migration=replace(migration, text=text) if migration is not None and lacking else migration,
     )
     return answer, near
 
