@@ -230,7 +230,7 @@ def _allocatable(seen: Snapshot, name: str) -> Allocatable:
 
 
 def _held(place: _Node, pod: Pod, name: str) -> str:
-    if pod.metadata.uid not in place.facts.pods.values():
+    if pod.metadata.uid not in place.facts.pods.values() and pod.metadata.uid not in place.pods:
         raise FastfitError(f"--remove {name!r}: node {place.facts.name} holds nothing of that pod")
     return pod.metadata.uid
 

@@ -32,7 +32,16 @@ from extender.kubevirt.migration.target_pod import largest_demand
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import fit_of
 from extender.placement.nearness import Nearness, advice_for, nearness_of, words_for
-from extender.placement.node_totals import NodeTotals, Short, nearness_in_total, steps_in_total, text_in_total
+from extender.placement.node_totals import (
+    NOT_JUDGED,
+    NOT_JUDGED_LIVE,
+    NodeTotals,
+    Short,
+    nearness_in_total,
+    refused_in_total,
+    steps_in_total,
+    text_in_total,
+)
 from extender.placement.outcomes import Mover, mover_of
 from extender.placement.subject import Subject, subject_of
 from extender.placement.winner import BY_IDS, guest_code, refusal_code
@@ -48,11 +57,6 @@ _BEFORE_THE_KUBELET = frozenset(
 _BY_IDS_WORDS = (
     "decided by the CPU ids of the stated machine, as for the winner of a call; filter counts, and says unknown"
 )
-
-
-#: What kube-scheduler decides by and this does not, with the sums of the nodes judged and without.
-_NOT_JUDGED = "kube-scheduler's other filters: node selectors, affinity, taints, host ports, volumes"
-_NOT_JUDGED_LIVE = "kube-scheduler's own filters: the sums of the nodes' resources, node selectors, affinity, taints, host ports, volumes"
 
 
 def explain(cluster: Cluster, pod: Pod, totals: NodeTotals | None = None) -> PodAnswer:
@@ -89,7 +93,7 @@ def explain_subject(
     """
     meta = subject.pod.metadata
     short: Short = totals.short(subject.pod) if totals is not None else {}
-    not_judged = _NOT_JUDGED if totals is not None else _NOT_JUDGED_LIVE
+    not_judged = NOT_JUDGED if totals is not None else NOT_JUDGED_LIVE
     if subject.passes:
         installation = cluster.vms.kubevirt
         notes = (_passes(subject), *_hotplug(subject, installation), *_fixed(subject, installation))
@@ -149,12 +153,7 @@ def _passed(cluster: Cluster, name: str, lacking: Sequence[Shortage]) -> NodeAns
     state = cluster.node(name)
     pool = state.facts.pool if state is not None else cluster.pools.rest
     if lacking:
-        reason, near = REASONS[Code.NodeResourcesShort], nearness_in_total(lacking)
-        text, code = text_in_total(reason.text, lacking), Code.NodeResourcesShort.name
-        return NodeAnswer(
-            name, "refused", code, text, 0, pool.mode.name.lower(), pool.name, steps=steps_in_total(lacking),
-            advice=advice_for(Code.NodeResourcesShort, near), nearest=near.missing,
-        )  # fmt: skip
+        return refused_in_total(name, pool, lacking)
     return NodeAnswer(name, "fits", Code.Fits.name, "no zone rule applies", 0, pool.mode.name.lower(), pool.name)
 
 

@@ -5,18 +5,36 @@ without room is no target whatever its zones have. Judged as its kubelet would (
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
+from _fastfit.codes import Code
 from extender.api.objects import Node, Pod
+from extender.cache.nodes.pools import Pool
 from extender.cache.pods.pod import is_over
 from extender.errors import BadObject
 from extender.kubelet.allocatable import node_allocatable
 from extender.kubelet.predicates import Allocatable, Shortage, shortages, used_by
-from extender.placement.nearness import Nearness
+from extender.placement.answers import NodeAnswer
+from extender.placement.nearness import Nearness, advice_for
 from extender.placement.words import shortage
+from extender.reasons import REASONS
 
-__all__ = ["NodeTotals", "Short", "nearness_in_total", "steps_in_total", "text_in_total"]
+__all__ = [
+    "NOT_JUDGED",
+    "NOT_JUDGED_LIVE",
+    "NodeTotals",
+    "Short",
+    "nearness_in_total",
+    "refused_in_total",
+    "steps_in_total",
+    "text_in_total",
+]
 
 Short = Mapping[str, tuple[Shortage, ...]]
+
+#: What kube-scheduler decides by and is not judged, where the sums are judged and where they are not.
+NOT_JUDGED: Final = "kube-scheduler's other filters: node selectors, affinity, taints, host ports, volumes"
+NOT_JUDGED_LIVE: Final = "kube-scheduler's own filters: the sums of the nodes' resources, node selectors, affinity, taints, host ports, volumes"
 
 
 class NodeTotals:
@@ -45,6 +63,23 @@ class NodeTotals:
         return found
 
 
+def refused_in_total(name: str, pool: Pool, lacking: Sequence[Shortage]) -> NodeAnswer:
+    """The answer for a node without room for a pod to which no zone rule applies."""
+    reason, near = REASONS[Code.NodeResourcesShort], nearness_in_total(lacking)
+    return NodeAnswer(
+        node=name,
+        verdict="refused",
+        code=Code.NodeResourcesShort.name,
+        text=text_in_total(reason.text, lacking),
+        score=0,
+        mode=pool.mode.name.lower(),
+        pool=pool.name,
+        steps=steps_in_total(lacking),
+        advice=advice_for(Code.NodeResourcesShort, near),
+        nearest=near.missing,
+    )
+
+
 def nearness_in_total(lacking: Sequence[Shortage]) -> Nearness:
     """How near the node is to holding the pod."""
     share = max(one.missing / one.requested for one in lacking)
@@ -63,7 +98,7 @@ def text_in_total(text: str, lacking: Sequence[Shortage]) -> str:
 
 
 def steps_in_total(lacking: Sequence[Shortage]) -> tuple[str, ...]:
-    """The kubelet's answer, step by step: its managers would admit the pod or not be asked."""
+    """The kubelet's reason, and the numbers behind it."""
     numbers = (
         f"{one.resource}: requested {one.requested}, used {one.used}, allocatable {one.capacity}" for one in lacking
     )
