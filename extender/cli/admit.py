@@ -20,7 +20,7 @@ from extender.errors import BadObject, FastfitError, SnapshotError
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.allocatable import node_allocatable
 from extender.kubelet.pod import PodDemand, pod_demand
-from extender.kubelet.predicates import Allocatable, Used, is_critical, pod_requests, shortages, used_by
+from extender.kubelet.predicates import Allocatable, Used, is_critical, is_extended, pod_requests, shortages, used_by
 from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.trace import Step
 from extender.kubelet.versions import NEWEST, OLDEST
@@ -183,7 +183,10 @@ def _sums(place: _Node, pod: Pod, demand: PodDemand, used: Used) -> Sums:
 
 def _out_of(sums: Sums, given: Admitted) -> Refused:
     first = sums.short[0]
-    return Refused(first.reason, first.message, "; ".join(map(sum_text, sums.short)), given.containers)
+    rules = [sum_text(short) for short in sums.short]
+    if is_extended(first.resource):
+        rules.append("if a device plugin has it, its Device Manager refuses before the sums: UnexpectedAdmissionError")
+    return Refused(first.reason, first.message, "; ".join(rules), given.containers)
 
 
 def _sums_outlook(sums: Sums) -> str:

@@ -52,7 +52,8 @@ def explain(
 
     POD is the name of a virt-launcher pod, NAMESPACE/NAME, the name of its VM, or a manifest file. A VM's name means the
     pod that it lives in; where all have ended, the last one, whose end is shown, and the VM's next pod is judged. Fitting nodes come
-    first; for each other node follow the rule, the remedy, and what every NUMA zone has free and lacks.
+    first; for each other node follow the rule, the remedy, and what every NUMA zone has free and lacks. A node whose
+    allocatable does not hold POD beside all pods that are there is refused too; kube-scheduler's other filters are not judged.
     """
     seen = open_snapshot(snapshot, kubeconfig)
     wanted = _wanted(pod, namespace, seen)

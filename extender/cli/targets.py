@@ -55,7 +55,8 @@ def targets(
 
     The target's pod is made as KubeVirt would make it now. Guest cells are fixed since the VM's boot: a node on which
     its vCPUs would lie in more NUMA zones than it has cells is refused by libvirt, one with another split runs it
-    slower.
+    slower. A node whose allocatable does not hold the target beside all pods that are there is refused too; kube-scheduler's
+    other filters are not judged.
     """
     seen = open_snapshot(snapshot, kubeconfig)
     cluster = cluster_of(seen, settings_for(config, seen))

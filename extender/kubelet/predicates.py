@@ -9,7 +9,8 @@ Rules (Kubernetes 1.36):
   short. The kubelet takes the last two kinds from a map in random order; here the order is that of the names.
 * What a pod requests: k8s.io/component-helpers/resource/helpers.go. App containers and sidecars run together, an init
   container runs beside the sidecars before it. Pod-level requests replace the sum, the overhead is added.
-* An extended resource that the node does not have is left out: a cluster-level resource is not the node's business.
+* An extended resource that the node does not have is left out: a cluster-level resource is not the node's business. One
+  of a device plugin that has too few devices left never comes so far: the Device Manager has refused the pod.
 * A static pod, a mirror pod and one of a system-critical priority is not refused: the kubelet evicts others for it.
 
 Selectors, affinity, taints and host ports are not judged here. They come after the sums, so a refusal by a sum stands.

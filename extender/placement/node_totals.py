@@ -15,7 +15,7 @@ from extender.errors import BadObject
 from extender.kubelet.allocatable import node_allocatable
 from extender.kubelet.predicates import Allocatable, Shortage, shortages, used_by
 from extender.placement.answers import NodeAnswer
-from extender.placement.nearness import Nearness, advice_for
+from extender.placement.nearness import Nearness, advice_for, words_for
 from extender.placement.words import shortage
 from extender.reasons import REASONS
 
@@ -93,8 +93,10 @@ def nearness_in_total(lacking: Sequence[Shortage]) -> Nearness:
 
 
 def text_in_total(text: str, lacking: Sequence[Shortage]) -> str:
-    """`text` with the kubelet's own words."""
-    return f"{text}: {lacking[0].reason}: {lacking[0].message}"
+    """`text` with the kubelet's own words, and whether that can ever change."""
+    text = f"{text}: {lacking[0].reason}: {lacking[0].message}"
+    never = words_for(Code.NodeResourcesShort, nearness_in_total(lacking))
+    return f"{text}; {never}" if never else text
 
 
 def steps_in_total(lacking: Sequence[Shortage]) -> tuple[str, ...]:

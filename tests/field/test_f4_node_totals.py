@@ -105,3 +105,19 @@ def test_what_is_not_judged_is_said(command: str) -> None:
     table = run(CASE, command, "--snapshot", "snapshot.json", "vms/grow", output="table")
     assert "not judged: kube-scheduler's other filters" in table.text
     assert "OutOfmemory" in table.text
+
+
+def test_admit_on_a_node_of_a_snapshot() -> None:
+    """All pods of the node are in the sums, ordinary ones too; one that is gone is not."""
+    node = ("--snapshot", "snapshot.json", "--node", "t-memory", "--pod", "pods.json")
+    assert [pod.get("reason") for pod in run(CASE, "admit", *node).answer["pods"]] == ["OutOfmemory"] * 2
+    gone = run(CASE, "admit", *node, "--remove", "infra/cache-0")
+    assert [pod["admit"] for pod in gone.answer["pods"]] == [True, True]
+
+
+def test_admit_and_an_extended_resource_without_devices() -> None:
+    """An allocatable of zero; who refuses first where a device plugin has it is said."""
+    said = run(CASE, "admit", "--snapshot", "snapshot.json", "--node", "t-kvm", "--pod", "pods.json")
+    one = said.answer["pods"][0]
+    assert one["reason"] == "OutOfdevices.kubevirt.io/kvm"
+    assert "Device Manager" in one["rule"]
