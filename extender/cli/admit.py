@@ -218,8 +218,8 @@ def _in_snapshot(seen: Snapshot, name: str, config: str | None) -> _Node:
     held = {f"{pod.namespace}/{pod.name}": pod.uid for pod in state.ledger.pods()}
     allocatable = _allocatable(seen, name)
     unstated = sorted(allocatable.unknown)
-    left_open = (f"not in the node's status.allocatable, and not judged: {', '.join(unstated)}",) if unstated else ()
-    facts = NodeFacts(name, tuple(notes), held, allocatable, left_open)
+    unjudged = (f"not in the node's status.allocatable, and not judged: {', '.join(unstated)}",) if unstated else ()
+    facts = NodeFacts(name, tuple(notes), held, allocatable, unjudged)
     pods = {pod.metadata.uid: pod for pod in seen.pods() if pod.spec.node_name == name and not is_over(pod)}
     return _Node(state.ledger.kubelet.clone(), facts, allocatable, pods)
 
