@@ -15,6 +15,7 @@ from extender.api.objects import Meta, Node, Pod
 from extender.cache.events import Source
 from extender.cli import program
 from extender.config import Settings
+from extender.placement.node_totals import NodeTotals
 from extender.runtime.evacuable_rounds import EvacuableRounds
 from extender.runtime.reload import ConfigFile
 from extender.runtime.service import Service
@@ -106,8 +107,12 @@ def _numbers(service: Service, vm: str) -> Any:
 
 @pytest.mark.parametrize("vm", ["ledger-2", "shard-3", "ledger-3"])
 def test_the_debug_page_of_targets_is_what_the_command_prints(vm: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same JSON as `fastfit targets VM -o json`, once the VM's targets are counted; asking charges nothing."""
+    """The same JSON as `fastfit targets VM -o json`, once the VM's targets are counted; asking charges nothing.
+
+    The nodes' sums aside: the cache does not hold the ordinary pods that they take, and the page says so.
+    """
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(NodeTotals, "short", lambda *_: {})
     command = ["targets", "--snapshot", str(CLUSTER), f"vms/{vm}", "-o", "json"]
     printed = orjson.loads(CliRunner().invoke(program, command).stdout)
     service = _service()
@@ -115,6 +120,7 @@ def test_the_debug_page_of_targets_is_what_the_command_prints(vm: str, monkeypat
     tracked_pods = service.cluster.tracked_pods()
     _count_all(_rounds(service))
     answered = orjson.loads(service.targets("vms", vm, 100) or b"{}")
+    assert ("sums" in printed.pop("notJudged"), "sums" in answered.pop("notJudged")) == (False, True)
     for answer in (printed, answered):
         del answer["generation"]
     assert answered == printed
