@@ -155,16 +155,24 @@ def _is_even(cells: Sequence[Cell]) -> bool:
 
 
 def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:
-    """Whether every cell's zone has its share of pages free; a migration target's zones also the total together."""
-    unknown, left = False, ask.memory_bytes if ask.moving else 0
+    """Whether every cell's zone has its share of pages free; a migration target's zones also the total together.
+
+    Refused where even the most that may be free is too little; unknown where only what is free for certain is.
+    """
+    reported = certain = True
+    most_left = left = ask.memory_bytes if ask.moving else 0
     for cell in cells:
-        free = row.zones[cell.zone].pages_free
-        if free is None:
-            unknown = True
+        zone = row.zones[cell.zone]
+        if zone.pages_free is None:
+            reported = False
             continue
-        if free.get(ask.pages, 0) < cell.bytes:
+        free = zone.pages_free.get(ask.pages, 0)
+        most = free if zone.pages_most is None else zone.pages_most.get(ask.pages, 0)
+        if most < cell.bytes:
             return Code.ZonePagesShort
-        left -= free.get(ask.pages, 0)
-    if unknown:
-        return Code.PagesNotReported
-    return Code.ZonePagesShort if left > 0 else Code.Fits
+        certain = certain and free >= cell.bytes
+        most_left -= most
+        left -= free
+    if reported and most_left > 0:
+        return Code.ZonePagesShort
+    return Code.Fits if reported and certain and left <= 0 else Code.PagesNotReported

@@ -112,6 +112,8 @@ def _in_range(ask: Ask) -> bool:
             or not all(0 <= amount <= _MAX_AMOUNT for _, amount in part.memory)
         ):
             return False
+    if not all(0 <= amount <= _MAX_AMOUNT for _, amount in ask.pages):
+        return False
     cells = ask.cells
     return cells is None or (
         0 <= cells.container < len(ask.containers)
@@ -130,14 +132,14 @@ def derive(ask: Ask) -> Demand:
     """Derives what does not depend on a node. An ask beyond the limits gets its verdict here."""
     memory = sorted({name for part in ask.containers for name, _ in part.memory})
     devices = sorted({name for part in ask.containers for name, _ in part.devices})
-    pages = [name for name in memory if name.startswith(_PAGES)]
+    pages = sorted({name for name in (*memory, *(name for name, _ in ask.pages)) if name.startswith(_PAGES)})
     if ask.cells is not None and ask.cells.pages not in pages:
         pages.append(ask.cells.pages)
     code = ask.ask_code
     if code is Code.Fits and not _in_range(ask):
         code = Code.DemandUnreadable
     if code is Code.Fits and (
-        len(ask.containers) > MAX_CONTAINERS or len(memory) > MAX_RESOURCES or len(devices) > MAX_RESOURCES
+        len(ask.containers) > MAX_CONTAINERS or max(len(memory), len(devices), len(ask.pages)) > MAX_RESOURCES
     ):
         code = Code.TooManyResources
     if ask.cells is not None:

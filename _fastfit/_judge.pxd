@@ -8,13 +8,13 @@ from _fastfit._constants cimport (
     CELLS_AT, CELLS_TOP, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT,
     DISTANCE_AT, DISTANCE_TOP, FIRST_REFUSAL, FITS, INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT,
     MAX_ZONES, MEMORY_GROUP_CONFLICT, NEVER_FITS_ZONE, NODE_CPU_SHORT, NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED,
-    PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE, POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES_DISAGREE,
-    ZONES_NOT_REPORTED, ZONE_CPU_SHORT,
+    PAGES_NOT_REPORTED, PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE, POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES,
+    ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_MEMORY_SHORT, ZONE_PAGES_SHORT,
 )
 from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of, take_in_zone
 from _fastfit._devices cimport device_allocate, device_offers, device_zones
 from _fastfit._hints cimport Offer, dont_care, one_zone, preferred_mask, survey, unpreferred_mask
-from _fastfit._memory cimport memory_allocate, sum_over
+from _fastfit._memory cimport memory_allocate, pinned_pages, sum_over
 from _fastfit._types cimport Accounting, Answer, Ask, Columns, Detail, Part, Row, lowest, next_mask, popcount
 
 # What admit_single_zone() returns where it does not decide.
@@ -274,6 +274,10 @@ cdef inline int allocate(
             return code
         if index == acct.ask.main:
             acct.main_memory = pinned
+        if index != acct.ask.main or not acct.ask.has_cells:
+            code = pinned_pages(acct, part, pinned)
+            if code:
+                return code
         if detail != NULL:
             note_blocks(acct, detail, index, part, pinned)
     return FITS
@@ -343,6 +347,18 @@ cdef inline int64_t rank_key(
     )
 
 
+# Whether all zones together have too few huge pages for the pod, wherever it takes them.
+cdef inline bint pages_short(const Row *row, const Ask *ask, const Columns *columns) noexcept nogil:
+    cdef int32_t size
+    cdef int64_t together
+    for size in range(ask.page_sizes):
+        if columns.asked_pages[size] >= 0:
+            together = row.pages_together[columns.asked_pages[size]]
+            if 0 <= together < ask.pages[size]:
+                return True
+    return False
+
+
 # The short form of admit() for a pod whose CPUs one zone has, where only CPUs have zones and no option changes how they
 # are taken. Accounting and code (FITS, NODE_CPU_SHORT) are those of admit(). UNDECIDED, with the accounting not
 # written: admit() decides.
@@ -386,6 +402,7 @@ cdef inline void judge(
     answer.code = <uint8_t>node_code(row, ask, columns)
     if answer.code:
         return
+    acct.pages_doubtful = False
     code = admit_single_zone(&acct, row, ask, columns) if detail == NULL else UNDECIDED
     if code == UNDECIDED:
         open_accounting(&acct, row, ask, columns, False)
@@ -394,15 +411,20 @@ cdef inline void judge(
     if code:
         return
     if ask.has_cells:
-        answer.code = <uint8_t>cells_of(&acct, &mask, &near, &layout, &answer.split, detail)
-        if answer.code:
-            return
+        code = cells_of(&acct, &mask, &near, &layout, &answer.split, detail)
     else:
         for zone in range(row.zones):
             if acct.main_cpus[zone]:
                 mask |= <uint32_t>1 << zone
         if not mask:
             mask = acct.main_memory
+    if code < FIRST_REFUSAL and pages_short(row, ask, columns):
+        code = ZONE_PAGES_SHORT if ask.has_cells else ZONE_MEMORY_SHORT
+    if not code and acct.pages_doubtful:
+        code = PAGES_NOT_REPORTED
+    answer.code = <uint8_t>code
+    if code:
+        return
     for zone in range(row.zones):
         held = row.zone[zone].free - acct.pool[zone] + acct.reuse_low[zone]
         if mask >> zone & 1:

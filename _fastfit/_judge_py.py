@@ -22,7 +22,7 @@ from _fastfit._hints_py import Hints, Merged, bits, merge
 from _fastfit._key_py import rank_key, widest
 from _fastfit._memory_py import MemoryAccounting
 from _fastfit.codes import FIRST_REFUSAL, Code, ContainerKind, Policy, Scope
-from _fastfit.model import MAX_ZONES, ContainerAsk, Row
+from _fastfit.model import MAX_ZONES, ContainerAsk, Row, ZoneRow
 from _fastfit.values import Block, Cell, Placement
 
 __all__ = ["Outcome", "judge", "node_code"]
@@ -58,6 +58,8 @@ class _Accounting:
     #: for the main container: the mask that Device Manager was given, and the devices it could choose from
     main_mask: int | None = None
     main_devices: dict[str, list[int]] = field(default_factory=dict)
+    #: zones that memory was pinned to may lack the huge pages, for other pods hold some of zones that are not known
+    pages_doubtful: bool = False
 
 
 def node_code(row: Row, demand: Demand) -> Code:
@@ -93,7 +95,20 @@ def judge(row: Row, demand: Demand) -> Outcome:
         devices_.device_accounting(row, demand.device_names),
     )
     code = _admit(acct)
-    return _placed(acct) if code is Code.Fits else Outcome(code)
+    if code is not Code.Fits:
+        return Outcome(code)
+    outcome = _placed(acct)
+    if outcome.code < FIRST_REFUSAL and _pages_short(acct):
+        return Outcome(Code.ZoneMemoryShort if demand.ask.cells is None else Code.ZonePagesShort)
+    if outcome.code is Code.Fits and acct.pages_doubtful:
+        return Outcome(Code.PagesNotReported)
+    return outcome
+
+
+def _pages_short(acct: _Accounting) -> bool:
+    """Whether all zones together have too few huge pages for the pod, wherever it takes them."""
+    together = acct.row.pages_together
+    return any(name in together and together[name] < amount for name, amount in acct.demand.ask.pages)
 
 
 def _admit(acct: _Accounting) -> Code:
@@ -222,10 +237,44 @@ def _allocate(acct: _Accounting, index: int, request: ContainerAsk, decision: Me
         if isinstance(pinned, Code):
             return pinned
         acct.masks[index] = pinned
+        if index != acct.demand.main or acct.demand.ask.cells is None:
+            code = _pinned_pages(acct, request, pinned)
+            if code is not Code.Fits:
+                return code
         for name, amount in request.memory:
             _reuse_blocks(acct, name, pinned, amount)
             acct.blocks.append(Block(index, name, pinned, amount))
     return Code.Fits
+
+
+def _pinned_pages(acct: _Accounting, request: ContainerAsk, mask: int) -> Code:
+    """Whether the zones that memory is pinned to have the pages that the pod's blocks there are accounted for.
+
+    Memory Manager knows of no pages that pods hold unpinned. The pages of guest cells have a rule of their own.
+    """
+    zones = [acct.row.zones[zone] for zone in bits(mask)]
+    if any(zone.pages_free is None for zone in zones):
+        return Code.Fits
+    for name, _ in request.memory:
+        if name not in acct.row.pages_together and not any(_lists(zone, name) for zone in acct.row.zones):
+            continue
+        taken = sum(
+            zone.memory_free.get(name, 0) - acct.memory.free[name][position]
+            for position, zone in zip(bits(mask), zones, strict=True)
+        )
+        certain = [(zone.pages_free or {}).get(name, 0) for zone in zones]
+        most = [
+            free if zone.pages_most is None else zone.pages_most.get(name, 0)
+            for free, zone in zip(certain, zones, strict=True)
+        ]
+        if taken > sum(most):
+            return Code.ZoneMemoryShort
+        acct.pages_doubtful = acct.pages_doubtful or taken > sum(certain)
+    return Code.Fits
+
+
+def _lists(zone: ZoneRow, name: str) -> bool:
+    return zone.pages_free is not None and (name in zone.pages_free or name in (zone.pages_most or ()))
 
 
 def _reuse_blocks(acct: _Accounting, name: str, mask: int, amount: int) -> None:

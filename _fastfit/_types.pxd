@@ -54,7 +54,9 @@ cdef struct Row:
     int32_t *widest         # [k]: CPUs of the k+1 largest zones
     int64_t *allocatable
     int64_t *free
-    int64_t *pages
+    int64_t *pages          # free for certain
+    int64_t *pages_most     # free at most
+    int64_t *pages_together     # [resource]: of all zones; -1: not known
     int32_t *device_total
     int32_t *device_free
     int32_t *distance
@@ -93,6 +95,8 @@ cdef struct Ask:
     int32_t boots           # cells of a moving guest's boot, or of a boot's last layout; 0: not known
     int32_t symmetric_only
     uint32_t strict         # devices, by index, that must lie in zones with a vCPU
+    int32_t page_sizes      # of the whole pod's huge pages
+    int64_t pages[MAX_RESOURCES]
     int64_t boot_vcpus[MAX_ZONES]
     int64_t boot_bytes[MAX_ZONES]
     Part pod
@@ -102,6 +106,8 @@ cdef struct Ask:
 cdef struct Columns:
     int32_t memory[MAX_MEMORIES]
     int32_t device[MAX_RESOURCES]
+    int32_t memory_pages[MAX_MEMORIES]  # columns of huge pages by memory name
+    int32_t asked_pages[MAX_RESOURCES]
     int32_t cell_pages
     int32_t rank_pages
     int32_t lacks_pages
@@ -140,6 +146,7 @@ cdef struct Accounting:
     int32_t device_reuse[MAX_RESOURCES][MAX_ZONES]
     int32_t main_cpus[MAX_ZONES]
     int32_t main_cores[MAX_ZONES]
+    bint pages_doubtful
     uint32_t main_memory
     uint32_t main_mask      # the mask that Device Manager was given for the main container; 0: none
     int32_t main_devices[MAX_RESOURCES][MAX_ZONES]  # the devices it could choose from

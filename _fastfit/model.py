@@ -35,8 +35,10 @@ class ZoneRow:
     #: assigned blocks of the zone, and the mask of its group (its own bit when alone)
     blocks: int = 0
     group: int = 0
-    #: bytes of huge pages per resource name that no VM's cell occupies; None: not known
+    #: bytes of huge pages per resource name that are free for certain; None: not known
     pages_free: Mapping[str, int] | None = None
+    #: bytes that may be free at most, where pods hold pages of zones that are not known; None: as pages_free
+    pages_most: Mapping[str, int] | None = None
     #: devices with this zone: all known, and free
     device_total: Mapping[str, int] = field(default_factory=dict)
     device_free: Mapping[str, int] = field(default_factory=dict)
@@ -71,6 +73,8 @@ class Row:
     physical_free: int = 0
     #: Huge-page sizes the whole node offers (resource names); a size asked for and absent refuses the node
     page_sizes: frozenset[str] = frozenset()
+    #: bytes of huge pages per resource name that no pod holds, in all zones together; not listed: not known
+    pages_together: Mapping[str, int] = field(default_factory=dict)
     #: Fits, or the unknown/refused code that holds for every pod with a zone demand
     node_code: Code = Code.Fits
     mode: Mode = Mode.ENFORCE
@@ -126,3 +130,5 @@ class Ask:
     cells: CellsAsk | None = None
     #: Fits, or the code that holds on every node (pod-level resources, unreadable demand, a VM that never starts)
     ask_code: Code = Code.Fits
+    #: bytes of huge pages that the whole pod holds at one time, those that nothing pins to a zone included
+    pages: tuple[tuple[str, int], ...] = ()

@@ -91,9 +91,11 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.PagesNotReported: Reason(
         "huge pages per NUMA zone not known",
-        "With Memory Manager None the report has no pages per zone; state the machine (annotation or pool).",
+        "Either the report has no pages per zone (Memory Manager None): state the machine (annotation or pool). Or pods "
+        "hold so many pages of zones that are not known, because they are not Guaranteed or lie over several zones, that "
+        "too few are free for certain: move such pods off the node. explain tells which.",
         "pages",
-        rule="free pages of a touched zone are not known",
+        rule="whether a touched zone has the pages free is not known",
     ),
     Code.InitContainerCpus: Reason(
         "an init container holds CPUs, counts do not decide",
@@ -172,8 +174,8 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.ZoneMemoryShort: Reason(
         "no NUMA zone has enough memory or huge pages",
-        "Memory Manager Static finds no zone with the pages; see free pages per zone in explain.",
-        rule="no zones have enough free memory of every kind asked (memorymanager/policy_static.go)",
+        "Memory Manager Static finds no zone with the pages, or other pods hold them; see free pages per zone in explain.",
+        rule="no zones have enough free memory of every kind asked (memorymanager/policy_static.go), or in fact fewer pages",
     ),
     Code.MemoryGroupConflict: Reason(
         "memory of the zones is tied by other pods",

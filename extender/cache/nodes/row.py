@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from _fastfit.codes import Code, Policy, Scope
 from _fastfit.model import Row, ZoneRow
 from extender.cache.nodes.facts import NodeFacts
+from extender.cache.nodes.hugepages import FreePages
 from extender.cache.nodes.ledger import NodeLedger
 from extender.cache.nodes.nrt import POLICIES
 from extender.cache.nodes.placement import PodGuest
@@ -76,15 +77,17 @@ def make_row(
         threads_per_core=counts.threads_per_core,
         physical_free=counts.physical_free,
         page_sizes=facts.page_sizes,
+        pages_together=_together(pages, reconciliation) if pages is not None else {},
         node_code=code,
         mode=facts.pool.mode,
         actions=facts.pool.actions,
     )
 
 
-def _reconciled(zone: ZoneRow, reconciliation: Reconciliation, pages: Amounts | None) -> ZoneRow:
+def _reconciled(zone: ZoneRow, reconciliation: Reconciliation, pages: FreePages | None) -> ZoneRow:
     if pages is not None:
-        zone = replace(zone, pages_free=pages.get(zone.id, {}))
+        certain, most = pages.certain.get(zone.id, {}), pages.most.get(zone.id, {})
+        zone = replace(zone, pages_free=certain, pages_most=None if most == certain else most)
     change = reconciliation.by_zone.get(zone.id)
     if not change:
         return zone
@@ -93,9 +96,20 @@ def _reconciled(zone: ZoneRow, reconciliation: Reconciliation, pages: Amounts | 
         zone,
         cpu_free=cpu,
         cores_free=min(zone.cores_free, cpu),
-        memory_free={name: max(0, free + change.get(name, 0)) for name, free in zone.memory_free.items()},
-        pages_free=None
-        if zone.pages_free is None
-        else {name: max(0, free + change.get(name, 0)) for name, free in zone.pages_free.items()},
-        device_free={name: max(0, free + change.get(name, 0)) for name, free in zone.device_free.items()},
+        memory_free=_changed(zone.memory_free, change),
+        pages_free=None if zone.pages_free is None else _changed(zone.pages_free, change),
+        pages_most=None if zone.pages_most is None else _changed(zone.pages_most, change),
+        device_free=_changed(zone.device_free, change),
     )
+
+
+def _changed(free: Mapping[str, int], change: Mapping[str, int]) -> dict[str, int]:
+    return {name: max(0, amount + change.get(name, 0)) for name, amount in free.items()}
+
+
+def _together(pages: FreePages, reconciliation: Reconciliation) -> dict[str, int]:
+    """Huge pages of the whole node that no pod holds."""
+    changes = reconciliation.by_zone.values()
+    return {
+        name: max(0, amount + sum(change.get(name, 0) for change in changes)) for name, amount in pages.together.items()
+    }
