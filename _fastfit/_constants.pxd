@@ -45,6 +45,7 @@ cdef enum:
     LAUNCHER_CPUS_SHORT = 65
     MIGRATION_FAILED_BEFORE = 66
     DEVICE_OUTSIDE_CELLS = 67
+    NOT_GUARANTEED = 68
 
 # codes.Policy
 cdef enum:

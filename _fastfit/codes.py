@@ -71,6 +71,7 @@ class Code(IntEnum):
     LauncherCpusShort = 65
     MigrationFailedBefore = 66
     DeviceOutsideCells = 67
+    NotGuaranteed = 68
 
 
 LAST_UNKNOWN: Final = 31

@@ -233,6 +233,12 @@ REASONS: Final[dict[Code, Reason]] = {
         "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
         "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
     ),
+    Code.NotGuaranteed: Reason(
+        "never starts: dedicated CPUs in a pod that is not Guaranteed",
+        "KubeVirt gives up such a VM once its pod is ready (FailedGuaranteeResources), and the pod keeps what it holds: every "
+        "container needs CPU and memory limits equal to its requests. Look at containers beside compute: virtiofs, hooks, "
+        "injected sidecars; at LimitRanges; at supportContainerResources of the KubeVirt object.",
+    ),
     Code.MigrationFailedBefore: Reason(
         "an equal migration failed on the node and nothing changed since",
         "libvirt, QEMU or the target's launcher gave up there: see failureReason of the VirtualMachineInstanceMigration. "
