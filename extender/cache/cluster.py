@@ -237,9 +237,11 @@ class Cluster:
     # --- assumed placements ------------------------------------------------------------------------------
 
     def assume(
-        self, pod: PodEntry, node: str, attempt: Attempt, verdict: str, *, nominated: bool
+        self, pod: PodEntry, node: str, attempt: Attempt, verdict: str, *, nominated: bool, late: int = 0
     ) -> Refused | Code | None:
         """Assumes an unbound pod on the node that we ranked first, in place of its earlier placement.
+
+        `late`: failures of earlier attempts that may still be reported.
 
         Returns the kubelet twin's refusal, or why the pod must wait for others on their way there; then nothing is
         assumed.
@@ -249,11 +251,21 @@ class Cluster:
         if pod.uid in self.pods or pod.uid in self._gone or state is None:
             return None
         until = None if nominated else self.now + self.assumed.seconds
-        return self.assumed.assume(pod, state, attempt, verdict, until=until, guest_in=self.vms.guest_in)
+        return self.assumed.assume(pod, state, attempt, verdict, until=until, guest_in=self.vms.guest_in, late=late)
 
     def renew(self, uid: str) -> None:
         """The pod is still on its way: its placement, if it has one, waits as long as a new one."""
         self.assumed.renew(uid, self.now)
+
+    def begin_attempt(self, uid: str, attempt: Attempt | None) -> int:
+        """A call about a pod begins: ends its earlier assumed placement.
+
+        `attempt`: what the scheduling attempt starts from, of the first call of one. Returns how many failures of earlier
+        attempts may still be reported.
+        """
+        late = self.assumed.late_failures(uid, attempt)
+        self.forget(uid)
+        return late
 
     def forget(self, uid: str) -> None:
         """Ends the pod's assumed placement, if it has one."""

@@ -5,7 +5,7 @@ import contextlib
 from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.cache.cluster import Cluster
-from extender.cache.pods.attempt import attempt_of
+from extender.cache.pods.attempt import Attempt, attempt_of
 from extender.cache.pods.pod import PodEntry, entry_of
 from extender.kubelet.results import Refused
 from extender.kubevirt.demand import question_for
@@ -44,10 +44,15 @@ class Decider:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        #: failures of earlier attempts of the call's pod that may still be reported
+        self._late = 0
 
-    def begin(self, uid: str, now: float) -> None:
-        """Brings the cache up to date for a call about this pod, whose own assumed placement is ended."""
-        self.cluster.forget(uid)
+    def begin(self, uid: str, now: float, attempt: Attempt | None = None) -> None:
+        """Brings the cache up to date for a call about this pod, whose own assumed placement is ended.
+
+        `attempt`: what its scheduling attempt starts from, of the first call of one.
+        """
+        self._late = self.cluster.begin_attempt(uid, attempt)
         self.cluster.sync(now)
 
     def assume_best(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
@@ -96,7 +101,7 @@ class Decider:
             return None
         nominated = subject.pod.status.nominated_node_name == node
         attempt = attempt_of(subject.pod)
-        refused = self.cluster.assume(entry, node, attempt, verdict_of(code), nominated=nominated)
+        refused = self.cluster.assume(entry, node, attempt, verdict_of(code), nominated=nominated, late=self._late)
         if isinstance(refused, Refused):
             return _TWIN_CODES.get(refused.reason, Code.ZonesDisagree)
         if refused is not None:
