@@ -21,10 +21,11 @@ from extender.cache.failures import NodeFailures
 from extender.cache.nodes.dirty import DirtyNodes
 from extender.cache.nodes.facts import NodeStatement
 from extender.cache.nodes.node import NodeState
-from extender.cache.nodes.nrt import Nrt
+from extender.cache.nodes.nrt_age import SeenNrt
 from extender.cache.nodes.pools import Pools
 from extender.cache.pods.attempt import Attempt
-from extender.cache.pods.pod import PodEntry, entry_of, is_over, is_refusal
+from extender.cache.pods.pod import PodEntry, entry_of, is_over
+from extender.cache.pods.refusal import cause_of, is_refusal
 from extender.cache.relist import Change, ObjectRelist, PodRelist, kinds_of
 from extender.cache.vms.guest_cells import SeenVmi
 from extender.cache.vms.inference import Inference
@@ -112,8 +113,8 @@ class Cluster:
         return source in self._served
 
     def excluded_nodes(self, demand: PodDemand, move: Move | None) -> list[tuple[str, Code]]:
-        """Nodes on which an equal pod failed and that hold the same since, see NodeFailures."""
-        return self._failures.excluded_nodes(demand, move)
+        """Nodes on which an equal pod failed and is not tried again yet, see NodeFailures."""
+        return self._failures.excluded_nodes(demand, move, self.now)
 
     def bound_pods(self) -> Iterator[PodEntry]:
         """Bound pods node by node. Some may come or go while they are iterated."""
@@ -336,7 +337,9 @@ class Cluster:
             self.forget(uid)
             if refused is None:
                 return NO_EFFECTS
-            self._failures.kubelet_refused(refused.pod, refused.reason)
+            cause = cause_of(refused.reason, refused.message)
+            if cause is not None:
+                self._failures.kubelet_refused(refused.pod, cause, self.now)
             self._dirty.mark(refused.pod.node)
             return (refused,)
         if not record.spec.node_name:
@@ -357,6 +360,7 @@ class Cluster:
         assumed = self.assumed.bind(entry.uid, entry.node)
         if assumed is not None:
             entry.our_verdict = assumed.verdict
+            entry.placed_by_us = assumed.decided
         elif entry.launcher and not listed:
             # The verdict on it is of the node as it was just before.
             self.make_row(entry.node)

@@ -210,8 +210,9 @@ def test_what_ends_or_moves_on_while_the_list_arrives() -> None:
 
 
 def test_a_refusal_in_a_list_is_told_of_a_pod_that_was_held() -> None:
-    """The kubelet refused a pod while we were not looking: counted once, its charge gone, the lesson learned."""
+    """The kubelet refused a pod while we were not looking: counted once, its charge gone, the refusal remembered."""
     cluster = cluster_with(fleet(range(3)))
+    cluster.pods["uid-vm00"].placed_by_us = True
     failed = pod("vm00", 1, 1, node_name="a", phase="Failed", start=START, reason="TopologyAffinityError")
     (refused,) = cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
     assert isinstance(refused, PodRefused)
