@@ -56,6 +56,8 @@ class Cluster:
         self.nrt_stale_after = nrt_stale_after
         self.table = Table(wire_texts())
         self.now = 0.0
+        #: seconds since the epoch at 0 of the clock that `now` is of; None: not told
+        self.epoch: float | None = None
         self.nodes: dict[str, NodeState] = {}
         #: all and only the live bound pods that hold something, by UID
         self.pods: PartitionedDict[str, PodEntry] = PartitionedDict()
@@ -291,11 +293,11 @@ class Cluster:
         self.assumed.drop_node(name)
         self._drop_if_empty(name)
 
-    def _set_nrt(self, name: str, nrt: Nrt | None) -> None:
-        state = self.nodes.get(name) if nrt is None else self._state(name)
-        if state is not None and state.set_nrt(nrt, self.now):
+    def _set_nrt(self, name: str, seen: SeenNrt | None) -> None:
+        state = self.nodes.get(name) if seen is None else self._state(name)
+        if state is not None and state.set_nrt(seen, self.now, self.epoch):
             self._dirty.mark(name)
-        if nrt is None:
+        if seen is None:
             self._drop_if_empty(name)
 
     def _state(self, name: str) -> NodeState:

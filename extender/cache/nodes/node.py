@@ -8,6 +8,7 @@ from _fastfit.model import Row
 from extender.cache.nodes.facts import NodeFacts, NodeStatement, facts_of, with_code
 from extender.cache.nodes.ledger import NodeLedger
 from extender.cache.nodes.nrt import Nrt
+from extender.cache.nodes.nrt_age import SeenNrt, changed_at
 from extender.cache.nodes.placement import PodGuest
 from extender.cache.nodes.pools import Pool, Pools
 from extender.cache.nodes.reconcile import NONE, free_amounts, proof_of, reconcile, shows_all_ended
@@ -42,6 +43,7 @@ class NodeState:
         "nrt_at",
         "refusals",
         "row",
+        "seen_nrt",
         "stale",
         "statement",
     )  # fmt: skip
@@ -50,6 +52,8 @@ class NodeState:
         self.name = name
         self.statement: NodeStatement | None = None
         self.nrt: Nrt | None = None
+        #: the same with what tells its age
+        self.seen_nrt: SeenNrt | None = None
         #: when the report last changed, on the caller's clock
         self.nrt_at = 0.0
         self.stale = False
@@ -85,10 +89,13 @@ class NodeState:
         self.facts_changed = True
         return True
 
-    def set_nrt(self, nrt: Nrt | None, now: float) -> bool:
-        """Takes the node's report. Returns whether anything of weight changed."""
+    def set_nrt(self, seen: SeenNrt | None, now: float, epoch: float | None) -> bool:
+        """Takes the node's report; `epoch`: see changed_at. Returns whether anything of weight changed."""
         old = self.nrt
-        self.nrt_at = now
+        if seen is not None and seen is not self.seen_nrt:
+            self.nrt_at = changed_at(seen, self.seen_nrt, self.nrt_at, now, epoch)
+        self.seen_nrt = seen
+        nrt = seen.nrt if seen is not None else None
         if nrt is not None and old is not None and nrt == old:
             return False
         self.refusals.node_changed()
