@@ -47,6 +47,7 @@ class Code(IntEnum):
     MoverNotKnown = 16
     DeviceZoneOpen = 17
     CpuManagerNotKnown = 18
+    NotChecked = 19
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33

@@ -131,6 +131,13 @@ REASONS: Final[dict[Code, Reason]] = {
         "runs there (it writes the label kubevirt.io/cpumanager).",
         "policy",
     ),
+    Code.NotChecked: Reason(
+        "not checked by CPU ids: better nodes were, and were excluded",
+        "Counts say that the node fits, as they did of the nodes that ranked before it and on which the kubelet would refuse "
+        "the pod. Only so many are checked in one call; kube-scheduler's own scores decide among the rest. Mostly pods on "
+        "their way to the nodes are the cause, and it passes.",
+        "counts",
+    ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
         "KubeVirt marks the node unschedulable",
@@ -195,7 +202,8 @@ REASONS: Final[dict[Code, Reason]] = {
     Code.RefusedBefore: Reason(
         "the kubelet refused an equal pod and nothing changed since",
         "Something about the node is not known to us (options of its managers, reserved CPUs): state its facts. "
-        "It is tried again when a pod leaves the node or its kubelet restarts.",
+        "What the managers refused is tried again when a pod leaves the node, its allocatable or its report changes, or its "
+        "kubelet restarts; failing devices and OutOf... after 1, 2, 5 and 10 minutes.",
     ),
     Code.OrderUndecided: Reason(
         "another pod is on its way to the node, and the order decides",
@@ -204,7 +212,7 @@ REASONS: Final[dict[Code, Reason]] = {
     Code.ProbeUnderWay: Reason(
         "the node is being tried with a first pod of this kind",
         "Whether the node's CPU Manager has full-pcpus-only is not known; the first pod with an odd CPU count shows it. "
-        "State the node's facts to skip this.",
+        "State the node's facts to skip this. After a refusal for devices or sums (OutOf...), too, one equal pod goes first.",
     ),
     # --- refused: KubeVirt ------------------------------------------------------------------------------
     Code.ZonePagesShort: Reason(

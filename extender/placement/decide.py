@@ -58,7 +58,8 @@ class Decider:
     def assume_best(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
         """Assumes the pod on the best node; a winner that the kubelet twin refuses is excluded and the next one taken.
 
-        Returns the winner and its code, None where the pod can be assumed on no node.
+        Returns the winner and its code, None where the pod is assumed on no node: none can take it, or so many winners
+        were excluded that the rest is not checked. Unchecked nodes are unknown, and none of them is the winner.
         """
         for _ in range(_EXCLUSIONS):
             best = fit.best()
@@ -68,7 +69,11 @@ class Decider:
             if refusal is None:
                 return best
             fit.exclude(best[0], refusal)
-        return fit.best()
+        best = fit.best()
+        if best is None or verdict_of(best[1]) == "refused":
+            return best
+        fit.doubt(Code.NotChecked)
+        return None
 
     def verdict_on_binding(self, pod: PodEntry) -> str:
         """What we say of a pod on the node where somebody else has bound it: fits, unknown, refused, or none.
