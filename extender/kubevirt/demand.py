@@ -78,6 +78,9 @@ def question_for(
     boots: bool = True,
 ) -> Question:
     """The question of a demand that could be read; see question_of. `boots`: of a running VM, whether it booted there."""
+    fraction = next((container.fraction for container in demand.containers if container.fraction), "")
+    if fraction:
+        return Question(demand, Ask(containers=(), ask_code=Code.DemandUnreadable), False, fraction)
     ask = _ask_of(
         demand,
         role,
