@@ -47,6 +47,7 @@ class Code(IntEnum):
     MoverNotKnown = 16
     DeviceZoneOpen = 17
     CpuManagerNotKnown = 18
+    NotChecked = 19
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33
@@ -71,6 +72,7 @@ class Code(IntEnum):
     LauncherCpusShort = 65
     MigrationFailedBefore = 66
     DeviceOutsideCells = 67
+    NotGuaranteed = 68
 
 
 LAST_UNKNOWN: Final = 31

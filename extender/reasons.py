@@ -133,6 +133,13 @@ REASONS: Final[dict[Code, Reason]] = {
         "runs there (it writes the label kubevirt.io/cpumanager).",
         "policy",
     ),
+    Code.NotChecked: Reason(
+        "not checked by CPU ids: better nodes were, and were excluded",
+        "Counts say that the node fits, as they did of the nodes that ranked before it and on which the kubelet would refuse "
+        "the pod. Only so many are checked in one call; kube-scheduler's own scores decide among the rest. Mostly pods on "
+        "their way to the nodes are the cause, and it passes.",
+        "counts",
+    ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
         "KubeVirt marks the node unschedulable",
@@ -197,7 +204,8 @@ REASONS: Final[dict[Code, Reason]] = {
     Code.RefusedBefore: Reason(
         "the kubelet refused an equal pod and nothing changed since",
         "Something about the node is not known to us (options of its managers, reserved CPUs): state its facts. "
-        "It is tried again when a pod leaves the node or its kubelet restarts.",
+        "What the managers refused is tried again when a pod leaves the node, its allocatable or its report changes, or its "
+        "kubelet restarts; failing devices and OutOf... after 1, 2, 5 and 10 minutes.",
     ),
     Code.OrderUndecided: Reason(
         "another pod is on its way to the node, and the order decides",
@@ -206,7 +214,7 @@ REASONS: Final[dict[Code, Reason]] = {
     Code.ProbeUnderWay: Reason(
         "the node is being tried with a first pod of this kind",
         "Whether the node's CPU Manager has full-pcpus-only is not known; the first pod with an odd CPU count shows it. "
-        "State the node's facts to skip this.",
+        "State the node's facts to skip this. After a refusal for devices or sums (OutOf...), too, one equal pod goes first.",
     ),
     # --- refused: KubeVirt ------------------------------------------------------------------------------
     Code.ZonePagesShort: Reason(
@@ -234,6 +242,12 @@ REASONS: Final[dict[Code, Reason]] = {
         "never starts: the pod asks for fewer CPUs than are pinned",
         "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
         "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
+    ),
+    Code.NotGuaranteed: Reason(
+        "never starts: dedicated CPUs in a pod that is not Guaranteed",
+        "KubeVirt gives up such a VM once its pod is ready (FailedGuaranteeResources), and the pod keeps what it holds: every "
+        "container needs CPU and memory limits equal to its requests. Look at containers beside compute: virtiofs, hooks, "
+        "injected sidecars; at LimitRanges; at supportContainerResources of the KubeVirt object.",
     ),
     Code.MigrationFailedBefore: Reason(
         "an equal migration failed on the node and nothing changed since",

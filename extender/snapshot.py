@@ -21,8 +21,9 @@ import orjson
 import yaml
 
 from extender import names
-from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.api.objects import KubeVirt, ManagedFields, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.cache.events import Record, Sink, Source
+from extender.cache.nodes.nrt_age import written_at
 from extender.errors import SnapshotError
 
 __all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
@@ -84,6 +85,15 @@ class Snapshot:
                 sink.replace(source, self.records[source])
             else:
                 sink.absent(source)
+
+    def moment(self) -> float | None:
+        """What time it was, in seconds since the epoch: when the file was taken, else when its newest report was written."""
+        taken = written_at([ManagedFields(time=str(self.extender.get("takenAt", "")))])
+        if taken is not None:
+            return taken
+        nrts = [record for record in self.records.get(Source.NRTS, []) if isinstance(record, NodeResourceTopology)]
+        times = [written_at(nrt.metadata.managed_fields or ()) for nrt in nrts]
+        return max((time for time in times if time is not None), default=None)
 
     def pods(self) -> list[Pod]:
         """The pods, in the file's order."""
@@ -155,7 +165,7 @@ def write(path: str | Path, objects: Iterable[Mapping[str, Any]], extender: Mapp
 
 
 def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an API object without managed fields, environment variables and other fields that may hold secrets."""
+    """A copy of an API object without managed fields (of reports, their times stay), environment variables and other fields that may hold secrets."""
     result = dict(obj)
     metadata = obj.get("metadata")
     if isinstance(metadata, Mapping):
@@ -163,6 +173,9 @@ def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
         annotations = kept.get("annotations")
         if isinstance(annotations, Mapping) and _LAST_APPLIED in annotations:
             kept["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+        if obj.get("kind") == "NodeResourceTopology" and isinstance(metadata.get("managedFields"), list):
+            # The age of a report shows in nothing else.
+            kept["managedFields"] = [_writing(entry) for entry in metadata["managedFields"]]
         result["metadata"] = kept
     spec = obj.get("spec")
     if isinstance(spec, Mapping):
@@ -178,6 +191,17 @@ def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without(value: Any, keys: frozenset[str]) -> Any:
     return {key: item for key, item in value.items() if key not in keys} if isinstance(value, Mapping) else value
+
+
+def _writing(entry: Any) -> Any:
+    """Who wrote, when, and whether the zones."""
+    if not isinstance(entry, Mapping):
+        return entry
+    fields = entry.get("fieldsV1")
+    zones: dict[str, Any] = {}
+    if isinstance(fields, Mapping):
+        zones = {"fieldsV1": {key: {} for key in fields if key == "f:zones"}}
+    return {key: entry[key] for key in ("manager", "operation", "time") if key in entry} | zones
 
 
 def _public_volume(volume: Any) -> Any:

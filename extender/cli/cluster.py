@@ -38,11 +38,13 @@ def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
     cluster = Cluster(
         pools_of(settings),
         promise_seconds=float(settings.charges.promise_seconds),
-        # Times in a file are those of another clock, so reports in it are never stale.
-        nrt_stale_after=0.0,
+        nrt_stale_after=float(settings.report_stale_after_seconds),
     )
     cluster.migration = MigrationPolicy(settings.migration)
-    cluster.tick(time.monotonic())
+    now, moment = time.monotonic(), snapshot.moment()
+    # The age of a report is that of the moment which the file shows.
+    cluster.epoch = None if moment is None else moment - now
+    cluster.tick(now)
     snapshot.feed(cluster)
     cluster.make_rows()
     return cluster

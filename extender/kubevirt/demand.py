@@ -14,7 +14,7 @@ from extender.kubevirt.devices import strict_devices
 from extender.kubevirt.guest.cpu_request import lacks_cpus
 from extender.kubevirt.hugepages import page_demand
 from extender.kubevirt.installation import Installation
-from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
+from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, boots_guest, wants_dedicated
 from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, Move
 
 __all__ = ["Question", "devices_of", "question_for", "question_of"]
@@ -70,7 +70,8 @@ def question_of(
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
     dedicated = wants_dedicated(pod, guest)
-    return question_for(demand, role, guest, zoned_devices, dedicated, move, last_layout, installation)
+    boots = role is not PodRole.RUNNING or boots_guest(pod)
+    return question_for(demand, role, guest, zoned_devices, dedicated, move, last_layout, installation, boots=boots)
 
 
 def question_for(
@@ -82,8 +83,10 @@ def question_for(
     move: Move | None = None,
     last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
+    *,
+    boots: bool = True,
 ) -> Question:
-    """The question of a demand that could be read; see question_of."""
+    """The question of a demand that could be read; see question_of. `boots`: of a running VM, whether it booted there."""
     fraction = next((container.fraction for container in demand.containers if container.fraction), "")
     if fraction:
         return Question(demand, Ask(containers=(), ask_code=Code.DemandUnreadable), False, fraction)
@@ -97,6 +100,8 @@ def question_for(
         last_layout=last_layout,
         installation=installation,
     )
+    code = _pod_code(demand, role, guest, move, dedicated=dedicated, boots=boots)
+    ask = replace(ask, ask_code=code) if code is not Code.Fits else ask
     ordinary = is_ordinary(ask)
     unknown = guest is None and move is not None and move.policy is not MigrationPolicy.OFF
     if unknown and ask.ask_code is Code.Fits:
@@ -145,9 +150,23 @@ def _ask_of(
         containers=containers,
         dedicated=dedicated,
         cells=cells,
-        ask_code=Code.PodLevelResources if demand.pod_level and dedicated else _launcher_code(demand, guest, move),
         pages=page_demand(demand),
     )
+
+
+def _pod_code(
+    demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None, *, dedicated: bool, boots: bool
+) -> Code:
+    """What holds on every node: the VM never starts in such a pod, or nobody can tell what the pod is given.
+
+    A VM with dedicated CPUs is handed over by virt-controller only in a Guaranteed pod
+    (pkg/virt-controller/watch/vmi/lifecycle.go); the target of a migration is not asked.
+    """
+    if dedicated and not demand.guaranteed and boots and role is not PodRole.MIGRATION_TARGET:
+        return Code.NotGuaranteed
+    if dedicated and demand.pod_level:
+        return Code.PodLevelResources
+    return _launcher_code(demand, guest, move)
 
 
 def is_ordinary(ask: Ask) -> bool:

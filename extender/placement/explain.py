@@ -14,7 +14,8 @@ from _fastfit.counting import zone_code
 from extender.api.objects import Pod, PodStatus
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
-from extender.cache.pods.pod import is_over, is_refusal
+from extender.cache.pods.pod import is_over
+from extender.cache.pods.refusal import is_refusal
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused

@@ -58,8 +58,11 @@ class NodeStatement:
     kubelet_version: str
     #: CPUs that are not allocatable, rounded up
     reserved_cpus: int
-    #: changes when the machine or its kubelet starts anew: boot id, and since when the node is ready
-    incarnation: tuple[str, str]
+    #: a hash of everything allocatable
+    allocatable: int
+    #: changes when another machine takes the name, or the machine or its kubelet starts anew: UID of the Node, boot id, and
+    #: since when it is ready
+    incarnation: tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,8 @@ def statement_of(node: Node) -> NodeStatement:
         page_sizes=_SIZES.intern(frozenset(sizes)),
         kubelet_version=intern_text(node.status.node_info.kubelet_version),
         reserved_cpus=_reserved_cpus(node),
-        incarnation=(node.status.node_info.boot_id, _ready_since(node)),
+        allocatable=hash(frozenset((node.status.allocatable or {}).items())),
+        incarnation=(node.metadata.uid, node.status.node_info.boot_id, _ready_since(node)),
     )
 
 
