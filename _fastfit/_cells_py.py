@@ -156,10 +156,12 @@ def _is_even(cells: Sequence[Cell]) -> bool:
 
 def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:
     """Whether every cell's zone has its share of pages free; a migration target's zones also the total together."""
+    # Where not even Memory Manager is known, a size that no zone lists is not known.
+    listed = not row.memory_open or any(ask.pages in (zone.pages_free or ()) for zone in row.zones)
     unknown, left = False, ask.memory_bytes if ask.moving else 0
     for cell in cells:
         free = row.zones[cell.zone].pages_free
-        if free is None:
+        if free is None or not listed:
             unknown = True
             continue
         if free.get(ask.pages, 0) < cell.bytes:

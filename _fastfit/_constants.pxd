@@ -21,6 +21,11 @@ cdef enum:
     FACTS_CONTRADICT = 15
     MOVER_NOT_KNOWN = 16
     DEVICE_ZONE_OPEN = 17
+    CPUS_NOT_REPORTED = 18
+    MEMORY_NOT_REPORTED = 19
+    MEMORY_MANAGER_NOT_KNOWN = 20
+    OPTION_NOT_KNOWN = 21
+    REPORT_UNREADABLE = 22
     NOT_SCHEDULABLE = 32
     CPU_MANAGER_NOT_STATIC = 33
     NO_PAGES_OF_SIZE = 34
@@ -82,7 +87,8 @@ cdef enum:
 
 # model.py
 cdef enum:
-    MAX_ZONES = 16
+    MAX_ZONES = 31
+    MAX_SET_ZONES = 16
     MAX_NAME = 253
 
 # _demand.py

@@ -46,6 +46,11 @@ class Code(IntEnum):
     FactsContradict = 15
     MoverNotKnown = 16
     DeviceZoneOpen = 17
+    CpusNotReported = 18
+    MemoryNotReported = 19
+    MemoryManagerNotKnown = 20
+    OptionNotKnown = 21
+    ReportUnreadable = 22
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33

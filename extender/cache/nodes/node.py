@@ -84,7 +84,7 @@ class NodeState:
         if nrt is not None and old is not None and nrt == old:
             return False
         self.nrt = nrt
-        if nrt is None or old is None or _shape(nrt) != _shape(old):
+        if nrt is None or old is None or nrt.ground != old.ground:
             self.facts_changed = True
         return True
 
@@ -157,12 +157,16 @@ class NodeState:
             self.reread(pools)
         return self.play_pending(limit)
 
-    def refresh(self, now: float, stale_after: float, guest_in: Callable[[PodEntry], PodGuest]) -> Row:
-        """The row, made whole from its sources once everything is prepared."""
+    def refresh(
+        self, now: float, stale_after: float, guest_in: Callable[[PodEntry], PodGuest], *, pods_seen: bool = True
+    ) -> Row:
+        """The row, made whole from its sources once everything is prepared. `pods_seen`: pods are served at all."""
         self.stale = bool(stale_after) and self.nrt is not None and now - self.nrt_at > stale_after
         facts = self.facts
         if self.stale and facts.code is Code.Fits:
             facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
+        if not pods_seen and facts.code is Code.Fits and self.nrt is not None and self.nrt.lacks_available:
+            facts = with_code(facts, Code.CpusNotReported, "the report has no available amounts, and no pods are seen")
         change = self._reconciliation(self.nrt, now) if self.nrt is not None else NONE
         self.row = make_row(facts, self.ledger, change, guest_in)
         return self.row
@@ -206,9 +210,3 @@ class NodeState:
 
 def _unseen(name: str) -> NodeStatement:
     return NodeStatement(name, {}, "", "", frozenset(), "", ("", ""))
-
-
-def _shape(nrt: Nrt) -> object:
-    """The part of a report that facts are made of."""
-    zones = [(zone.id, zone.capacity, zone.allocatable, zone.costs) for zone in nrt.zones]
-    return zones, nrt.policy, nrt.scope, nrt.problem

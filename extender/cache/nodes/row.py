@@ -55,15 +55,17 @@ def make_row(
     pages = ledger.pages_free(guest_in) if facts.pages_known else None
     options = facts.config.cpu_manager_policy_options
     static = facts.config.cpu_manager_policy == "static"
+    zones = (_reconciled(zone, reconciliation, pages) for zone in zone_rows(counts))
     return Row(
         name=facts.name,
-        zones=tuple(_reconciled(zone, reconciliation, pages) for zone in zone_rows(counts)),
+        zones=tuple(_without(zone, facts.left_out) for zone in zones) if facts.left_out else tuple(zones),
         distances=tuple(zone.distances for zone in facts.machine.zones),
         policy=POLICIES.get(facts.config.topology_manager_policy, Policy.NONE),
         scope=Scope.POD if facts.config.topology_manager_scope == "pod" else Scope.CONTAINER,
         prefer_closest=facts.config.topology_manager_policy_options.get("prefer-closest-numa-nodes") == "true",
         cpu_static=static,
         memory_static=facts.config.memory_manager_policy == "Static",
+        memory_open=facts.memory_open,
         full_pcpus_only=static and options.get("full-pcpus-only") == "true",
         align_by_socket=static and options.get("align-by-socket") == "true",
         spread=static and options.get("distribute-cpus-across-cores") == "true",
@@ -77,6 +79,20 @@ def make_row(
         node_code=code,
         mode=facts.pool.mode,
         actions=facts.pool.actions,
+    )
+
+
+def _without(zone: ZoneRow, names: frozenset[str]) -> ZoneRow:
+    """The zone without these memory resources: what is not listed is not known."""
+
+    def rest(amounts: Mapping[str, int]) -> dict[str, int]:
+        return {name: amount for name, amount in amounts.items() if name not in names}
+
+    return replace(
+        zone,
+        memory_allocatable=rest(zone.memory_allocatable),
+        memory_free=rest(zone.memory_free),
+        pages_free=None if zone.pages_free is None else rest(zone.pages_free),
     )
 
 
