@@ -120,7 +120,9 @@ def test_zones_under_other_names_are_named(name: str) -> None:
 
 def test_a_field_that_could_not_be_decoded_is_the_problem() -> None:
     """Whoever decodes the object notes it in the record."""
-    assert read_nrt(_record(zones=[_zone("node-0", _cpu())], unreadable="$.zones[0].costs")).problem == "$.zones[0].costs"
+    assert (
+        read_nrt(_record(zones=[_zone("node-0", _cpu())], unreadable="$.zones[0].costs")).problem == "$.zones[0].costs"
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,9 @@ def test_a_field_that_could_not_be_decoded_is_the_problem() -> None:
         ("33Gi", {"metadata": {"name": "n", "labels": {"koordinator.sh/a": "b"}}}, False),
     ],
 )
-def test_memory_proves_a_manager_only_with_a_reservation(capacity: str, more: dict[str, object], *, shown: bool) -> None:
+def test_memory_proves_a_manager_only_with_a_reservation(
+    capacity: str, more: dict[str, object], *, shown: bool
+) -> None:
     """And where no other program left its mark."""
     memory = {"name": "memory", "capacity": capacity, "allocatable": "32Gi", "available": "32Gi"}
     assert read_nrt(_record(zones=[_zone("node-0", memory)], **more)).shows_memory_reservation() is shown
