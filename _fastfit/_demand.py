@@ -50,6 +50,8 @@ class Demand:
     main: int
     rank_name: str
     rank_unit: int
+    #: the VM needs dedicated CPUs, or a container asks for exclusive ones: CPU Manager's policy decides
+    wants_cpus: bool = False
 
 
 def _page_bytes(resource: str) -> int:
@@ -160,4 +162,5 @@ def derive(ask: Ask) -> Demand:
         main=_main(ask),
         rank_name=rank_name,
         rank_unit=rank_unit,
+        wants_cpus=ask.dedicated or any(part.cpus for part in ask.containers),
     )

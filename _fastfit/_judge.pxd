@@ -5,11 +5,12 @@ from libc.string cimport memset
 
 from _fastfit._cells cimport cells_of
 from _fastfit._constants cimport (
-    CELLS_AT, CELLS_TOP, CORE_SPLIT, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_STATIC, DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_SHORT,
-    DISTANCE_AT, DISTANCE_TOP, FIRST_REFUSAL, FITS, GUEST_MEMORY_PAGES, INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT,
-    LOCALITY_AT, MAX_SET_ZONES, MAX_ZONES, MEMORY_GROUP_CONFLICT, MEMORY_MANAGER_NOT_KNOWN, MORE_ZONES_THAN_CELLS,
-    NEVER_FITS_ZONE, NODE_CPU_SHORT, NOT_SYMMETRIC, NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED, PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE,
-    POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_PAGES_SHORT,
+    CELLS_AT, CELLS_TOP, CORE_SPLIT, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC,
+    DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_SHORT, DISTANCE_AT, DISTANCE_TOP, FIRST_REFUSAL, FITS, GUEST_MEMORY_PAGES,
+    INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT, MAX_SET_ZONES, MAX_ZONES, MEMORY_GROUP_CONFLICT,
+    MEMORY_MANAGER_NOT_KNOWN, MORE_ZONES_THAN_CELLS, NEVER_FITS_ZONE, NODE_CPU_SHORT, NOT_SYMMETRIC, NO_PAGES_OF_SIZE,
+    OPTIONS_UNDECIDED, PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE, POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES,
+    ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_PAGES_SHORT,
 )
 from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of, take_in_zone
 from _fastfit._devices cimport device_allocate, device_offers, device_zones
@@ -30,6 +31,8 @@ cdef inline int node_code(const Row *row, const Ask *ask, const Columns *columns
         return row.code
     if row.code:
         return NO_PAGES_OF_SIZE if columns.lacks_pages and columns.knows_pages else row.code
+    if row.cpu_policy_open and ask.wants_cpus:
+        return NO_PAGES_OF_SIZE if columns.lacks_pages and columns.knows_pages else CPU_MANAGER_NOT_KNOWN
     if ask.dedicated and not row.cpu_static:
         return CPU_MANAGER_NOT_STATIC
     if columns.lacks_pages:

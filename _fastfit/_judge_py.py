@@ -79,6 +79,8 @@ def node_code(row: Row, demand: Demand) -> Code:
     lacks_pages = any(name not in row.page_sizes for name in demand.page_names)
     if row.node_code is not Code.Fits:
         return Code.NoPagesOfSize if lacks_pages and row.page_sizes else row.node_code
+    if not row.cpu_policy_known and demand.wants_cpus:
+        return Code.NoPagesOfSize if lacks_pages and row.page_sizes else Code.CpuManagerNotKnown
     if demand.ask.dedicated and not row.cpu_static:
         return Code.CpuManagerNotStatic
     if lacks_pages:

@@ -90,6 +90,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.actions = row.actions
     packed.prefer_closest = row.prefer_closest
     packed.cpu_static = row.cpu_static
+    packed.cpu_policy_open = not row.cpu_policy_known
     packed.memory_static = row.memory_static
     packed.memory_open = row.memory_open
     packed.full_pcpus_only = row.full_pcpus_only
@@ -157,6 +158,7 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
         return packed
     ask = demand.ask
     packed.dedicated = ask.dedicated
+    packed.wants_cpus = demand.wants_cpus
     packed.parts = <int32_t>len(ask.containers)
     packed.main = demand.main
     packed.memories = <int32_t>len(memory)

@@ -28,6 +28,7 @@ cdef struct Row:
     uint8_t mode
     uint8_t prefer_closest
     uint8_t cpu_static
+    uint8_t cpu_policy_open     # CPU Manager's policy is not known
     uint8_t memory_static
     uint8_t memory_open         # see model.Row
     uint8_t full_pcpus_only
@@ -73,6 +74,7 @@ cdef struct Part:
 cdef struct Ask:
     int32_t code
     int32_t dedicated
+    int32_t wants_cpus          # dedicated, or a container asks for exclusive CPUs
     int32_t parts
     int32_t main
     int32_t memories

@@ -46,11 +46,12 @@ class Code(IntEnum):
     FactsContradict = 15
     MoverNotKnown = 16
     DeviceZoneOpen = 17
-    CpusNotReported = 18
-    MemoryNotReported = 19
-    MemoryManagerNotKnown = 20
-    OptionNotKnown = 21
-    ReportUnreadable = 22
+    CpuManagerNotKnown = 18
+    CpusNotReported = 19
+    MemoryNotReported = 20
+    MemoryManagerNotKnown = 21
+    OptionNotKnown = 22
+    ReportUnreadable = 23
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33

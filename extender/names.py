@@ -49,7 +49,11 @@ MIGRATION_NAME_ANNOTATION: Final = "kubevirt.io/migrationJobName"
 EPHEMERAL_ANNOTATION: Final = "kubevirt.io/ephemeral-provisioning"
 CREATE_TARGET_ANNOTATION: Final = "kubevirt.io/create-migration-target"
 SCHEDULABLE_LABEL: Final = "kubevirt.io/schedulable"
+#: An older name of it, and of others: extender/kubevirt/renamed_labels.py.
 CPU_MANAGER_LABEL: Final = "kubevirt.io/cpumanager"
+OLD_CPU_MANAGER_LABEL: Final = "cpumanager"
+VMI_ID_LABEL: Final = "vmi.kubevirt.io/id"
+OLD_VMI_ID_LABEL: Final = "vm.kubevirt.io/name"
 MULTITHREADING_LABEL: Final = "feature.node.kubernetes.io/cpu-hardware_multithreading"
 INSTANCETYPE_ANNOTATIONS: Final = ("kubevirt.io/cluster-instancetype-name", "kubevirt.io/instancetype-name")
 EVEN_PARITY_ANNOTATION: Final = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"

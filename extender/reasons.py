@@ -126,6 +126,13 @@ REASONS: Final[dict[Code, Reason]] = {
         "zones",
         rule="the zone of a device is not known, or the kubelet may choose one without a vCPU",
     ),
+    Code.CpuManagerNotKnown: Reason(
+        "CPU Manager policy of the node not known",
+        "Neither a label of KubeVirt nor the node's report says whether CPU Manager is static, and the VM needs it: state "
+        "cpuManagerPolicy in annotation fastfit.dev/kubelet or in `kubelet` of the node's pool, or see that virt-handler "
+        "runs there (it writes the label kubevirt.io/cpumanager).",
+        "policy",
+    ),
     Code.CpusNotReported: Reason(
         "CPUs per NUMA zone not known",
         "The node's report names no CPUs per zone: take cpu out of the exporter's exclude list, check that the node's "

@@ -92,6 +92,11 @@ class Snapshot:
         """The pods, in the file's order."""
         return [record for record in self.records.get(Source.PODS, []) if isinstance(record, Pod)]
 
+    def vmi_nodes(self) -> dict[str, str]:
+        """The node of each VMI by its UID; empty for one that runs nowhere yet."""
+        vmis = (record for record in self.records.get(Source.VMIS, []) if isinstance(record, Vmi))
+        return {vmi.metadata.uid: vmi.status.node_name for vmi in vmis}
+
 
 def read(path: str | Path) -> Snapshot:
     """The snapshot in `path` ("-": standard input). Raises SnapshotError naming file, item and path."""

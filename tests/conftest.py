@@ -38,7 +38,15 @@ TOOLS = (control_planes.TOOL, kubelet.TOOL, kubevirt.TOOL)
 #: What makes a test slow: a fixture that it has, or where it lies. Others carry the marker themselves.
 SLOW_FIXTURES = {"cluster_binary", "kubevirt_binary", "libvirt_judge", "oracle_binary"}
 SLOW_PLACES = tuple(
-    Path(__file__).parent / place for place in ("integration", "package", "unit/house/test_kernel_builds.py")
+    Path(__file__).parent / place
+    for place in (
+        "deploy",  # kubectl renders the manifests; where there is none, the control plane's
+        "integration",
+        "package",
+        "property",
+        "unit/house/test_kernel_builds.py",
+        "unit/kernel/test_against_kubelet_model.py",  # thousands of recorded admissions
+    )
 )
 
 

@@ -14,7 +14,7 @@ from bench.migration.world import Outcome, World
 from extender.api.objects import Pod, PodStatus, Vmi
 from extender.kubelet.pod import pod_demand
 from extender.kubevirt.launcher_pod import Guest, guest_of
-from extender.kubevirt.migration.target_pod import target_pod
+from extender.kubevirt.migration.target_pod import Plugged, target_pod
 from extender.sample.vms import Vm, launcher_pod, vmi
 
 __all__ = ["Tally", "run"]
@@ -90,7 +90,7 @@ class _Run:
         if not self._world.runs(name):
             return
         source, guest = self._pods[name], self._guests[name]
-        pod = target_pod(source, guest, 0)
+        pod = target_pod(source, guest, Plugged())
         demand = pod_demand(pod)
         possible = any(each is Outcome.SYMMETRIC for each in self._world.could(name, demand, guest.size))
         node = self._who.choose(pod, [source.spec.node_name])

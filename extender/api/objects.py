@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "Affinity",
     "Attribute",
     "Condition",
     "Container",
+    "ContainerStatus",
     "KubeVirt",
     "Meta",
     "Migration",
@@ -67,6 +69,28 @@ class Container(_Record, frozen=True):
     restart_policy: str | None = None
 
 
+class SelectorRequirement(_Record, frozen=True):
+    key: str = ""
+    operator: str = ""
+    values: list[str] | None = None
+
+
+class NodeSelectorTerm(_Record, frozen=True):
+    match_expressions: list[SelectorRequirement] | None = None
+
+
+class NodeSelector(_Record, frozen=True):
+    terms: list[NodeSelectorTerm] | None = msgspec.field(default=None, name="nodeSelectorTerms")
+
+
+class NodeAffinity(_Record, frozen=True):
+    required: NodeSelector | None = msgspec.field(default=None, name="requiredDuringSchedulingIgnoredDuringExecution")
+
+
+class Affinity(_Record, frozen=True):
+    node_affinity: NodeAffinity | None = None
+
+
 class PodSpec(_Record, frozen=True):
     node_name: str = ""
     scheduler_name: str = ""
@@ -76,6 +100,7 @@ class PodSpec(_Record, frozen=True):
     #: Pod-level resources (KEP-2837).
     resources: Resources | None = None
     node_selector: dict[str, str] | None = None
+    affinity: Affinity | None = None
 
 
 class Condition(_Record, frozen=True):
@@ -86,6 +111,12 @@ class Condition(_Record, frozen=True):
     last_transition_time: str | None = None
 
 
+class ContainerStatus(_Record, frozen=True):
+    name: str = ""
+    #: Requests that the kubelet has admitted; a resize in the spec changes nothing until they follow (KEP-1287).
+    allocated_resources: dict[str, Quantity] | None = None
+
+
 class PodStatus(_Record, frozen=True):
     phase: str = ""
     reason: str | None = None
@@ -94,6 +125,8 @@ class PodStatus(_Record, frozen=True):
     start_time: str | None = None
     nominated_node_name: str | None = None
     conditions: list[Condition] | None = None
+    container_statuses: list[ContainerStatus] | None = None
+    init_container_statuses: list[ContainerStatus] | None = None
 
 
 class Pod(_Record, frozen=True):
@@ -174,6 +207,7 @@ class Hugepages(_Record, frozen=True):
 
 class GuestMemory(_Record, frozen=True):
     guest: Quantity | None = None
+    max_guest: Quantity | None = None
     hugepages: Hugepages | None = None
 
 
@@ -250,6 +284,12 @@ class Topology(_Record, frozen=True):
     threads: int = 0
 
 
+class MemoryStatus(_Record, frozen=True):
+    guest_at_boot: Quantity | None = None
+    guest_current: Quantity | None = None
+    guest_requested: Quantity | None = None
+
+
 class ClaimInfo(_Record, frozen=True):
     claim_name: str = ""
     access_modes: list[str] | None = None
@@ -266,6 +306,7 @@ class VmiStatus(_Record, frozen=True):
     conditions: list[Condition] | None = None
     migration_state: MigrationState | None = None
     current_cpu_topology: Topology | None = msgspec.field(default=None, name="currentCPUTopology")
+    memory: MemoryStatus | None = None
     volume_status: list[VolumeStatus] | None = None
 
 
@@ -295,6 +336,7 @@ class Migration(_Record, frozen=True):
 class DeveloperConfiguration(_Record, frozen=True):
     feature_gates: list[str] | None = None
     disabled_feature_gates: list[str] | None = None
+    memory_overcommit: int | None = None
 
 
 class LiveUpdateConfiguration(_Record, frozen=True):
@@ -315,6 +357,7 @@ class KubeVirtConfiguration(_Record, frozen=True):
     developer_configuration: DeveloperConfiguration | None = None
     live_update_configuration: LiveUpdateConfiguration | None = None
     vm_rollout_strategy: str = ""
+    additional_guest_memory_overhead_ratio: str | None = None
     permitted_host_devices: PermittedHostDevices | None = None
 
 

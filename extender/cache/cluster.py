@@ -315,8 +315,8 @@ class Cluster:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
             self.assumed.assume_nominated(state)
-            row = state.refresh(self.now, self.nrt_stale_after, self.vms.guest_in, pods_seen=self._pods_seen)
-            self.table.put(row)
+            state.pods_seen = self._pods_seen
+            self.table.put(state.refresh(self.now, self.nrt_stale_after, self.vms.guest_in))
             self._inference.begin(name)
         return ready
 

@@ -107,7 +107,7 @@ def admit(
         seen = open_snapshot(snapshot, None)
         place = _in_snapshot(seen, node, config)
         for name in remove:
-            place.kubelet.remove(_held(place, pick_pod(seen.pods(), name), name))
+            place.kubelet.remove(_held(place, pick_pod(seen.pods(), name, vmi_nodes=seen.vmi_nodes()), name))
     wanted = [pod for argument in pods for pod in _pods(argument, seen)]
     before = place.kubelet.clone()
     played = list(_play(place.kubelet, wanted))
@@ -172,7 +172,7 @@ def _held(place: _Node, pod: Pod, name: str) -> str:
 def _pods(argument: str, seen: Snapshot | None) -> list[Pod]:
     """The pods of a manifest, in its order, or the named pod of the snapshot."""
     if seen is not None and not is_manifest(argument):
-        return [pick_pod(seen.pods(), argument)]
+        return [pick_pod(seen.pods(), argument, vmi_nodes=seen.vmi_nodes())]
     manifest = read(argument)
     pods = manifest.pods()
     if not pods:

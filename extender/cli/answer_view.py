@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 
-from _fastfit.codes import Code
 from extender.api.quantity import whole
 from extender.cli.tables import Cell, Column, Terminal, clean, render, wrap
 from extender.errors import BadObject
 from extender.placement.answers import NodeAnswer, PodAnswer
-from extender.reasons import REASONS
 
 __all__ = ["VERDICT_COLOURS", "any_node_left", "details", "summary"]
 
@@ -91,9 +89,12 @@ def _detail(node: NodeAnswer, terminal: Terminal, wide: bool) -> Iterator[str]:
     yield wrap(node.text, terminal, "  ")
     if node.migration is not None and node.migration.text != node.text:
         yield wrap(f"migration: {node.migration.outcome}; {node.migration.text}", terminal, "  ")
-    advice = REASONS[Code[node.code]].advice if node.code in Code.__members__ else ""
-    if advice and advice != node.text:
-        yield wrap(advice, terminal, "  ")
+    if node.advice and node.advice != node.text:
+        yield wrap(node.advice, terminal, "  ")
+    if node.nearest:
+        yield wrap(f"nearest: {node.nearest}", terminal, "  ")
+    if node.headroom:
+        yield wrap(f"hotplug: the node {node.headroom}", terminal, "  ")
     if not wide and node.verdict == "refused":
         yield from (wrap(step, terminal, "  ") for step in node.steps)
     if node.per_zone:

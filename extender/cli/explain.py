@@ -1,17 +1,20 @@
 """`fastfit explain`: why a pod fits, or does not fit, on each node."""
 
 import sys
+from dataclasses import replace
 
 import click
 
 from extender.api.objects import Pod
+from extender.cache.pods.pod import is_over
 from extender.cli.answer_view import any_node_left, details, summary
 from extender.cli.cluster import cluster_of, open_snapshot
 from extender.cli.exits import Exit, epilog
-from extender.cli.picking import is_manifest, pick_pod
+from extender.cli.picking import failed_before, is_manifest, pick_pod
 from extender.cli.tables import terminal_for
 from extender.placement.answer_json import as_json
 from extender.placement.explain import explain as explain_pod
+from extender.placement.explain import failure_words
 from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot, read_pod
 
@@ -46,12 +49,18 @@ def explain(
 ) -> None:
     """Print for every node why POD fits it or not.
 
-    POD is the name of a virt-launcher pod, NAMESPACE/NAME, the name of its VM, or a manifest file. Fitting nodes come
+    POD is the name of a virt-launcher pod, NAMESPACE/NAME, the name of its VM, or a manifest file. A VM's name means the
+    pod that it lives in; where all have ended, the last one, whose end is shown, and the VM's next pod is judged. Fitting nodes come
     first; for each other node follow the rule, the remedy, and what every NUMA zone has free and lacks.
     """
     seen = open_snapshot(snapshot, kubeconfig)
     wanted = _wanted(pod, namespace, seen)
     answer = explain_pod(cluster_of(seen, settings_for(config, seen)), wanted)
+    failed = failed_before(seen.pods(), wanted) if not wanted.spec.node_name or is_over(wanted) else []
+    if failed:
+        others = f"{len(failed)} other pods of this VM" if len(failed) > 1 else "1 other pod of this VM"
+        last = "" if is_over(wanted) else f", the last: {failure_words(failed[-1])}"
+        answer = replace(answer, notes=(*answer.notes, f"{others} failed{last}"))
     if output == "json":
         click.echo(as_json(answer))
     else:
@@ -68,4 +77,4 @@ def explain(
 def _wanted(pod: str, namespace: str | None, snapshot: Snapshot) -> Pod:
     if is_manifest(pod):
         return read_pod(pod)
-    return pick_pod(snapshot.pods(), pod, namespace)
+    return pick_pod(snapshot.pods(), pod, namespace, snapshot.vmi_nodes())

@@ -1,14 +1,15 @@
 """Finds the pod that a user names, by its own name or by that of its VM."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from extender.api.objects import Pod
+from extender.cache.pods.pod import is_over
 from extender.errors import SnapshotError
-from extender.kubevirt.launcher_pod import vmi_name
+from extender.kubevirt.launcher_pod import controlling_vmi, vmi_name
 
-__all__ = ["is_manifest", "pick_pod"]
+__all__ = ["failed_before", "is_manifest", "pick_pod"]
 
 _SHOWN = 5
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -19,11 +20,14 @@ def is_manifest(argument: str) -> bool:
     return argument.endswith(_SUFFIXES) or Path(argument).is_file()
 
 
-def pick_pod(pods: Sequence[Pod], wanted: str, namespace: str | None = None) -> Pod:
-    """The pod named `wanted` (NAME or NAMESPACE/NAME), else the pod of the VM of that name.
+def pick_pod(
+    pods: Sequence[Pod], wanted: str, namespace: str | None = None, vmi_nodes: Mapping[str, str] | None = None
+) -> Pod:
+    """The pod named `wanted` (NAME or NAMESPACE/NAME), else the pod that the VM of that name lives in.
 
-    Of a VM's pods, the one without a node is chosen. Raises SnapshotError, which names similar pods, if there is not
-    exactly one.
+    Of a VM's pods, the one that waits for a node is meant, else the one that runs; where all have ended, the last one.
+    `vmi_nodes`: the node of each known VMI by its UID, which tells the pods of a migration apart. Raises SnapshotError,
+    which names similar pods, if nothing or pods of several namespaces are found.
     """
     place, slash, name = wanted.rpartition("/")
     if slash:
@@ -31,14 +35,52 @@ def pick_pod(pods: Sequence[Pod], wanted: str, namespace: str | None = None) -> 
     near = [pod for pod in pods if namespace is None or pod.metadata.namespace == namespace]
     found = [pod for pod in near if pod.metadata.name == name]
     if not found:
-        of_vm = [pod for pod in near if vmi_name(pod) == name]
-        found = [pod for pod in of_vm if not pod.spec.node_name] or of_vm
+        by_namespace: dict[str, list[Pod]] = {}
+        for pod in near:
+            if vmi_name(pod) == name:
+                by_namespace.setdefault(pod.metadata.namespace, []).append(pod)
+        found = [_pod_of_vm(of_vm, vmi_nodes or {}) for of_vm in by_namespace.values()]
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in found[:_SHOWN])
         raise SnapshotError(f"pod {wanted!r} is not one pod but {len(found)}: {names}; write NAMESPACE/NAME")
     raise SnapshotError(f"pod {wanted!r} is not there{_instead(near, name, namespace)}")
+
+
+def failed_before(pods: Sequence[Pod], pod: Pod) -> list[Pod]:
+    """The failed pods of the pod's VM other than itself, the last one last."""
+    name, meta = vmi_name(pod), pod.metadata
+    if not name:
+        return []
+    others = [
+        other
+        for other in pods
+        if other.status.phase == "Failed"
+        and vmi_name(other) == name
+        and other.metadata.namespace == meta.namespace
+        and other.metadata.name != meta.name
+    ]
+    return sorted(others, key=_born)
+
+
+def _pod_of_vm(of_vm: Sequence[Pod], vmi_nodes: Mapping[str, str]) -> Pod:
+    """Of the pods of one VM, the one that its name means."""
+    live = [pod for pod in of_vm if not is_over(pod)]
+    if not live:
+        return max(reversed(of_vm), key=_born)
+
+    def order(pod: Pod) -> tuple[bool, bool, bool, bool]:
+        """Its VMI exists, it is not being deleted, it waits, or it is where the VMI runs."""
+        node, vmi = pod.spec.node_name, controlling_vmi(pod)
+        return vmi in vmi_nodes, not pod.metadata.deletion_timestamp, not node, vmi_nodes.get(vmi, "") == node
+
+    return max(sorted(live, key=_born, reverse=True), key=order)
+
+
+def _born(pod: Pod) -> tuple[str, str]:
+    """Sorts pods by age, the oldest first; pods of one second stay in the order of the list."""
+    return pod.metadata.creation_timestamp or "", pod.status.start_time or ""
 
 
 def _instead(pods: Sequence[Pod], name: str, namespace: str | None) -> str:
@@ -48,7 +90,9 @@ def _instead(pods: Sequence[Pod], name: str, namespace: str | None) -> str:
     if close:
         return f"{where}; did you mean {close[0]}?"
     waiting = [
-        f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in pods if vmi_name(pod) and not pod.spec.node_name
+        f"{pod.metadata.namespace}/{pod.metadata.name}"
+        for pod in pods
+        if vmi_name(pod) and not pod.spec.node_name and not is_over(pod)
     ]
     if waiting:
         more = ", ..." if len(waiting) > _SHOWN else ""

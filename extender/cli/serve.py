@@ -8,7 +8,7 @@ from extender.cli.exits import epilog
 from extender.http.address import parse
 from extender.http.server import BIND_FLAG, OPS_BIND_FLAG
 from extender.observe.logs import setup
-from extender.runtime.serve import serve_cluster, serve_snapshot
+from extender.runtime.serve import serve_cluster, serve_snapshot, warn_of_the_plain_kernel
 from extender.runtime.settings import load_settings, settings_for
 from extender.snapshot import read
 
@@ -49,8 +49,10 @@ def serve(kubeconfig: str | None, snapshot: str | None, config: str | None, bind
         loaded = read(snapshot)
         settings = settings_for(config, loaded)
         setup(settings.logs.level, settings.logs.format)
+        warn_of_the_plain_kernel()
         asyncio.run(serve_snapshot(loaded, settings, *addresses))
         return
     settings = load_settings(config)
     setup(settings.logs.level, settings.logs.format)
+    warn_of_the_plain_kernel()
     asyncio.run(serve_cluster(kubeconfig, config, settings, *addresses))

@@ -1,7 +1,6 @@
 """`fastfit targets`: where a running VM can migrate to, and where its guest cells would be on each node."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 
 import click
@@ -25,6 +24,7 @@ from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain
 from extender.placement.outcomes import Outcome
 from extender.runtime.settings import settings_for
+from extender.snapshot import Snapshot
 
 __all__ = ["targets"]
 
@@ -58,10 +58,10 @@ def targets(
     """
     seen = open_snapshot(snapshot, kubeconfig)
     cluster = cluster_of(seen, settings_for(config, seen))
-    source = _running(cluster, seen.pods(), vm, namespace)
+    source = _running(cluster, seen, vm, namespace)
     uid = controlling_vmi(source)
     guest = cluster.vms.guest(uid)
-    answer = explain(cluster, target_pod(source, guest, cluster.vms.run_of(uid).sockets))
+    answer = explain(cluster, target_pod(source, guest, cluster.vms.run_of(uid).plugged, cluster.vms.kubevirt))
     entry = cluster.pods.get(source.metadata.uid)
     if entry is not None:
         answer = replace(answer, evacuable=Evacuability(cluster).count(entry))
@@ -75,16 +75,16 @@ def targets(
         raise SystemExit(Exit.NO)
 
 
-def _running(cluster: Cluster, pods: Sequence[Pod], wanted: str, namespace: str | None) -> Pod:
+def _running(cluster: Cluster, seen: Snapshot, wanted: str, namespace: str | None) -> Pod:
     """The virt-launcher pod in which the VM runs; during a migration, the one on the VMI's node. Raises
     SnapshotError.
     """
-    found = [pod for pod in pods if is_launcher(pod) and pod.spec.node_name and not is_over(pod)]
+    found = [pod for pod in seen.pods() if is_launcher(pod) and pod.spec.node_name and not is_over(pod)]
     runs = [cluster.vms.run_of(controlling_vmi(pod)).node for pod in found]
     found = [pod for pod, node in zip(found, runs, strict=True) if node in ("", pod.spec.node_name)]
     if not found:
         raise SnapshotError("no VM runs: there is nothing to migrate")
-    return pick_pod(found, wanted, namespace)
+    return pick_pod(found, wanted, namespace, seen.vmi_nodes())
 
 
 def _is_source(node: NodeAnswer) -> bool:
@@ -137,5 +137,11 @@ def _row(node: NodeAnswer, pages: str) -> list[str | Cell]:
         " ".join(free),
         f"{move.local:.0%}" if move is not None and move.local is not None else "",
         "" if source or node.verdict == "refused" else str(node.score),
-        move.text if move is not None else node.text,
+        _why(node, source=source),
     ]
+
+
+def _why(node: NodeAnswer, *, source: bool) -> str:
+    """What becomes of the migration, and whether the VM can grow there as far as its hotplug goes."""
+    text = node.migration.text if node.migration is not None else node.text
+    return f"{text}; the node {node.headroom}" if node.headroom and not source else text

@@ -129,8 +129,11 @@ class Kubelet:
         A pod of several containers may fit beside other pods and not alone, since its first container then gets other
         zones. So "not even on the empty node" does not prove that it never fits, unless the rule says so.
         """
-        alone = self._with(self._empty.clone(), {}, {})
-        return outlook(alone.admit(pod, device_hints), refused.rule)
+        return outlook(self.empty().admit(pod, device_hints), refused.rule)
+
+    def empty(self) -> "Kubelet":
+        """Return the kubelet of the same node without pods."""
+        return self._with(self._empty.clone(), {}, {})
 
     def remove(self, uid: str) -> None:
         """Remove a pod. What it held is freed at the next admission, or when counts or placements are read."""

@@ -110,7 +110,7 @@ class MemoryManager:
         The list is empty if the manager does not pin the pod's memory, *and if no zones can give it*. The Topology
         Manager takes both for a don't-care hint; in the second case allocation fails.
         """
-        if not self._pins(pod):
+        if not self._pins(pod) or container.fraction:
             return []
         need = dict(container.memory)
         blocks = self.held.get(pod.uid, {}).get(container.name)
@@ -120,7 +120,7 @@ class MemoryManager:
 
     def pod_hints(self, pod: PodDemand) -> list[ResourceHints]:
         """Return hints as hints() does, for the most that the pod's containers hold at one time."""
-        if not self._pins(pod):
+        if not self._pins(pod) or any(container.fraction for container in pod.containers):
             return []
         need = _pod_need(pod)
         held = self.held.get(pod.uid, {})
@@ -200,6 +200,8 @@ class MemoryManager:
             return None
         blocks = self.held.get(pod.uid, {}).get(container.name)
         if blocks is None:
+            if container.fraction:
+                return _failure("failed to represent quantity as int64", container.fraction)
             need = dict(container.memory)
             mask = self._choose(pod.uid, need, affinity)
             if isinstance(mask, Failure):

@@ -6,25 +6,28 @@ Rules (Kubernetes 1.35 to 1.37):
   container is not exclusive (pkg/kubelet/cm/cpumanager/policy_static.go).
 * Pinned memory: every container of a Guaranteed pod (pkg/kubelet/cm/memorymanager/policy_static.go).
 * Devices: from limits (pkg/kubelet/cm/devicemanager/manager.go).
-Requests default to limits, as at the API server.
+* Huge pages: every container that asks for them touches some; only the Memory Manager pins them to zones.
+Requests default to limits, as at the API server. Once the kubelet has admitted a pod, its status states what was
+allocated (allocatedResources); the spec may ask for a resize that the kubelet has not made, or never will.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import msgspec
 
-from extender.api.objects import Container, Pod, Resources
+from extender.api.objects import Container, ContainerStatus, Pod, Resources
 from extender.api.quantity import milli, whole
 from extender.errors import BadObject
 
-__all__ = ["ContainerDemand", "Kind", "PodDemand", "is_memory", "peak_need", "pod_demand"]
+__all__ = ["ContainerDemand", "Kind", "PodDemand", "is_memory", "is_pages", "loose_pages", "peak_need", "pod_demand"]
 
 #: Amounts by name, in ascending order of the name: hashable, unlike a dict.
 Amounts = tuple[tuple[str, int], ...]
 _Quantities = Mapping[str, str | int | float]
 _NONE: _Quantities = {}
+_FRACTION = "is not a whole number of bytes, which the Memory Manager refuses"
 
 
 class Kind(Enum):
@@ -37,13 +40,19 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ContainerDemand:
-    """One container. `memory` is in bytes per type ("memory", "hugepages-1Gi"), empty unless the pod is Guaranteed."""
+    """One container. `memory` is in bytes per type ("memory", "hugepages-1Gi"), empty unless the pod is Guaranteed.
+
+    `pages`: huge pages of a pod that is not Guaranteed, or has pod-level resources: no manager pins them to a zone.
+    `fraction`: which amount of memory is no whole number of bytes; the Memory Manager refuses it, nothing else does.
+    """
 
     name: str
     kind: Kind
     exclusive_cpus: int = 0
     memory: Amounts = ()
     devices: Amounts = ()
+    pages: Amounts = ()
+    fraction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,17 @@ class PodDemand:
 
 def is_memory(name: str) -> bool:
     """Return whether the Memory Manager handles the resource `name`."""
-    return name == "memory" or name.startswith("hugepages-")
+    return name == "memory" or is_pages(name)
+
+
+def is_pages(name: str) -> bool:
+    """Return whether the resource `name` is huge pages."""
+    return name.startswith("hugepages-")
+
+
+def loose_pages(container: ContainerDemand) -> Amounts:
+    """Return the huge pages of a container that no manager pins; for peak_need()."""
+    return container.pages
 
 
 _encode = msgspec.json.Encoder().encode
@@ -80,18 +99,24 @@ def pod_demand(pod: Pod) -> PodDemand:
     """Return the demand of `pod`; equal pods share its containers. Raises BadObject for amounts that no API server
     accepts.
     """
-    spec = pod.spec
-    shape = _encode((spec.containers, spec.init_containers, spec.resources, pod.status.qos_class))
+    spec, status = pod.spec, pod.status
+    allocated = _allocated(status.container_statuses), _allocated(status.init_container_statuses)
+    shape = _encode((spec.containers, spec.init_containers, spec.resources, status.qos_class, allocated))
     first = _SHAPES.get(shape)
     if first is None:
-        first = _read(pod)
+        first = _read(pod, {**allocated[0], **allocated[1]})
         if len(_SHAPES) >= _MAX_SHAPES:
             _SHAPES.clear()
         _SHAPES[shape] = first
     return PodDemand(pod.metadata.uid, first.guaranteed, first.pod_level, first.containers)
 
 
-def _read(pod: Pod) -> PodDemand:
+def _allocated(statuses: list[ContainerStatus] | None) -> dict[str, _Quantities]:
+    """What the kubelet gave, by container; the names of a pod's containers, init containers included, are unique."""
+    return {each.name: each.allocated_resources for each in statuses or () if each.allocated_resources}
+
+
+def _read(pod: Pod, allocated: Mapping[str, _Quantities]) -> PodDemand:
     spec = pod.spec
     init = spec.init_containers or []
     apps = spec.containers or []
@@ -102,9 +127,29 @@ def _read(pod: Pod) -> PodDemand:
         guaranteed = _is_guaranteed([spec.resources])
     else:
         guaranteed = _is_guaranteed([c.resources for c in (*init, *apps)])
-    containers = [_container(c, Kind.SIDECAR if c.restart_policy == "Always" else Kind.INIT, guaranteed) for c in init]
-    containers += [_container(c, Kind.APP, guaranteed) for c in apps]
+    kinds = [Kind.SIDECAR if c.restart_policy == "Always" else Kind.INIT for c in init] + [Kind.APP for _ in apps]
+    containers = [
+        _container(container, kind, allocated.get(container.name, _NONE), guaranteed=guaranteed, pod_level=pod_level)
+        for container, kind in zip((*init, *apps), kinds, strict=True)
+    ]
+    if pod_level:
+        containers = _with_pages_of_pod(containers, spec.resources)
     return PodDemand(pod.metadata.uid, guaranteed, pod_level, tuple(containers))
+
+
+def _with_pages_of_pod(containers: list[ContainerDemand], resources: Resources | None) -> list[ContainerDemand]:
+    """Containers with the huge pages that the whole pod asks for: all in the last one, for nothing tells who uses them.
+
+    A size that the pod as a whole does not name stays with the containers that do.
+    """
+    requests = _requests(resources)
+    whole_pod = tuple(sorted((name, whole(requests[name])) for name in requests if is_pages(name)))
+    if not whole_pod or not containers:
+        return containers
+    named = {name for name, _ in whole_pod}
+    rest = [replace(c, pages=tuple(own for own in c.pages if own[0] not in named)) for c in containers]
+    rest[-1] = replace(rest[-1], pages=tuple(sorted((*rest[-1].pages, *whole_pod))))
+    return rest
 
 
 def peak_need(pod: PodDemand, amounts: Callable[[ContainerDemand], Amounts]) -> dict[str, int]:
@@ -168,30 +213,44 @@ def _amount(quantities: _Quantities, name: str) -> int:
     return amount
 
 
-def _container(container: Container, kind: Kind, guaranteed: bool) -> ContainerDemand:
+def _container(
+    container: Container, kind: Kind, allocated: _Quantities, *, guaranteed: bool, pod_level: bool
+) -> ContainerDemand:
     where = f"container {container.name!r}"
     try:
         cpus = 0
         memory: list[tuple[str, int]] = []
+        fraction = ""
+        requests = _allocated_requests(_requests(container.resources), allocated)
         if guaranteed:
-            requests = _requests(container.resources)
             cpu = _amount(requests, "cpu")
             cpus = cpu // 1000 if cpu % 1000 == 0 else 0
-            memory = sorted((name, _bytes(requests, name)) for name in requests if is_memory(name))
+            for name in sorted(filter(is_memory, requests)):
+                amount = _amount(requests, name)
+                memory.append((name, -(-amount // 1000)))
+                if amount % 1000 and not fraction:
+                    fraction = f"{where}: {name}: {requests[name]!r} {_FRACTION}"
+        pages = []
+        if pod_level or not guaranteed:
+            pages = [(name, -(-_amount(requests, name) // 1000)) for name in sorted(filter(is_pages, requests))]
         limits = _limits(container.resources)
         devices = sorted((name, _count(limits, name)) for name in limits if _is_extended(name))
     except BadObject as fault:
         raise BadObject(f"{where}: {fault}") from None
-    return ContainerDemand(container.name, kind, cpus, tuple(memory), tuple(d for d in devices if d[1]))
+    return ContainerDemand(
+        container.name,
+        kind,
+        cpus,
+        tuple(memory),
+        tuple(d for d in devices if d[1]),
+        tuple(p for p in pages if p[1]),
+        fraction,
+    )
 
 
-def _bytes(quantities: _Quantities, name: str) -> int:
-    amount = _amount(quantities, name)
-    if amount % 1000:
-        raise BadObject(
-            f"{name}: {quantities[name]!r} is not a whole number of bytes, which the Memory Manager refuses"
-        )
-    return amount // 1000
+def _allocated_requests(requests: _Quantities, allocated: _Quantities) -> _Quantities:
+    """Requests as the kubelet has granted them; a resize changes CPU and memory alone."""
+    return {name: allocated.get(name, amount) for name, amount in requests.items()} if allocated else requests
 
 
 def _count(quantities: _Quantities, name: str) -> int:

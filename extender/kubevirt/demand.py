@@ -75,6 +75,9 @@ def question_for(
     installation: Installation = _DEFAULTS,
 ) -> Question:
     """The question of a demand that could be read; see question_of."""
+    fraction = next((container.fraction for container in demand.containers if container.fraction), "")
+    if fraction:
+        return Question(demand, Ask(containers=(), ask_code=Code.DemandUnreadable), False, fraction)
     ask = _ask_of(
         demand,
         role,

@@ -11,7 +11,7 @@ from extender import names
 from extender.kubevirt.guest.size import GuestSize
 from extender.kubevirt.installation import Installation
 
-__all__ = ["default_max_sockets", "hotplug_words"]
+__all__ = ["default_max_sockets", "hotplug_words", "largest_words"]
 
 #: vCPUs to which a maximum by ratio is limited (defaults.go, setupCPUHotplug).
 _MOST_VCPUS = 512
@@ -53,6 +53,15 @@ def hotplug_words(
         )
     kind = next((found for key in names.INSTANCETYPE_ANNOTATIONS if (found := (annotations or {}).get(key))), "")
     return f"CPU hotplug is off: maxSockets equals sockets (by {_by(size, kind, installation)})"
+
+
+def largest_words(size: GuestSize, max_memory: int) -> str:
+    """The size up to which hotplug may go: `64 vCPUs (maxSockets 64)`; empty: it has that size already."""
+    most = max(size.max_sockets or 0, size.sockets)
+    parts = [f"{most * size.socket_vcpus} vCPUs (maxSockets {most})"] if most > size.sockets else []
+    if max_memory > size.memory_bytes:
+        parts.append(f"{max_memory / 2**30:g}Gi (maxGuest)")
+    return " and ".join(parts)
 
 
 def _by(size: GuestSize, kind: str, installation: Installation) -> str:

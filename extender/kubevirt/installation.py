@@ -12,6 +12,8 @@ __all__ = ["Installation", "installation_of"]
 
 #: KubeVirt's default of maxHotplugRatio (DefaultMaxHotplugRatio).
 _RATIO = 4
+#: and of memoryOvercommit (DefaultMemoryOvercommit)
+_OVERCOMMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Installation:
     max_cpu_sockets: int | None = None
     #: vmRolloutStrategy: with Stage nothing is hot-plugged, and VMs get no maxSockets
     live_update: bool = True
+    #: guest memory in percent of what a pod requests for it, where the VM states no request
+    memory_overcommit: int = _OVERCOMMIT
+    #: additionalGuestMemoryOverheadRatio: what the overhead of each VM is multiplied with
+    overhead_ratio: float = 1.0
     #: resources of permittedHostDevices that are mediated devices, and USB ones: neither is a PCI device to the guest
     mediated_devices: frozenset[str] = frozenset()
     usb_devices: frozenset[str] = frozenset()
@@ -50,16 +56,28 @@ def installation_of(record: KubeVirt) -> Installation:
     ratio = live.max_hotplug_ratio if live is not None else None
     devices = configuration.permitted_host_devices
     most = live.max_cpu_sockets if live is not None else None
+    overcommit = developer.memory_overcommit if developer is not None else None
     return Installation(
         enabled=frozenset((developer.feature_gates if developer is not None else None) or ()),
         disabled=frozenset((developer.disabled_feature_gates if developer is not None else None) or ()),
         max_hotplug_ratio=ratio if ratio is not None and ratio > 0 else _RATIO,
         max_cpu_sockets=most if most is not None and most > 0 else None,
         live_update=configuration.vm_rollout_strategy in ("", "LiveUpdate"),
+        memory_overcommit=overcommit if overcommit is not None and overcommit > 0 else _OVERCOMMIT,
+        overhead_ratio=_number(configuration.additional_guest_memory_overhead_ratio),
         mediated_devices=_resources(devices.mediated_devices if devices is not None else None),
         usb_devices=_resources(devices.usb if devices is not None else None),
         known=True,
     )
+
+
+def _number(text: str | None) -> float:
+    """A ratio; 1 where there is none, or KubeVirt could not read it either."""
+    try:
+        ratio = float(text or "1")
+    except ValueError:
+        return 1.0
+    return ratio if 0 < ratio < float("inf") else 1.0
 
 
 def _resources(devices: list[PermittedDevice] | None) -> frozenset[str]:

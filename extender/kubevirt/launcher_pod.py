@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from extender import names
-from extender.api.objects import Owner, Pod, Vmi
+from extender.api.objects import Affinity, Owner, Pod, Quantity, Resources, Vmi
 from extender.api.quantity import whole
 from extender.errors import BadObject
 from extender.kubevirt.guest.size import GuestSize
+from extender.kubevirt.renamed_labels import label_of, names_of
 
 __all__ = [
     "COMPUTE",
@@ -47,6 +48,10 @@ class Guest:
     size: GuestSize
     pages: str
     dedicated: bool
+    #: memory that its spec requests beside `memory.guest`; 0: none
+    memory_request: int = 0
+    #: guest memory up to which hotplug may go (maxGuest); 0: no memory hotplug
+    max_memory: int = 0
     #: resource of each GPU and host device; empty for a device by resource claim (DRA)
     gpus: tuple[str, ...] = ()
     host_devices: tuple[str, ...] = ()
@@ -110,10 +115,26 @@ def _controller(pod: Pod) -> Owner | None:
 
 
 def wants_dedicated(pod: Pod, guest: Guest | None) -> bool:
-    """Whether the VM has dedicatedCpuPlacement. If the VMI is not known, the pod's node selector shows it."""
+    """Whether the VM has dedicatedCpuPlacement. If the VMI is not known, it shows in how the pod selects its node."""
     if guest is not None:
         return guest.dedicated
-    return (pod.spec.node_selector or {}).get(names.CPU_MANAGER_LABEL) == "true"
+    selected = label_of(pod.spec.node_selector or {}, names.CPU_MANAGER_LABEL)
+    return (selected is not None and selected[1] == "true") or _selects_cpu_manager(pod.spec.affinity)
+
+
+def _selects_cpu_manager(affinity: Affinity | None) -> bool:
+    """Whether every alternative of the required node affinity wants CPU Manager: KubeVirt 1.7 writes one per label name."""
+    nodes = affinity.node_affinity if affinity is not None else None
+    required = nodes.required if nodes is not None else None
+    terms = (required.terms if required is not None else None) or ()
+    keys = names_of(names.CPU_MANAGER_LABEL)
+    return bool(terms) and all(
+        any(
+            each.key in keys and each.operator == "In" and each.values == ["true"]
+            for each in term.match_expressions or ()
+        )
+        for term in terms
+    )
 
 
 def guest_of(vmi: Vmi) -> Guest:
@@ -126,13 +147,15 @@ def guest_of(vmi: Vmi) -> Guest:
     page_size = memory.hugepages.page_size if memory is not None and memory.hugepages is not None else ""
     amount = memory.guest if memory is not None and memory.guest is not None else None
     if amount is None and domain.resources is not None:
-        amount = (domain.resources.requests or {}).get("memory") or (domain.resources.limits or {}).get("memory")
+        amount = _requested(domain.resources)
     pool = domain.io_threads.supplemental_pool_thread_count if domain.io_threads is not None else None
     devices = domain.devices
     parity = (vmi.metadata.annotations or {}).get(names.EVEN_PARITY_ANNOTATION)
     try:
         memory_bytes = whole(amount) if amount is not None else 0
         page_bytes = whole(page_size) if page_size else 0
+        request = whole(asked) if (asked := _requested(domain.resources)) is not None else 0
+        most = whole(memory.max_guest) if memory is not None and memory.max_guest is not None else 0
     except BadObject as error:
         raise BadObject(f"VMI {vmi.metadata.namespace}/{vmi.metadata.name}: {error}") from error
     size = GuestSize(
@@ -151,12 +174,21 @@ def guest_of(vmi: Vmi) -> Guest:
         size=size,
         pages=f"hugepages-{page_size}" if page_bytes else "",
         dedicated=cpu is not None and cpu.dedicated_cpu_placement,
+        memory_request=request,
+        max_memory=most,
         gpus=tuple(device.device_name for device in (devices.gpus if devices is not None else None) or ()),
         host_devices=tuple(d.device_name for d in (devices.host_devices if devices is not None else None) or ()),
         sriov=any(nic.sriov is not None for nic in (devices.interfaces if devices is not None else None) or ()),
         bound_to_host=_bound_to_host(vmi),
         not_migratable=_not_migratable(vmi),
     )
+
+
+def _requested(resources: Resources | None) -> Quantity | None:
+    """The memory that the spec requests, or limits where it requests none (WithMemoryRequests)."""
+    if resources is None:
+        return None
+    return (resources.requests or {}).get("memory") or (resources.limits or {}).get("memory")
 
 
 def _bound_to_host(vmi: Vmi) -> str:

@@ -78,13 +78,19 @@ class NodeAnswer:
     facts: tuple[Fact, ...] = ()
     #: the kubelet's steps, one line each, with the numbers
     steps: tuple[str, ...] = ()
+    #: what an administrator or VM owner can do about it; empty: nothing is to be done
+    advice: str = ""
+    #: of a refusal: what the nearest zones lack, in words; empty: nothing that is counted
+    nearest: str = ""
+    #: whether the node holds the VM at the largest size that hotplug may reach; empty: it has that size, or not known
+    headroom: str = ""
     #: of a live-migration target: what would become of the migration here
     migration: MigrationAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PodAnswer:
-    """One pod. `nodes` has fitting nodes first (best first), then unknown, then refused."""
+    """One pod. `nodes` has fitting nodes first (best first), then unknown, then refused ones, the nearest first."""
 
     namespace: str
     name: str

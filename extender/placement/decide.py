@@ -7,24 +7,17 @@ from _fastfit.codes import Code
 from extender.cache.cluster import Cluster
 from extender.cache.pods.attempt import attempt_of
 from extender.cache.pods.pod import PodEntry, entry_of
-from extender.kubelet.results import Refused
+from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.demand import question_for
 from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.subject import Subject, move_of
-from extender.placement.winner import move_refusal
+from extender.placement.winner import BY_IDS, guest_code, move_refusal, refusal_code
 from extender.reasons import verdict_of
 
 __all__ = ["Decider", "fit_of"]
 
 #: Winners that the kubelet twin may exclude in one call.
 _EXCLUSIONS = 16
-
-#: What a refusal by the kubelet twin means in our codes.
-_TWIN_CODES = {
-    "TopologyAffinityError": Code.ZonesDisagree,
-    "SMTAlignmentError": Code.SmtAlignment,
-    "UnexpectedAdmissionError": Code.ZoneMemoryShort,
-}
 
 
 def fit_of(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
@@ -98,13 +91,19 @@ class Decider:
         attempt = attempt_of(subject.pod)
         refused = self.cluster.assume(entry, node, attempt, verdict_of(code), nominated=nominated)
         if isinstance(refused, Refused):
-            return _TWIN_CODES.get(refused.reason, Code.ZonesDisagree)
+            return refusal_code(refused)
         if refused is not None:
             return refused
         state = self.cluster.node(node)
-        if subject.move is None or subject.guest is None or subject.question.ask.cells is None or state is None:
+        if subject.guest is None or subject.question.ask.cells is None or state is None:
             return None
-        found = move_refusal(state, entry.uid, subject.guest, subject.move)
+        found = None
+        placed = state.ledger.answer(entry.uid)
+        if code in BY_IDS and state.facts.stated and isinstance(placed, Admitted):
+            exact = guest_code(state, subject, placed)
+            found = exact if verdict_of(exact) == "refused" else None
+        elif subject.move is not None:
+            found = move_refusal(state, entry.uid, subject.guest, subject.move)
         if found is not None:
             self.cluster.forget(entry.uid)
         return found

@@ -16,15 +16,18 @@ from _fastfit.codes import Code
 from _fastfit.model import Ask
 from extender.cache.cluster import Cluster
 from extender.cache.pods.pod import PodEntry
+from extender.kubelet.results import Admitted
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.launcher_pod import Guest
 from extender.kubevirt.migration.policy import BootCells
+from extender.kubevirt.migration.target_pod import Plugged
 from extender.placement.answers import EvacuableAnswer
-from extender.placement.subject import is_source_pod, target_of
+from extender.placement.outcomes import Outcome, mover_of
+from extender.placement.subject import Subject, is_source_pod, target_of
 
 __all__ = ["BUCKETS", "Evacuability", "Evacuable"]
 
-#: Nodes judged, or VMs looked at, in one step: some 10 us with the compiled kernel, 1 ms with its twin.
+#: Nodes judged, or VMs looked at, in one step: some 10 us with the compiled kernel, 1 ms with the plain one.
 _NODES_AT_ONCE: Final = 16
 _VMS_AT_ONCE: Final = 32
 
@@ -44,8 +47,8 @@ class Evacuable:
     unknown: int
 
 
-#: What makes VMs one class: the identity of what they share, sockets that run, and policy.
-_Key = tuple[int, int, int, int, tuple[tuple[str, str], ...], str]
+#: What makes VMs one class: the identity of what they share, what of their size runs, and policy.
+_Key = tuple[int, int, int, Plugged, tuple[tuple[str, str], ...], str]
 
 
 @dataclass(slots=True)
@@ -64,6 +67,8 @@ class _Class:
     sources: Counter[str] = field(default_factory=Counter)
     #: nodes that are no targets whatever counts say: their kubelet refused an equal pod
     excluded: tuple[str, ...] = ()
+    #: the target of one of the VMs, where zoned devices count in the outcome
+    with_devices: Subject | None = None
     at: float = 0.0
     found: "_Found | None" = None
     found_symmetric: "_Found | None" = None
@@ -144,7 +149,8 @@ class Evacuability:
         guest, run = self._cluster.vms.guest(pod.vmi), self._cluster.vms.run_of(pod.vmi)
         cells = self._cluster.vms.cells_of(pod.vmi)
         policy = self._cluster.migration.value
-        return id(pod.demand.containers), id(guest), id(cells), run.sockets, pod.annotations, policy
+        # What differs between runs of equal VMs but the node: sockets and memory that are plugged.
+        return id(pod.demand.containers), id(guest), id(cells), run.plugged, pod.annotations, policy
 
     def _new(self, pod: PodEntry) -> _Class:
         subject = target_of(self._cluster, pod)
@@ -159,6 +165,7 @@ class Evacuability:
             symmetric=symmetric,
             doubtful=not fixed and ask.cells is not None and not ask.cells.boot,
             immovable=fixed,
+            with_devices=subject if symmetric is not None and any(part.devices for part in ask.containers) else None,
             excluded=tuple(name for name, _ in self._cluster.excluded_nodes(subject.question.demand, subject.move)),
         )
 
@@ -169,10 +176,32 @@ class Evacuability:
             one.found_symmetric = one.found if one.possible.cells is not None else None
             return
         one.found = yield from self._fitting(one, one.possible)
-        if one.symmetric == one.possible:
+        if one.with_devices is not None and one.symmetric is not None:
+            found = yield from self._fitting(one, one.symmetric)
+            away = yield from self._devices_away(one.with_devices, one.symmetric, one.excluded)
+            one.found_symmetric = _Found(found.nodes - len(away), found.sources - away)
+        elif one.symmetric == one.possible:
             one.found_symmetric = one.found
         elif one.symmetric is not None:
             one.found_symmetric = yield from self._fitting(one, one.symmetric)
+
+    def _devices_away(
+        self, subject: Subject, ask: Ask, excluded: tuple[str, ...]
+    ) -> Generator[None, None, frozenset[str]]:
+        """Nodes that counts take for symmetric and where a device would be elsewhere, seen from the guest's cells."""
+        table, mover, away = self._cluster.table, mover_of(self._cluster, subject), set()
+        query = Query(table, ask)
+        for name in table.names():
+            state = self._cluster.node(name)
+            if name in excluded or state is None or table.code_on(query, name) is not Code.Fits:
+                continue
+            kubelet = state.ledger.kubelet
+            played = kubelet.clone().admit(subject.question.demand) if kubelet is not None else None
+            answer = mover.outcome(state, Code.Fits, played if isinstance(played, Admitted) else None)
+            if answer.outcome in (Outcome.DEVICE_AWAY, Outcome.DEVICE_OPEN):
+                away.add(name)
+            yield
+        return frozenset(away)
 
     def _fitting(self, one: _Class, ask: Ask) -> Generator[None, None, _Found]:
         """Nodes that fit, a few in each step."""

@@ -4,7 +4,8 @@ The cpuset is the kubelet twin's, the domain KubeVirt's (target_domain.py), the 
 this is exact to the CPU, where the kernel counts. Both speak of the same node at the same moment.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from _fastfit.codes import Code
@@ -13,7 +14,7 @@ from extender.api.objects import Pod
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
 from extender.cache.vms.guest_cells import boot_domain
-from extender.kubelet.results import Admitted
+from extender.kubelet.results import Admitted, ContainerPlacement
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain, GuestError, is_symmetric, local_share, unbound_bytes, zone_pages
@@ -21,6 +22,7 @@ from extender.kubevirt.launcher_pod import COMPUTE, controlling_vmi
 from extender.kubevirt.migration.policy import running_domain
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 from extender.placement.answers import MigrationAnswer
+from extender.placement.device_zones import DevicePlaces, moved_devices, places_of
 from extender.placement.subject import Subject
 from extender.reasons import REASONS, verdict_of
 
@@ -35,6 +37,8 @@ class Outcome(StrEnum):
     SYMMETRIC = "symmetric"
     OTHER_SPLIT = "other split"
     FEWER_CELLS = "fewer cells"
+    DEVICE_AWAY = "device in another zone"
+    DEVICE_OPEN = "device zone open"
     MORE_CELLS = "more cells"
     PAGES_SHORT = "pages short"
     NO_FIT = "strict fit impossible"
@@ -71,6 +75,8 @@ class Mover:
     running: Domain | None
     #: why the VM cannot migrate anywhere; empty: nothing is known against it
     immovable: str = ""
+    #: where its devices are, by resource, as far as it is known
+    devices: Mapping[str, DevicePlaces] = field(default_factory=dict)
 
     def outcome(self, state: NodeState, code: Code, played: Admitted | None) -> MigrationAnswer:
         """What becomes of the VM on this node; `played` is the kubelet twin's answer."""
@@ -102,7 +108,21 @@ class Mover:
         )
         if isinstance(moved, GuestError):
             return MigrationAnswer(Outcome.NO_FIT, moved.text, _sizes(self.running))
-        return _judged(self.running, moved, state, guest.pages)
+        return self._with_devices(_judged(self.running, moved, state, guest.pages), state, place)
+
+    def _with_devices(self, answer: MigrationAnswer, state: NodeState, place: ContainerPlacement) -> MigrationAnswer:
+        """The answer, with what becomes of the VM's devices; a layout is symmetric only if they keep their places."""
+        if answer.local is None or (not place.devices and not self.devices):
+            return answer
+        asked = sorted({*self.devices, *place.devices})
+        now = places_of(state, place, answer.zones_now, held=False)
+        away, unsure, words = moved_devices(dict(self.devices), now, asked, answer.zones_now)
+        if not words:
+            return answer
+        outcome = answer.outcome
+        if outcome == Outcome.SYMMETRIC and (away or unsure):
+            outcome = Outcome.DEVICE_AWAY if away else Outcome.DEVICE_OPEN
+        return replace(answer, outcome=outcome, text=f"{answer.text}; {words}")
 
 
 def _judged(running: Domain, moved: Domain, state: NodeState, pages: str) -> MigrationAnswer:
@@ -178,7 +198,22 @@ def mover_of(cluster: Cluster, subject: Subject) -> Mover:
             subject.move.boot, subject.guest.size, subject.move.sockets
         )
     fixed = immovable(subject.guest, cluster.vms.kubevirt) if subject.guest is not None else ""
-    return Mover(subject, source, running, fixed)
+    return Mover(subject, source, running, fixed, _devices(cluster, subject, source, running))
+
+
+def _devices(cluster: Cluster, subject: Subject, source: str, running: Domain | None) -> Mapping[str, DevicePlaces]:
+    """Where the devices of the running VM are; empty where its cells or its pod's placement are not known."""
+    state = cluster.node(source)
+    if state is None or state.facts.topology is None or running is None:
+        return {}
+    for pod in cluster.vms.pods_of(controlling_vmi(subject.pod)):
+        answer = state.ledger.answer(pod.uid) if pod.node == source else None
+        place = answer.containers.get(COMPUTE) if isinstance(answer, Admitted) else None
+        if place is not None and place.devices:
+            zone_of = state.facts.topology.zone_of
+            zones = running.memnodes or tuple(sorted({zone_of[cpu] for cpu in place.cpus}))
+            return places_of(state, place, zones, held=True) if len(zones) == len(running.cells) else {}
+    return {}
 
 
 def _booted(cluster: Cluster, subject: Subject, source: str) -> Domain | None:

@@ -87,7 +87,7 @@ def target_of(cluster: Cluster, pod: PodEntry) -> Subject:
     kubevirt/migration/target_pod.py but for volumes, selectors and whatever else zones do not depend on.
     """
     guest, move = cluster.vms.guest(pod.vmi), move_of(cluster, pod.vmi, dict(pod.annotations))
-    demand = target_demand(pod.demand, guest, move.sockets)
+    demand = target_demand(pod.demand, guest, cluster.vms.run_of(pod.vmi).plugged, cluster.vms.kubevirt)
     dedicated = guest.dedicated if guest is not None else any(part.exclusive_cpus for part in demand.containers)
     role = PodRole.MIGRATION_TARGET
     question = question_for(demand, role, guest, cluster.zoned_devices, dedicated, move)

@@ -1,20 +1,61 @@
-"""The winner of a decision, judged once more by CPU ids: does the guest survive on the CPUs that it would get.
+"""A node judged once more by CPU ids, where counts do not decide: does the guest start on the CPUs that it would get.
 
-The kernel counts CPUs per zone and sort; on machines whose siblings KubeVirt misreads, or with guests of two threads a
-core and spare CPUs, the zones of the vCPUs can differ from what counts say.
+The kernel counts CPUs per zone and sort. On machines whose siblings KubeVirt misreads, or with guests of two threads a
+core and spare CPUs, the zones of the vCPUs can differ from what counts say; with some CPU Manager options, and with init
+containers that hold CPUs, counts say nothing (BY_IDS). Where the machine is stated, the kubelet twin and KubeVirt's
+rules decide both: for the winner of a call, and for people.
 """
+
+from collections.abc import Mapping
+from typing import Final
 
 from _fastfit.codes import Code
 from extender.cache.nodes.node import NodeState
-from extender.kubelet.results import Admitted
-from extender.kubevirt.guest.domain import GuestError, GuestFault, is_symmetric
+from extender.kubelet.results import Admitted, ContainerPlacement, Refused
+from extender.kubevirt.guest.boot import boot
+from extender.kubevirt.guest.domain import Domain, GuestError, GuestFault, is_symmetric, unbound_bytes, zone_pages
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 from extender.kubevirt.migration.policy import MigrationPolicy, Move, running_domain
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
+from extender.placement.subject import Subject
 
-__all__ = ["move_refusal"]
+__all__ = ["BY_IDS", "guest_code", "move_refusal", "refusal_code"]
 
+#: Unknown verdicts of counts that CPU ids decide.
+BY_IDS: Final = frozenset({Code.OptionsUndecided, Code.InitContainerCpus})
+
+#: What a refusal by the kubelet twin means in our codes.
+_TWIN_CODES: Final[Mapping[str, Code]] = {
+    "TopologyAffinityError": Code.ZonesDisagree,
+    "SMTAlignmentError": Code.SmtAlignment,
+    "UnexpectedAdmissionError": Code.ZoneMemoryShort,
+}
 _MEMORY = frozenset({GuestFault.LESS_THAN_A_PAGE_PER_CELL, GuestFault.MEMORY_NOT_IN_PAGES})
+
+
+def refusal_code(refused: Refused) -> Code:
+    """The code of a refusal by the kubelet twin."""
+    return _TWIN_CODES.get(refused.reason, Code.ZonesDisagree)
+
+
+def guest_code(state: NodeState, subject: Subject, placed: Admitted) -> Code:
+    """What becomes of the guest on the CPUs that the twin gives the pod: Fits, a refusal, or why it is not known."""
+    guest, ask = subject.guest, subject.question.ask.cells
+    place = placed.containers.get(COMPUTE)
+    if guest is None or ask is None:
+        return Code.Fits
+    if place is None or not place.cpus or state.facts.topology is None:
+        return Code.OptionsUndecided
+    domain = _domain(state, guest, subject.move, place)
+    if isinstance(domain, GuestError):
+        return _code_of(domain)
+    if subject.move is not None and subject.move.boot:
+        if libvirt_refusal(domain) is not None:
+            return Code.MoreZonesThanCells
+        if ask.symmetric_only and not is_symmetric(domain):
+            return Code.NotSymmetric
+    code = _pages_code(state, domain, guest.pages)
+    return _devices_code(state, domain, ask.strict) if code is Code.Fits else code
 
 
 def move_refusal(state: NodeState, uid: str, guest: Guest, move: Move) -> Code | None:
@@ -23,11 +64,48 @@ def move_refusal(state: NodeState, uid: str, guest: Guest, move: Move) -> Code |
     place = answer.containers.get(COMPUTE) if isinstance(answer, Admitted) else None
     if place is None or not place.cpus or state.facts.topology is None or not move.boot:
         return None
-    running = running_domain(move.boot, guest.size, move.sockets)
-    sockets = min(move.sockets, guest.size.sockets) or None
-    moved = migrate(running, state.facts.topology, place.cpus, guest.size, enabled_sockets=sockets)
+    moved = _domain(state, guest, move, place)
     if isinstance(moved, GuestError):
-        return Code.GuestMemoryPages if moved.fault in _MEMORY else Code.CoreSplit
+        return _code_of(moved)
     if libvirt_refusal(moved) is not None:
         return Code.MoreZonesThanCells
     return Code.NotSymmetric if move.policy is MigrationPolicy.STRICT and not is_symmetric(moved) else None
+
+
+def _domain(state: NodeState, guest: Guest, move: Move | None, place: ContainerPlacement) -> Domain | GuestError:
+    """The guest on these CPUs: as it boots, or as it takes over the running one where that is known."""
+    topology = state.facts.topology
+    assert topology is not None
+    if move is None or not move.boot:
+        return boot(topology, place.cpus, guest.size)
+    running = running_domain(move.boot, guest.size, move.sockets)
+    sockets = min(move.sockets, guest.size.sockets) or None
+    return migrate(running, topology, place.cpus, guest.size, enabled_sockets=sockets)
+
+
+def _code_of(error: GuestError) -> Code:
+    return Code.GuestMemoryPages if error.fault in _MEMORY else Code.CoreSplit
+
+
+def _pages_code(state: NodeState, domain: Domain, pages: str) -> Code:
+    """Whether each zone has the pages of its cells free, and the zones together those that may lie in any of them."""
+    free = {zone.id: zone.pages_free for zone in state.row.zones} if state.row is not None else {}
+    left = 0
+    for zone, needed in zone_pages(domain).items():
+        amounts = free.get(zone)
+        if amounts is None:
+            return Code.PagesNotReported
+        if amounts.get(pages, 0) < needed:
+            return Code.ZonePagesShort
+        left += amounts.get(pages, 0) - needed
+    return Code.ZonePagesShort if left < unbound_bytes(domain) else Code.Fits
+
+
+def _devices_code(state: NodeState, domain: Domain, strict: tuple[str, ...]) -> Code:
+    """Whether every device that could be taken lies in a zone with a vCPU; which one is taken is not decided by CPU ids."""
+    for name in strict:
+        zones = state.row.zones if state.row is not None else ()
+        offers = {zone.id for zone in zones if zone.device_free.get(name, 0)}
+        if not offers or not offers <= set(domain.nodeset):
+            return Code.DeviceZoneOpen
+    return Code.Fits

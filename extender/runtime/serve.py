@@ -25,7 +25,7 @@ from extender.snapshot import Snapshot
 from extender.watch.kinds import Need
 from extender.watch.watcher import Watcher
 
-__all__ = ["make_server", "serve_cluster", "serve_snapshot"]
+__all__ = ["make_server", "serve_cluster", "serve_snapshot", "warn_of_the_plain_kernel"]
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -93,7 +93,6 @@ async def serve_cluster(
 
 async def _run(server: Server, background: Sequence[Coroutine[None, None, None]]) -> None:
     """Serve until told to stop. A background task that fails ends everything: half a service answers wrongly."""
-    _warn_of_the_plain_kernel()
     stop, hurry = stop_on_signals()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -108,7 +107,7 @@ async def _run(server: Server, background: Sequence[Coroutine[None, None, None]]
     _log.info("stopped")
 
 
-def _warn_of_the_plain_kernel() -> None:
+def warn_of_the_plain_kernel() -> None:
     """Log once where the compiled kernel should run and does not; with FASTFIT_PURE there is no warning."""
     if _fastfit.NOT_LOADED:
         _log.warning(

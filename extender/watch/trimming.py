@@ -4,14 +4,15 @@ Pods that hold nothing in the kubelet's resource managers are left out altogethe
 get no exclusive CPUs and no pinned memory; pkg/kubelet/cm/cpumanager/policy_static.go, memorymanager/policy_static.go,
 Kubernetes 1.35 to 1.37) and ask for no device and no huge pages. Neither can change while the pod exists. Failed pods
 and all virt-launcher pods are kept. Of the labels and annotations of a pod, those of KubeVirt and of fastfit are kept;
-of its conditions, PodScheduled.
+of its conditions, PodScheduled; of its containers' states, those in which the kubelet gave something else than the spec
+asks for.
 """
 
 from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from extender.api.objects import Container, Pod, Vmi
+from extender.api.objects import Container, ContainerStatus, Pod, Vmi
 from extender.cache.events import Record
 from extender.names import LAUNCHER_LABEL, LAUNCHER_VALUE, PREFIX
 
@@ -45,8 +46,23 @@ def _pod(pod: Pod) -> Pod | None:
     return replace(
         pod,
         metadata=replace(meta, labels=_ours(labels), annotations=_ours(meta.annotations or {})),
-        status=replace(status, conditions=conditions),
+        status=replace(
+            status,
+            conditions=conditions,
+            container_statuses=_resized(status.container_statuses, pod.spec.containers),
+            init_container_statuses=_resized(status.init_container_statuses, pod.spec.init_containers),
+        ),
     )
+
+
+def _resized(
+    statuses: list[ContainerStatus] | None, containers: list[Container] | None
+) -> list[ContainerStatus] | None:
+    """States whose allocated resources differ from what the container asks for now."""
+    asked = {each.name: each.resources.requests for each in containers or () if each.resources is not None}
+    return [
+        one for one in statuses or () if one.allocated_resources and one.allocated_resources != asked.get(one.name)
+    ] or None
 
 
 def _has_devices(pod: Pod) -> bool:

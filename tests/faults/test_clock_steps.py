@@ -26,6 +26,9 @@ from tests.kit.extender import Extender
 from tests.kit.fakeapi import ErrorEvent, FakeApi, Refuse, run
 from tests.kit.watch import kubeconfig
 
+#: The whole service, and a process of its own.
+pytestmark = pytest.mark.slow
+
 DAY_S = 86_400
 
 #: Where the time of day may be read: it is shown to people there, or dates what is written down, and decides no answer.

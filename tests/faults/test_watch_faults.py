@@ -30,6 +30,9 @@ from tests.kit.fakeapi import (
     run,
 )
 
+#: Each fault is played against the whole service: a second a test.
+pytestmark = pytest.mark.slow
+
 #: Longer than the silence that a watch is allowed, than a promise lasts, and than an ended pod is credited.
 LATER_S = 130.0
 

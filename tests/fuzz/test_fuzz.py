@@ -18,6 +18,7 @@ SECONDS = min(20.0, float(os.environ.get("FASTFIT_FUZZ_SECONDS", "20")))
 CAMPAIGN = int(os.environ.get("FASTFIT_FUZZ_SEED", "1"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 300)
 def test_hostile_bodies_never_pass_in_silence() -> None:
     """Every body gets the answer that its truth allows, and nothing raises."""

@@ -7,7 +7,7 @@ import pytest
 from extender.api.objects import Pod
 from extender.kubelet.results import Admitted
 from tests.kit.objects import machine, node, nrt
-from tests.known_defects.scene import RIGHT_ANSWERS, Extender, RealKubelet, kubelet_facts, must, running, with_json
+from tests.known_defects.scene import Extender, RealKubelet, kubelet_facts, must, running, with_json
 
 GPU = "nvidia.com/gpu"
 
@@ -28,13 +28,11 @@ def test_cpus_beside_whole_bytes_are_counted() -> None:
     assert exact("1073741824").free("n") == [4]
 
 
-@RIGHT_ANSWERS
 def test_cpus_beside_a_fractional_byte_are_counted() -> None:
     """Only the Memory Manager minds the fraction, and it is off."""
     assert exact("1073741824500m").free("n") == [4]
 
 
-@RIGHT_ANSWERS
 def test_a_pod_with_a_fractional_byte_is_tracked() -> None:
     """It holds CPUs."""
     assert exact("1073741824500m").cluster.tracked_pods() == 1
@@ -91,14 +89,12 @@ def test_cpus_of_a_whole_pod_stay_free() -> None:
     assert extender.free("n") == kubelet.free()
 
 
-@RIGHT_ANSWERS
 def test_gpus_beside_resources_of_a_whole_pod_are_counted() -> None:
     """None is left."""
     extender, kubelet = gpus(pod_level=True)
     assert extender.devices_free("n", GPU) == kubelet.devices_free(GPU)
 
 
-@RIGHT_ANSWERS
 def test_pods_with_such_a_gpu_are_tracked() -> None:
     """Both."""
     extender, _ = gpus(pod_level=True)

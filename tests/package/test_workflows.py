@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.go_build import GO_MINOR, missing_go
 from tests.package.tree import GITHUB, ROOT, lacking, load_yaml, pyproject
-from tests.package.workflow_linter import GO, ensure_linter, missing_go
+from tests.package.workflow_linter import ensure_linter
 
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.y*ml"))
 CI = GITHUB / "workflows" / "ci.yaml"
@@ -87,4 +88,4 @@ def test_versions_are_those_of_the_project() -> None:
     assert jobs["fast"]["steps"][-1] == {"run": "make test-fast"}
     modules = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("go.mod")]
     wanted = {match[1] for text in modules if (match := re.search(r"^go (\d+\.\d+)", text, re.MULTILINE))}
-    assert wanted == {given["go-version"]} == {f"{GO[0]}.{GO[1]}"}
+    assert wanted == {given["go-version"]} == {f"1.{GO_MINOR}"}

@@ -15,7 +15,7 @@ from _fastfit.codes import Code
 from _fastfit.model import MAX_SET_ZONES, MAX_ZONES
 from extender import names
 from extender.api.objects import Node
-from extender.api.quantity import whole
+from extender.api.quantity import milli, whole
 from extender.cache.interning import Interner, Memo, intern_text
 from extender.cache.nodes.labels import compact_labels
 from extender.cache.nodes.nrt import Nrt
@@ -27,6 +27,7 @@ from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
 from extender.kubelet.unknown_settings import unknown_setting
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
+from extender.kubevirt.renamed_labels import label_of, names_of
 
 __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_of"]
 
@@ -34,12 +35,15 @@ __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_o
 _TOPOLOGY_MANAGER_ZONES = 8
 _ZONES_OPTION = "max-allowable-numa-nodes"
 #: The report as a source.
-_REPORT = "NodeResourceTopology"
+_NRT = "NodeResourceTopology"
 #: Resources of a report that a sentence names.
 _SHOWN_RESOURCES = 4
 _ARCH_LABEL = "kubernetes.io/arch"
+#: The source of a fact that nothing speaks of, and how sources begin that show a kubelet which runs.
+_DEFAULT = "default"
+_SEEN = ("label", _NRT)
 #: Labels of which facts are made; pools may select by any.
-_LABELS = (names.CPU_MANAGER_LABEL, names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
+_LABELS = (*names_of(names.CPU_MANAGER_LABEL), names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
 
 _SIZES: Interner[frozenset[str]] = Interner()
 #: Facts of the first node of each kind, by everything that they are made of; the pool's id is safe, for the facts
@@ -57,6 +61,8 @@ class NodeStatement:
     machine_json: str
     page_sizes: frozenset[str]
     kubelet_version: str
+    #: CPUs that are not allocatable, rounded up
+    reserved_cpus: int
     #: changes when the machine or its kubelet starts anew: boot id, and since when the node is ready
     incarnation: tuple[str, str]
 
@@ -87,6 +93,8 @@ class NodeFacts:
     #: the machine as KubeVirt reads it
     topology: HostTopology | None
     stated: bool
+    #: something says which policy CPU Manager has; without it, `config` has the default
+    cpu_policy_known: bool
     #: per-zone huge pages are known (the machine was stated, or the report names them)
     pages_known: bool
     #: the report does not prove whether Memory Manager is on
@@ -119,8 +127,19 @@ def statement_of(node: Node) -> NodeStatement:
         machine_json=intern_text(annotations.get(names.MACHINE_ANNOTATION, "")),
         page_sizes=_SIZES.intern(frozenset(sizes)),
         kubelet_version=intern_text(node.status.node_info.kubelet_version),
+        reserved_cpus=_reserved_cpus(node),
         incarnation=(node.status.node_info.boot_id, _ready_since(node)),
     )
+
+
+def _reserved_cpus(node: Node) -> int:
+    try:
+        capacity, allocatable = (
+            milli((amounts or {}).get("cpu", 0)) for amounts in (node.status.capacity, node.status.allocatable)
+        )
+    except BadObject:
+        return 0
+    return max(0, -(-(capacity - allocatable) // 1000))
 
 
 def _ready_since(node: Node) -> str:
@@ -164,6 +183,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
         node.machine_json,
         node.page_sizes,
         node.kubelet_version,
+        node.reserved_cpus,
         tuple(map(node.labels.get, _LABELS)),
         None if nrt is None else nrt.ground,
         tuple((proved or {}).items()),
@@ -183,6 +203,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
             machine=None,
             topology=None,
             stated=False,
+            cpu_policy_known=False,
             pages_known=False,
             memory_open=False,
             left_out=frozenset(),
@@ -203,13 +224,16 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         stated_options = merged.get("cpuManagerPolicyOptions")
         merged["cpuManagerPolicyOptions"] = {**(stated_options if isinstance(stated_options, dict) else {}), **proved}
         sources["cpuManagerPolicyOptions"] = "proved by a refusal of the kubelet"
+    if _reserves_unseen(merged, sources):
+        merged["reservedCPUCount"] = max(1, node.reserved_cpus)
+        sources["reservedCPUCount"] = "capacity less allocatable of the Node, at least 1"
     config = config_from_json(merged, f"kubelet facts of node {node.name}")
     stated, machine_source = _machine(node, pool)
     machine, topology = stated if stated is not None else (None, None)
     threads, threads_source = _threads_per_core(node, pool)
     memory_open, left_out = False, frozenset[str]()
-    if machine is None and nrt is not None and nrt.zones and not _lacks_cpus(nrt, config, sources):
-        memory_open = sources["memoryManagerPolicy"] == _REPORT and not _shows_memory_manager(nrt, node)
+    if machine is None and nrt is not None and nrt.zones and not _misses_cpus(nrt, config):
+        memory_open = sources["memoryManagerPolicy"] == _NRT and not _shows_memory_manager(nrt, node)
         if config.memory_manager_policy == "Static":
             left_out = (node.page_sizes | {"memory"}) - nrt.resources()
         text = msgspec.json.encode(machine_to_json(synthetic_machine(nrt, threads, left_out))).decode()
@@ -232,6 +256,7 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         machine=machine,
         topology=topology,
         stated=stated is not None,
+        cpu_policy_known=sources["cpuManagerPolicy"] != _DEFAULT,
         pages_known=stated is not None or config.memory_manager_policy == "Static",
         memory_open=memory_open,
         left_out=left_out,
@@ -258,10 +283,10 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
         "cpuManagerPolicy": "none",
         "memoryManagerPolicy": "None",
     }
-    layer(default, "default")
-    label = node.labels.get(names.CPU_MANAGER_LABEL)
+    layer(default, _DEFAULT)
+    label = label_of(node.labels, names.CPU_MANAGER_LABEL)
     if label is not None:
-        layer({"cpuManagerPolicy": "static" if label == "true" else "none"}, f"label {names.CPU_MANAGER_LABEL}")
+        layer({"cpuManagerPolicy": "static" if label[1] == "true" else "none"}, f"label {label[0]}")
     if nrt is not None and nrt.zones:
         seen: dict[str, object] = {}
         if nrt.policy:
@@ -273,16 +298,20 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
         managed = nrt.resources()
         if _names_cpus(nrt):
             seen["cpuManagerPolicy"] = "static"
-        elif label != "true" and "cpu" in managed:
-            seen["cpuManagerPolicy"] = "none"
         seen["memoryManagerPolicy"] = "Static" if any(is_memory(name) for name in managed) else "None"
-        layer(seen, _REPORT)
+        layer(seen, _NRT)
     layer(pool.kubelet, f"pool {pool.name}")
     if node.kubelet_json:
         # The annotation is the whole object: options that it does not name are off.
         stated = {"cpuManagerPolicyOptions": {}, **_stated_kubelet(node.kubelet_json)}
         layer(stated, f"annotation {names.KUBELET_ANNOTATION}")
     return fields, sources
+
+
+def _reserves_unseen(fields: Mapping[str, object], sources: Mapping[str, str]) -> bool:
+    """Whether the kubelet is seen to run with CPU Manager static, which takes a reservation, and nobody states which."""
+    stated = "reservedSystemCPUs" in fields or "reservedCPUCount" in fields
+    return not stated and fields["cpuManagerPolicy"] == "static" and sources["cpuManagerPolicy"].startswith(_SEEN)
 
 
 def _machine(node: NodeStatement, pool: Pool) -> tuple[tuple[Machine, HostTopology] | None, str]:
@@ -302,7 +331,7 @@ def _threads_per_core(node: NodeStatement, pool: Pool) -> tuple[int, str]:
     if label is not None:
         return (2 if label == "true" else 1), f"label {names.MULTITHREADING_LABEL}"
     # arm64 servers have no SMT; x86 servers come with it switched on.
-    return (1 if node.labels.get(_ARCH_LABEL) == "arm64" else 2), "default"
+    return (1 if node.labels.get(_ARCH_LABEL) == "arm64" else 2), _DEFAULT
 
 
 def _judge(
@@ -322,7 +351,7 @@ def _judge(
         return Code.CpusNotReported, f"the report names {_named(nrt)} and no CPUs; no machine stated"
     if machine is None:
         return Code.ZonesNotReported, "no NodeResourceTopology with zones, no machine stated"
-    if sources["topologyManagerPolicy"] == "default":
+    if sources["topologyManagerPolicy"] == _DEFAULT:
         return Code.PolicyNotKnown, "topologyManagerPolicy is neither reported nor stated"
     contradiction = _contradiction(nrt, config, stated)
     if contradiction:
@@ -343,11 +372,9 @@ def _names_cpus(nrt: Nrt) -> bool:
     return any(zone.allocatable.get("cpu") for zone in nrt.zones)
 
 
-def _lacks_cpus(nrt: Nrt, config: KubeletConfig, sources: Mapping[str, str]) -> bool:
-    """Whether the node has, or may have, exclusive CPUs of which its report names none."""
-    if _names_cpus(nrt):
-        return False
-    return config.cpu_manager_policy == "static" or sources["cpuManagerPolicy"] == "default"
+def _misses_cpus(nrt: Nrt, config: KubeletConfig) -> bool:
+    """Whether the node has exclusive CPUs of which its report names none."""
+    return config.cpu_manager_policy == "static" and not _names_cpus(nrt)
 
 
 def _shows_memory_manager(nrt: Nrt, node: NodeStatement) -> bool:

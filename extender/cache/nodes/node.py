@@ -38,6 +38,7 @@ class NodeState:
         "name",
         "nrt",
         "nrt_at",
+        "pods_seen",
         "refusals",
         "row",
         "stale",
@@ -50,6 +51,8 @@ class NodeState:
         self.nrt: Nrt | None = None
         #: when the report last changed, on the caller's clock
         self.nrt_at = 0.0
+        #: pods are served at all: what they hold is known
+        self.pods_seen = True
         self.stale = False
         self.facts = facts_of(_unseen(name), None, _NO_POOL)
         self.ledger = NodeLedger(self.facts)
@@ -157,15 +160,13 @@ class NodeState:
             self.reread(pools)
         return self.play_pending(limit)
 
-    def refresh(
-        self, now: float, stale_after: float, guest_in: Callable[[PodEntry], PodGuest], *, pods_seen: bool = True
-    ) -> Row:
-        """The row, made whole from its sources once everything is prepared. `pods_seen`: pods are served at all."""
+    def refresh(self, now: float, stale_after: float, guest_in: Callable[[PodEntry], PodGuest]) -> Row:
+        """The row, made whole from its sources once everything is prepared."""
         self.stale = bool(stale_after) and self.nrt is not None and now - self.nrt_at > stale_after
         facts = self.facts
         if self.stale and facts.code is Code.Fits:
             facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
-        if not pods_seen and facts.code is Code.Fits and self.nrt is not None and self.nrt.lacks_available:
+        if not self.pods_seen and facts.code is Code.Fits and self.nrt is not None and self.nrt.misses_available:
             facts = with_code(facts, Code.CpusNotReported, "the report has no available amounts, and no pods are seen")
         change = self._reconciliation(self.nrt, now) if self.nrt is not None else NONE
         self.row = make_row(facts, self.ledger, change, guest_in)
@@ -209,4 +210,4 @@ class NodeState:
 
 
 def _unseen(name: str) -> NodeStatement:
-    return NodeStatement(name, {}, "", "", frozenset(), "", ("", ""))
+    return NodeStatement(name, {}, "", "", frozenset(), "", 0, ("", ""))

@@ -88,7 +88,7 @@ class Nrt:
         return zones, self.policy, self.scope, self.problem, self.foreign
 
     @property
-    def lacks_available(self) -> bool:
+    def misses_available(self) -> bool:
         """Whether a resource comes without the amount that is free."""
         return any(zone.allocatable.keys() - zone.available.keys() for zone in self.zones)
 

@@ -20,7 +20,7 @@ class PodPhase:
 
 @dataclass(slots=True)
 class PodEntry:
-    """A live pod that holds exclusive CPUs, pinned memory or devices."""
+    """A live pod that holds exclusive CPUs, pinned memory, huge pages or devices."""
 
     uid: str
     namespace: str
@@ -58,11 +58,15 @@ def is_over(pod: Pod) -> bool:
 
 
 def holds_something(demand: PodDemand) -> bool:
-    """Whether the resource managers keep anything of a zone for such a pod; KubeVirt's own devices have no zone."""
-    if demand.pod_level:
-        return False
+    """Whether such a pod has anything of a zone: what the resource managers keep for it, and huge pages of any pod.
+
+    Pod-level resources pin no CPUs and no memory; devices are allocated all the same. KubeVirt's own devices have no
+    zone.
+    """
     return any(
-        c.exclusive_cpus or c.memory or any(not name.startswith(names.KUBEVIRT_DEVICE_PREFIX) for name, _ in c.devices)
+        (not demand.pod_level and (c.exclusive_cpus or c.memory))
+        or c.pages
+        or any(not name.startswith(names.KUBEVIRT_DEVICE_PREFIX) for name, _ in c.devices)
         for c in demand.containers
     )
 

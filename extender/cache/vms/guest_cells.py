@@ -11,20 +11,23 @@ of these the cells are not known, and the answer says so. The last layout of eac
 VirtualMachine (cache/vms/last_layout.py).
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from _fastfit.codes import Code
-from _fastfit.model import MAX_ZONES
+from _fastfit.model import MAX_CELLS
 from extender import names
 from extender.api.objects import Vmi
+from extender.api.quantity import whole
 from extender.cache.collections import HashSet, PartitionedDict
 from extender.cache.interning import Interner, intern_text
 from extender.cache.nodes.node import NodeState
 from extender.cache.pods.pod import PodEntry
 from extender.cache.vms.last_layout import LastLayouts, Trust
+from extender.errors import BadObject
 from extender.kubelet.results import Admitted
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain
@@ -32,6 +35,7 @@ from extender.kubevirt.launcher_pod import COMPUTE, Guest
 from extender.kubevirt.migration.cells_annotation import cells_in, cells_text
 from extender.kubevirt.migration.observed import first_vcpus_after_migration
 from extender.kubevirt.migration.policy import BootCells
+from extender.kubevirt.migration.target_pod import Plugged
 
 __all__ = [
     "BestKnownCells",
@@ -72,6 +76,13 @@ class VmRun:
     sockets: int = 0
     first_vcpus: tuple[int, ...] = ()
     stated: BootCells = ()
+    #: amounts of guest memory other than the spec's that the status shows (Plugged)
+    memory_bytes: tuple[int, ...] = ()
+
+    @property
+    def plugged(self) -> Plugged:
+        """What runs of the size that the spec states."""
+        return Plugged(self.sockets, self.memory_bytes)
 
     def allows(self, cells: BootCells) -> bool:
         """Whether the last migration can have succeeded with these cells. vCPUs that were plugged since say nothing."""
@@ -119,16 +130,29 @@ def seen_in(vmi: Vmi, guest: Guest | None) -> SeenVmi:
     """Reads a VMI's status, annotation and owner; its guest is None where its size cannot be read."""
     topology = vmi.status.current_cpu_topology
     sockets = topology.sockets if topology is not None else 0
+    memory = _plugged_memory(vmi, guest)
     if guest is None or not guest.size.passthrough:
-        return SeenVmi(guest, _RUNS.intern(VmRun(vmi.status.node_name, sockets)))
+        return SeenVmi(guest, _RUNS.intern(VmRun(vmi.status.node_name, sockets, memory_bytes=memory)))
     meta = vmi.metadata
     stated, _ = cells_in((meta.annotations or {}).get(names.CELLS_ANNOTATION), guest.size)
     first_vcpus = first_vcpus_after_migration(vmi, guest, sockets)
     owner = next(
         (one.uid for one in meta.owner_references or () if one.kind == "VirtualMachine" and one.controller), ""
     )
-    run = _RUNS.intern(VmRun(vmi.status.node_name, sockets, first_vcpus, _CELLS.intern(stated)))
+    run = _RUNS.intern(VmRun(vmi.status.node_name, sockets, first_vcpus, _CELLS.intern(stated), memory))
     return SeenVmi(guest, run, Identity(intern_text(meta.namespace), meta.name, owner))
+
+
+def _plugged_memory(vmi: Vmi, guest: Guest | None) -> tuple[int, ...]:
+    """The amounts of memory in the status that are not that of the spec; what cannot be read is left out."""
+    memory = vmi.status.memory
+    if memory is None or guest is None:
+        return ()
+    amounts = []
+    for stated in (memory.guest_requested, memory.guest_current, memory.guest_at_boot):
+        with contextlib.suppress(BadObject):
+            amounts.append(whole(stated) if stated is not None else guest.size.memory_bytes)
+    return tuple(dict.fromkeys(amount for amount in amounts if amount != guest.size.memory_bytes))
 
 
 class GuestCells:
@@ -180,7 +204,7 @@ class GuestCells:
             (carried, Origin.STATED),
             (boots if replayed else (), Origin.WORKED_OUT),
         ):
-            if cells and len(cells) <= MAX_ZONES and run.allows(cells):
+            if cells and len(cells) <= MAX_CELLS and run.allows(cells):
                 return BestKnownCells(cells, origin)
         return BestKnownCells((), Origin.NOT_KNOWN)
 

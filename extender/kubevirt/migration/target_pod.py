@@ -1,13 +1,22 @@
 """The pod that KubeVirt would create to migrate a running VM, derived from the virt-launcher pod that runs it.
 
 Sources (v1.9.0): pkg/virt-controller/watch/migration/migration.go. Only what placement needs is rendered: labels,
-annotations and requests. After a hotplug, `compute` requests the new size
-(pkg/virt-controller/services/renderresources.go) and 8Mi of overhead more per vCPU
-(pkg/hypervisor/kvm/hypervisorbackend.go).
+annotations and requests. After a hotplug, `compute` requests the size of the VMI's spec
+(pkg/virt-controller/services/renderresources.go):
+
+* CPUs, and 8Mi of overhead more per vCPU (pkg/hypervisor/kvm/hypervisorbackend.go);
+* huge pages: the guest's memory, or the VM's own request where that is less;
+* memory: the VM's own request, else the guest's memory by memoryOvercommit, without what huge pages give; and 1/512 of
+  a request of its own as overhead.
+
+additionalGuestMemoryOverheadRatio multiplies the overhead. Nothing else that the pod asks for depends on the size, so
+the requests of the running pod are raised by the difference. A pod that has the new size already stays as it is: then
+vCPUs or memory are still to be plugged.
 """
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -16,22 +25,39 @@ from extender.api.objects import Container, Pod, PodStatus, Quantity, Resources
 from extender.api.quantity import whole
 from extender.kubelet.pod import ContainerDemand, PodDemand
 from extender.kubevirt.guest.cpu_request import requested_cpus
+from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 
-__all__ = ["target_demand", "target_pod"]
+__all__ = ["Plugged", "largest_demand", "target_demand", "target_pod"]
 
 _PER_VCPU = 8 * 2**20
+#: Overhead of a VM with dedicated CPUs and graphics, without that of its vCPUs (GetMemoryOverhead).
+_USUAL_OVERHEAD = 360 * 2**20
+_DEFAULTS = Installation()
+
+#: Amounts by resource name.
+_Amounts = Mapping[str, int]
 
 
-def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
-    """The pending target pod of the VM that runs in `source`. `sockets`: those that run; 0: as many as the spec says.
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """What of a VM runs, by its status.
+
+    `sockets`: 0, as the spec says. `memory_bytes`: amounts other than the spec's that the status shows: those at boot,
+    asked for by hotplug, and in the guest now. Which of them the pod was made for, its own requests show.
+    """
+
+    sockets: int = 0
+    memory_bytes: tuple[int, ...] = ()
+
+
+def target_pod(source: Pod, guest: Guest | None, plugged: Plugged, installation: Installation = _DEFAULTS) -> Pod:
+    """The pending target pod of the VM that runs in `source`.
 
     Raises BadObject if the requests of `compute` cannot be read.
     """
     meta = source.metadata
-    compute = next((container for container in source.spec.containers or () if container.name == COMPUTE), None)
-    asked = (compute.resources.requests or {}).get("cpu") if compute is not None and compute.resources else None
-    more = _hotplug_growth(guest, sockets, whole(asked) if asked is not None else 0)
+    more = _growth(guest, plugged, _asked(source), installation)
     labels = {
         **(meta.labels or {}),
         names.NODE_NAME_LABEL: source.spec.node_name,
@@ -49,40 +75,129 @@ def target_pod(source: Pod, guest: Guest | None, sockets: int) -> Pod:
     )
 
 
-def target_demand(source: PodDemand, guest: Guest | None, sockets: int) -> PodDemand:
+def target_demand(
+    source: PodDemand, guest: Guest | None, plugged: Plugged, installation: Installation = _DEFAULTS
+) -> PodDemand:
     """The demand of `target_pod`, from the demand of the running pod."""
-    containers = source.containers
-    more = _hotplug_growth(
-        guest, sockets, max((part.exclusive_cpus for part in containers if part.name == COMPUTE), default=0)
+    asked: dict[str, int] = {}
+    for part in source.containers:
+        if part.name == COMPUTE:
+            asked = {"cpu": part.exclusive_cpus, **dict(part.memory)}
+    more = _growth(guest, plugged, asked, installation)
+    return dataclasses.replace(_grown(source, more), uid=f"{source.uid}-target")
+
+
+def largest_demand(demand: PodDemand, guest: Guest, installation: Installation = _DEFAULTS) -> PodDemand:
+    """The demand of the VM's pod with maxSockets and maxGuest, from the demand that its spec makes now."""
+    size = guest.size
+    more = max(guest.max_memory - size.memory_bytes, 0)
+    largest = dataclasses.replace(
+        guest,
+        size=dataclasses.replace(
+            size, sockets=max(size.max_sockets or 0, size.sockets), memory_bytes=size.memory_bytes + more
+        ),
+        memory_request=guest.memory_request and guest.memory_request + more,
     )
-    if more:
-        containers = tuple(_grown_demand(part, more) if part.name == COMPUTE else part for part in containers)
-    return PodDemand(f"{source.uid}-target", source.guaranteed, source.pod_level, containers)
+    return _grown(demand, _difference(largest, guest, installation))
 
 
-def _hotplug_growth(guest: Guest | None, sockets: int, cpus: int) -> Mapping[str, int]:
-    """What sockets of the spec that do not run yet add to the request of a pod that requests `cpus` CPUs now.
+def _asked(pod: Pod) -> _Amounts:
+    """What `compute` requests; requests default to limits."""
+    for container in pod.spec.containers or ():
+        if container.name == COMPUTE and container.resources is not None:
+            amounts = {**(container.resources.limits or {}), **(container.resources.requests or {})}
+            return {name: whole(amount) for name, amount in amounts.items() if "/" not in name}
+    return {}
 
-    Empty if all sockets run, and if the pod has the new size already and its vCPUs are still to be plugged.
+
+def _growth(guest: Guest | None, plugged: Plugged, asked: _Amounts, installation: Installation) -> _Amounts:
+    """What the spec asks for beyond what the pod asks, by resource; what does not change is left out.
+
+    The pod may be of the size that runs, or of the spec's: each part of the size is looked at by itself.
     """
-    if guest is None or not 0 < sockets < guest.size.sockets:
+    if guest is None:
         return {}
-    ran = dataclasses.replace(guest.size, sockets=sockets)
-    if cpus != requested_cpus(ran):
-        return {}
+    more: dict[str, int] = {}
+    for ran in (_with_sockets(guest, plugged.sockets, asked), _with_memory(guest, plugged, asked, installation)):
+        if ran is not None:
+            for name, amount in _difference(guest, ran, installation).items():
+                more[name] = more.get(name, 0) + amount
+    return more
+
+
+def _with_sockets(guest: Guest, sockets: int, asked: _Amounts) -> Guest | None:
+    """The guest with the sockets that the pod was made for; None: those of the spec."""
+    for count in range(sockets, guest.size.sockets) if guest.dedicated and sockets > 0 else ():
+        size = dataclasses.replace(guest.size, sockets=count)
+        if asked.get("cpu", 0) == requested_cpus(size):
+            return dataclasses.replace(guest, size=size)
+    return None
+
+
+def _with_memory(guest: Guest, plugged: Plugged, asked: _Amounts, installation: Installation) -> Guest | None:
+    """The guest with the memory that the pod was made for; None: that of the spec."""
+    amounts = plugged.memory_bytes
+    if guest.pages and not guest.memory_request and installation.memory_overcommit == 100:
+        amounts = (asked.get(guest.pages, 0),)
+    others = [_with_amount(guest, amount) for amount in amounts if amount and amount != guest.size.memory_bytes]
+    if guest.pages:
+        held = asked.get(guest.pages, 0)
+        if held == _rendered(guest, installation)[guest.pages]:
+            return None
+        return next((ran for ran in others if _rendered(ran, installation)[guest.pages] == held), None)
+    # Without huge pages the overhead is in the same sum: the pod is of the size that leaves the most usual overhead.
+    usual = _USUAL_OVERHEAD * installation.overhead_ratio
+    over = {
+        abs(asked.get("memory", 0) - usual - _rendered(ran, installation)["memory"]): ran for ran in (*others, guest)
+    }
+    nearest = over[min(over)]
+    return None if nearest is guest else nearest
+
+
+def _with_amount(guest: Guest, memory_bytes: int) -> Guest:
+    """The guest before its memory was changed. The controller raises a request of the VM's own by as much."""
+    less = guest.size.memory_bytes - memory_bytes
+    return dataclasses.replace(
+        guest,
+        size=dataclasses.replace(guest.size, memory_bytes=memory_bytes),
+        memory_request=guest.memory_request and max(guest.memory_request - less, memory_bytes),
+    )
+
+
+def _difference(larger: Guest, smaller: Guest, installation: Installation) -> _Amounts:
+    """What a pod of the one asks for beyond that of the other."""
+    made = _rendered(smaller, installation)
     return {
-        "cpu": requested_cpus(guest.size) - requested_cpus(ran),
-        "memory": (guest.size.vcpus - ran.vcpus) * _PER_VCPU,
+        name: amount - made[name] for name, amount in _rendered(larger, installation).items() if amount != made[name]
     }
 
 
-def _grown_demand(part: ContainerDemand, more: Mapping[str, int]) -> ContainerDemand:
-    memory = tuple((name, amount + (more["memory"] if name == "memory" else 0)) for name, amount in part.memory)
-    cpus = part.exclusive_cpus and part.exclusive_cpus + more["cpu"]
+def _rendered(guest: Guest, installation: Installation) -> dict[str, int]:
+    """The part of the request of `compute` that depends on the size of the VM."""
+    size = guest.size
+    memory = guest.memory_request or size.memory_bytes * 100 // installation.memory_overcommit
+    amounts = {"cpu": requested_cpus(size) if guest.dedicated else 0}
+    if guest.pages:
+        amounts[guest.pages] = min(memory, size.memory_bytes)
+        memory -= amounts[guest.pages]
+    overhead = (guest.memory_request // 512 + size.vcpus * _PER_VCPU) * installation.overhead_ratio
+    return {**amounts, "memory": memory + int(overhead)}
+
+
+def _grown(demand: PodDemand, more: _Amounts) -> PodDemand:
+    if not more:
+        return demand
+    containers = tuple(_grown_demand(part, more) if part.name == COMPUTE else part for part in demand.containers)
+    return dataclasses.replace(demand, containers=containers)
+
+
+def _grown_demand(part: ContainerDemand, more: _Amounts) -> ContainerDemand:
+    memory = tuple((name, amount + more.get(name, 0)) for name, amount in part.memory)
+    cpus = part.exclusive_cpus and part.exclusive_cpus + more.get("cpu", 0)
     return dataclasses.replace(part, exclusive_cpus=cpus, memory=memory)
 
 
-def _grown_container(container: Container, more: Mapping[str, int]) -> Container:
+def _grown_container(container: Container, more: _Amounts) -> Container:
     resources = container.resources
     if not more or container.name != COMPUTE or resources is None:
         return container
@@ -92,7 +207,7 @@ def _grown_container(container: Container, more: Mapping[str, int]) -> Container
     )
 
 
-def _increased(amounts: dict[str, Quantity] | None, more: Mapping[str, int]) -> dict[str, Quantity] | None:
+def _increased(amounts: dict[str, Quantity] | None, more: _Amounts) -> dict[str, Quantity] | None:
     if amounts is None:
         return None
     return {name: str(whole(amount) + more[name]) if name in more else amount for name, amount in amounts.items()}

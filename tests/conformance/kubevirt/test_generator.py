@@ -19,6 +19,7 @@ def test_a_seed_is_a_run() -> None:
     assert json.dumps(list(cases(8, 40))) != first
 
 
+@pytest.mark.slow
 def test_what_varies() -> None:
     """Boots and migrations, all errors of KubeVirt, up to many cells, refused targets, hotplug."""
     seen: Counter[str] = Counter()

@@ -71,6 +71,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
         scope=draw(st.sampled_from(Scope)),
         prefer_closest=draw(_rarely),
         cpu_static=draw(_mostly),
+        cpu_policy_known=draw(_mostly),
         memory_static=draw(st.booleans()),
         memory_open=draw(_rarely),
         full_pcpus_only=draw(_rarely),

@@ -13,7 +13,7 @@ from extender import names
 from extender.api.objects import Pod
 from extender.kubevirt.guest.host_topology import HostTopology
 from extender.kubevirt.launcher_pod import Guest
-from extender.kubevirt.migration.target_pod import target_pod
+from extender.kubevirt.migration.target_pod import Plugged, target_pod
 from tests.kit.admission.judge import guest_for
 from tests.kit.vms import NAMESPACE
 
@@ -72,7 +72,7 @@ def plug(sockets: int) -> Json:
 
 def target(source: Json, instance: Json, sockets: int, node: str, job: Json) -> Json:
     """The manifest of the target pod of the VM that runs in `source` on `node`, with `sockets` of them running."""
-    made = target_pod(msgspec.convert(source, Pod), guest_for(instance), sockets)
+    made = target_pod(msgspec.convert(source, Pod), guest_for(instance), Plugged(sockets))
     meta, labels = job["metadata"], made.metadata.labels or {}
     pod = copy.deepcopy(source)
     pod.pop("status", None)

@@ -110,6 +110,9 @@ def test_unknown_node_still_lacks_pages(backend: Backend) -> None:
     ("change", "code"),
     [
         ({"cpu_static": False}, Code.CpuManagerNotStatic),
+        ({"cpu_static": False, "cpu_policy_known": False}, Code.CpuManagerNotKnown),
+        ({"cpu_policy_known": False, "page_sizes": frozenset({"hugepages-2Mi"})}, Code.NoPagesOfSize),
+        ({"cpu_policy_known": False, "page_sizes": frozenset()}, Code.CpuManagerNotKnown),
         ({"page_sizes": frozenset()}, Code.NoPagesOfSize),
         ({"zones": (), "distances": ()}, Code.ZonesNotReported),
         ({"zones": tuple(zone(place, 2) for place in range(17)), "distances": ()}, Code.TooManyZones),

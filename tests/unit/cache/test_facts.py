@@ -180,7 +180,8 @@ def test_what_a_report_leaves_out(
     named: dict[str, tuple[str, str]], code: Code, left_out: set[str], *, memory_open: bool
 ) -> None:
     """Nothing that is left out becomes zero."""
-    facts = facts_of(statement_of(node("n")), _report(named, named), Pool())
+    static = node("n", **{"kubevirt.io/cpumanager": "true"})
+    facts = facts_of(statement_of(static), _report(named, named), Pool())
     assert (facts.code, facts.memory_open, facts.left_out) == (code, memory_open, left_out)
 
 
@@ -191,10 +192,11 @@ def test_a_stated_memory_manager_is_not_open() -> None:
     assert facts.config.memory_manager_policy == "None"
 
 
-def test_a_report_of_zero_cpus_says_that_the_manager_is_off() -> None:
-    """It names them; a report that does not, says nothing."""
-    facts = facts_of(statement_of(node("n")), _report({"cpu": ("16", "0"), **MEMORY}), Pool())
-    assert facts.config.cpu_manager_policy == "none"
+@pytest.mark.parametrize("named", [{"cpu": ("16", "0"), **MEMORY}, MEMORY], ids=["zero CPUs", "no CPUs"])
+def test_a_report_without_cpus_and_no_label_leave_the_policy_open(named: dict[str, tuple[str, str]]) -> None:
+    """Pods without exclusive CPUs are judged there."""
+    facts = facts_of(statement_of(node("n")), _report(named, named), Pool())
+    assert not facts.cpu_policy_known
     assert facts.code is Code.Fits
 
 

@@ -98,10 +98,10 @@ def test_no_available_is_not_zero() -> None:
     """It is absent, and a capacity that is absent is what is allocatable."""
     resource = {"name": "cpu", "allocatable": 38}
     found = read_nrt(_record(zones=[_zone("node-0", resource)]))
-    assert found.lacks_available
+    assert found.misses_available
     assert found.zones[0].available == {}
     assert found.zones[0].capacity == {"cpu": 38}
-    assert not read_nrt(_record(zones=[_zone("node-0", _cpu())])).lacks_available
+    assert not read_nrt(_record(zones=[_zone("node-0", _cpu())])).misses_available
 
 
 def test_a_resource_without_allocatable_or_named_twice_is_a_problem() -> None:

@@ -40,6 +40,8 @@ REFUSED = NodeAnswer(
         ZoneAnswer(0, 40, 4, 0, {"hugepages-1Gi": 6 * GIB, "memory": int(1.5 * GIB)}, {}, {"vf": 2}, "5 CPUs"),
         ZoneAnswer(8, 40, 38, 0, {"hugepages-1Gi": 0, "memory": 300 * GIB}, {}, {}, "16 x 1Gi pages"),
     ),
+    advice="KubeVirt splits guest memory evenly over the touched zones; QEMU would fail to start.",
+    nearest="zone 0 lacks 5 CPUs",
 )
 
 
@@ -76,6 +78,7 @@ def test_details_show_what_each_zone_has_and_lacks() -> None:
         "xeon-1: refused (ZonePagesShort)",
         "  a zone lacks its even share of guest memory",
         "  KubeVirt splits guest memory evenly over the touched zones; QEMU would fail to start.",
+        "  nearest: zone 0 lacks 5 CPUs",
         "  ZONE  CPUS FREE  PAGES FREE  MEMORY FREE  DEVICES FREE  MISSING",
         "     0    4 of 40  6x1Gi             1.5Gi  2 vf          5 CPUs",
         "     8   38 of 40  0x1Gi             300Gi                16 x 1Gi pages",

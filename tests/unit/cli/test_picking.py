@@ -2,8 +2,8 @@
 
 import pytest
 
-from extender.api.objects import Meta, Owner, Pod, PodSpec
-from extender.cli.picking import pick_pod
+from extender.api.objects import Meta, Owner, Pod, PodSpec, PodStatus
+from extender.cli.picking import failed_before, pick_pod
 from extender.errors import SnapshotError
 
 
@@ -53,3 +53,54 @@ def test_what_is_not_found_is_answered_with_what_there_is(wanted: str, namespace
     """Near names first, then pods that wait."""
     with pytest.raises(SnapshotError, match=message):
         pick_pod(PODS, wanted, namespace)
+
+
+def _launcher(name: str, phase: str, node: str = "n1", *, vmi: str = "now", age: int = 0, deleted: bool = False) -> Pod:
+    """A pod of the VM db, created at this second."""
+    return Pod(
+        metadata=Meta(
+            namespace="a",
+            name=name,
+            creation_timestamp=f"2026-01-01T00:00:{age:02}Z",
+            deletion_timestamp="2026-01-02T00:00:00Z" if deleted else None,
+            owner_references=[Owner(kind="VirtualMachineInstance", name="db", uid=vmi, controller=True)],
+        ),
+        spec=PodSpec(node_name=node),
+        status=PodStatus(phase=phase),
+    )
+
+
+@pytest.mark.parametrize(
+    ("pods", "found"),
+    [
+        ([_launcher("old", "Succeeded"), _launcher("new", "Running", "n2")], "new"),
+        ([_launcher("failed", "Failed"), _launcher("waits", "Pending", "")], "waits"),
+        ([_launcher("source", "Running"), _launcher("target", "Running", "n2", age=1)], "source"),
+        ([_launcher("source", "Running"), _launcher("target", "Pending", "")], "target"),
+        ([_launcher("source", "Running"), _launcher("aborted", "Pending", "", deleted=True)], "source"),
+        ([_launcher("before", "Running", vmi="old", deleted=True), _launcher("now", "Pending", "n3")], "now"),
+        ([_launcher("late", "Failed", age=9), _launcher("early", "Failed")], "late"),
+        ([_launcher("done", "Succeeded", age=9), _launcher("early", "Failed")], "done"),
+    ],
+    ids=[
+        "migrated",
+        "failed before",
+        "migrates",
+        "target waits",
+        "migration aborted",
+        "restarted",
+        "crash loop",
+        "stopped",
+    ],
+)
+def test_a_vm_is_the_pod_that_it_lives_in(pods: list[Pod], found: str) -> None:
+    """The order of the list does not matter; the VMI runs on n1."""
+    for given in (pods, pods[::-1]):
+        assert pick_pod(given, "a/db", vmi_nodes={"now": "n1"}).metadata.name == found
+
+
+def test_failures_of_a_vm_are_told_by_age() -> None:
+    """Those of other VMs and pods that did not fail are left out."""
+    pods = [_launcher("late", "Failed", age=9), _launcher("early", "Failed"), _launcher("now", "Pending", ""), *PODS]
+    assert [pod.metadata.name for pod in failed_before(pods, pods[2])] == ["early", "late"]
+    assert failed_before(pods, _pod("a", "web")) == []

@@ -1,6 +1,5 @@
 """`fastfit serve` says once that the plain kernel runs, where nobody chose it."""
 
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -12,15 +11,19 @@ from extender.cli import program
 from extender.sample.generate import CLUSTER
 
 
+class EndedServer:
+    """Is told to stop before it serves anything."""
+
+    async def run(self, *_: object) -> None:
+        """Return at once."""
+
+
 def warnings_of(monkeypatch: pytest.MonkeyPatch, not_loaded: str, *args: str) -> list[dict[str, Any]]:
     """What the command logs before it serves."""
-
-    def served(service: Coroutine[None, None, None]) -> None:
-        service.close()
-
     monkeypatch.setattr(_fastfit, "NOT_LOADED", not_loaded)
     monkeypatch.setattr("extender.cli.serve.setup", lambda *_: None)
-    monkeypatch.setattr("extender.cli.serve.asyncio.run", served)
+    monkeypatch.setattr("extender.runtime.serve.make_server", lambda *_: EndedServer())
+    monkeypatch.setattr("extender.runtime.serve.find", lambda _: None)
     with capture_logs() as logs:
         result = CliRunner().invoke(program, ["serve", *args])
     assert result.exit_code == 0, result.output

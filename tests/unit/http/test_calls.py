@@ -167,6 +167,7 @@ async def test_decisions_are_timed_from_the_whole_body():
         assert decision.time > 0
 
 
+@pytest.mark.slow
 async def test_the_idle_time_is_the_configured_one():
     """A connection is closed after keepAliveSeconds of silence, and not before."""
     async with running(settings(server={"keep_alive_seconds": 3, "drain_seconds": 0})) as it, raw(it.port) as peer:

@@ -25,7 +25,8 @@ from tests.kit.objects import KUBELET_A, machine, node
 from tests.kit.verbs import make_verbs
 from tests.unit.http.support import Raw, head, raw, settings
 
-pytestmark = pytest.mark.asyncio
+#: Floods of up to a thousand connections.
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
 #: Long names make replies that fill a connection soon.
 NODES = [f"node-{number:0120}" for number in range(200)]

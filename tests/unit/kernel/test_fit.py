@@ -13,8 +13,7 @@ from tests.kit.kernel.rows import ask, names, row, vm, zone
 
 FOUR = ask((2, 4, 1, 0))
 FULL = [zone(0, 1), zone(1, 1)]
-TIGHT = [zone(0, 4), zone(1, 2)]
-LOOSE = [zone(0, 16), zone(1, 2)]
+TIGHT, LOOSE = [zone(0, 4), zone(1, 2)], [zone(0, 16), zone(1, 2)]
 
 
 def test_table_holds_rows_by_name(backend: Backend) -> None:

@@ -192,6 +192,19 @@ def test_names_from_pods_are_not_kept() -> None:
     assert twin._now.memory._capacity.keys() == {"memory"}
 
 
+@pytest.mark.parametrize("scope", ["container", "pod"])
+def test_a_fraction_of_a_byte_is_refused(scope: str) -> None:
+    """Hints are given for none of it, and allocation fails; without the manager the pod runs."""
+    odd = ContainerDemand("c", Kind.APP, 2, (("memory", GI),), fraction="memory: '1073741823500m' is a fraction")
+    demand = PodDemand("p", True, False, (odd,))
+    answer = node(scope=scope).admit(demand)
+    assert isinstance(answer, Refused)
+    assert answer.reason == "UnexpectedAdmissionError"
+    assert "failed to represent quantity as int64" in answer.message
+    assert answer.rule.endswith("memory: '1073741823500m' is a fraction")
+    assert isinstance(node(scope=scope, memory=False).admit(demand), Admitted)
+
+
 def test_unknown_page_size() -> None:
     """A page size that no zone has is refused, never a crash."""
     twin = kubelet(machine(1, 1, 4, pages=0) | {}, config("NO", "0"))

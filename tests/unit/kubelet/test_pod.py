@@ -107,12 +107,45 @@ def test_pod_level_class() -> None:
         ({"cpu": "-1", "memory": "1Gi"}, "cpu: '-1' is negative"),
         ({"cpu": "-1m", "memory": "1Gi"}, "cpu: '-1m' is negative"),
         ({"cpu": "1", "memory": "9E"}, "out of range"),
-        ({"cpu": "1", "memory": "100m"}, "not a whole number of bytes"),
         ({"cpu": "x", "memory": "1Gi"}, "quantity 'x'"),
         (FULL | {"example.com/a": "-1"}, "example.com/a: '-1' is negative"),
     ],
 )
 def test_absurd_amounts(limits: dict[str, str], text: str) -> None:
-    """What no API server accepts, and what no kubelet can pin, is an error that names the amount."""
+    """What no API server accepts is an error that names the amount."""
     with pytest.raises(BadObject, match=text):
         one(None, limits)
+
+
+def test_a_fraction_of_a_byte_is_said_and_nothing_else_is_lost() -> None:
+    """Only the Memory Manager minds it, where it is Static: CPUs and devices are given all the same."""
+    container = one(None, {"cpu": "4", "memory": "1500m", "example.com/a": "1"}).containers[0]
+    assert (container.exclusive_cpus, container.devices) == (4, (("example.com/a", 1),))
+    assert container.memory == (("memory", 2),)
+    assert container.fraction == (
+        "container 'c': memory: '1500m' is not a whole number of bytes, which the Memory Manager refuses"
+    )
+    assert not one(None, FULL).containers[0].fraction
+
+
+def test_huge_pages_that_no_manager_pins() -> None:
+    """Of pods that are not Guaranteed, and of pods with resources of the whole pod; the rest is in `memory`."""
+    pages = {"hugepages-2Mi": "64Mi", "hugepages-1Gi": "0"}
+    assert one({"cpu": "1"}, pages).containers[0].pages == (("hugepages-2Mi", 64 << 20),)
+    assert one(None, FULL | pages).containers[0].pages == ()
+    whole = one(None, FULL | pages, spec={"resources": {"limits": FULL}})
+    assert (whole.guaranteed, whole.containers[0].pages) == (True, (("hugepages-2Mi", 64 << 20),))
+    stated = one(None, FULL | pages, spec={"resources": {"limits": FULL | {"hugepages-2Mi": "96Mi"}}})
+    assert stated.containers[0].pages == (("hugepages-2Mi", 96 << 20),)
+
+
+def test_what_the_kubelet_allocated_wins() -> None:
+    """The spec may ask for a resize that the kubelet has not made; a container without a status is as the spec says."""
+    given = {"containerStatuses": [{"name": "c", "allocatedResources": {"cpu": "2", "memory": "1Gi"}}]}
+    wanted = {"cpu": "6", "memory": "4Gi", "hugepages-1Gi": "1Gi"}
+    container = one(None, wanted, status=given).containers[0]
+    assert (container.exclusive_cpus, dict(container.memory)) == (2, {"memory": GI, "hugepages-1Gi": GI})
+    assert one(None, wanted, status={"containerStatuses": [{"name": "c"}]}).containers[0].exclusive_cpus == 6
+    assert one(None, wanted, status={"containerStatuses": [{"name": "x", "allocatedResources": {"cpu": "2"}}]}) == one(
+        None, wanted
+    )

@@ -41,6 +41,7 @@ def size(vcpus: int, pool: int, *, parity: bool = True, isolate: bool = True) ->
     )
 
 
+@pytest.mark.slow
 def test_recorded_boots() -> None:
     """KubeVirt says that a cpuset is too small for exactly the recorded boots in which the rule says so."""
     seen = {True: 0, False: 0}

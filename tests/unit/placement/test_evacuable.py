@@ -81,7 +81,7 @@ def test_the_numbers_are_those_of_explain() -> None:
         if entry is None or not entry.launcher:
             continue
         guest = cluster.vms.guest(entry.vmi)
-        target = target_pod(record, guest, cluster.vms.run_of(entry.vmi).sockets)
+        target = target_pod(record, guest, cluster.vms.run_of(entry.vmi).plugged)
         answer = explained(cluster, target)
         if not answer.demand:
             continue
@@ -280,9 +280,9 @@ def test_target_demand_is_that_of_the_target_pod(record: Vmi, sidecar: bool) -> 
     cluster.put(Source.VMIS, record)
     cluster.put(Source.PODS, running("vm", "a", sidecar=sidecar))
     cluster.make_rows()
-    guest, sockets = cluster.vms.guest("vmi-vm"), cluster.vms.run_of("vmi-vm").sockets
+    guest, plugged = cluster.vms.guest("vmi-vm"), cluster.vms.run_of("vmi-vm").plugged
     pod: Pod = running("vm", "a", sidecar=sidecar)
-    assert target_demand(pod_demand(pod), guest, sockets) == pod_demand(target_pod(pod, guest, sockets))
+    assert target_demand(pod_demand(pod), guest, plugged) == pod_demand(target_pod(pod, guest, plugged))
 
 
 def test_the_vm_is_found_where_it_lives() -> None:

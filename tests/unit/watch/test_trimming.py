@@ -96,6 +96,18 @@ def test_what_the_state_reads_survives() -> None:
     assert [condition.type for condition in kept.status.conditions or ()] == ["PodScheduled"]
 
 
+def test_of_states_only_those_are_kept_that_differ_from_the_spec() -> None:
+    """What the kubelet gave is kept where the spec asks for something else: a resize that was not made."""
+    record = pod("Guaranteed", CPUS)
+    same = {"name": "c", "allocatedResources": CPUS["requests"]}
+    less = {"name": "c", "allocatedResources": {**CPUS["requests"], "cpu": "1"}}
+    for state, kept in ((same, 0), (less, 1), ({"name": "c"}, 0)):
+        status = {**msgspec.to_builtins(record.status), "containerStatuses": [state]}
+        shown = trimmed(msgspec.convert({**msgspec.to_builtins(record), "status": status}, Pod))
+        assert isinstance(shown, Pod)
+        assert len(shown.status.container_statuses or ()) == kept
+
+
 def test_vmi_keeps_the_annotation_that_counts_its_cpus() -> None:
     """Of a VMI's annotations KubeVirt's stay, a copy of the whole manifest does not."""
     text = {
