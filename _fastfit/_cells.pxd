@@ -135,7 +135,8 @@ cdef inline int cells_of(
             detail.cell[cell].bytes = share
             detail.cells = cell + 1
         cell += 1
-        if not row.zone[zone].pages_known:
+        # Where not even Memory Manager is known, a size that no zone lists is not known.
+        if not row.zone[zone].pages_known or (row.memory_open and acct.columns.cell_pages < 0):
             reported = False
             continue
         free = most = 0

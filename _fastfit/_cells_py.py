@@ -25,7 +25,7 @@ from _fastfit.codes import Code
 from _fastfit.model import CellsAsk, Row
 from _fastfit.values import Cell
 
-__all__ = ["SPLIT_FACTOR", "cells_of", "layout_of", "locality", "pages_code", "shares", "split_of"]
+__all__ = ["SPLIT_FACTOR", "cells_of", "layout_of", "lists_pages", "locality", "pages_code", "shares", "split_of"]
 
 #: Multiplier of split_of(). It is odd, and one less is 16 times an odd number, so that no two splits of up to 2^28
 #: vCPUs over two cells are the same number.
@@ -159,11 +159,13 @@ def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:
 
     Refused where even the most that may be free is too little; unknown where only what is free for certain is.
     """
+    # Where not even Memory Manager is known, a size that no zone lists is not known.
+    listed = not row.memory_open or lists_pages(row, ask.pages)
     reported = certain = True
     most_left = left = ask.memory_bytes if ask.moving else 0
     for cell in cells:
         zone = row.zones[cell.zone]
-        if zone.pages_free is None:
+        if zone.pages_free is None or not listed:
             reported = False
             continue
         free = zone.pages_free.get(ask.pages, 0)
@@ -176,3 +178,11 @@ def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:
     if reported and most_left > 0:
         return Code.ZonePagesShort
     return Code.Fits if reported and certain and left <= 0 else Code.PagesNotReported
+
+
+def lists_pages(row: Row, size: str) -> bool:
+    """Whether the node's huge pages of this size are known at all, by zone or together."""
+    known = (zone for zone in row.zones if zone.pages_free is not None)
+    return size in row.pages_together or any(
+        size in (zone.pages_free or ()) or size in (zone.pages_most or ()) for zone in known
+    )

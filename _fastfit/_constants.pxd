@@ -23,6 +23,11 @@ cdef enum:
     DEVICE_ZONE_OPEN = 17
     CPU_MANAGER_NOT_KNOWN = 18
     NOT_CHECKED = 19
+    CPUS_NOT_REPORTED = 20
+    MEMORY_NOT_REPORTED = 21
+    MEMORY_MANAGER_NOT_KNOWN = 22
+    OPTION_NOT_KNOWN = 23
+    REPORT_UNREADABLE = 24
     NOT_SCHEDULABLE = 32
     CPU_MANAGER_NOT_STATIC = 33
     NO_PAGES_OF_SIZE = 34
@@ -85,7 +90,8 @@ cdef enum:
 
 # model.py
 cdef enum:
-    MAX_ZONES = 16
+    MAX_ZONES = 31
+    MAX_SET_ZONES = 16
     MAX_NAME = 253
 
 # _demand.py

@@ -40,6 +40,8 @@ class Demand:
     code: Code
     memory_names: tuple[str, ...]
     device_names: tuple[str, ...]
+    #: memory resources of which the pod asks more than nothing
+    asked_memory: tuple[str, ...]
     #: huge-page sizes that must exist on the node
     page_names: tuple[str, ...]
     #: the pod as Topology Manager's scope `pod` sees it: one container
@@ -132,7 +134,9 @@ def derive(ask: Ask) -> Demand:
     """Derives what does not depend on a node. An ask beyond the limits gets its verdict here."""
     memory = sorted({name for part in ask.containers for name, _ in part.memory})
     devices = sorted({name for part in ask.containers for name, _ in part.devices})
-    pages = sorted({name for name in (*memory, *(name for name, _ in ask.pages)) if name.startswith(_PAGES)})
+    asked = {name for part in ask.containers for name, amount in part.memory if amount}
+    # A request of zero asks for nothing; the kubelet notes it all the same, so it stays among the names.
+    pages = [name for name in sorted(asked | {name for name, _ in ask.pages}) if name.startswith(_PAGES)]
     if ask.cells is not None and ask.cells.pages not in pages:
         pages.append(ask.cells.pages)
     code = ask.ask_code
@@ -154,6 +158,7 @@ def derive(ask: Ask) -> Demand:
         code=code,
         memory_names=names,
         device_names=device_names,
+        asked_memory=tuple(name for name in memory if name in asked),
         page_names=tuple(sorted(pages)),
         pod=_pod(ask, names, device_names),
         main=_main(ask),

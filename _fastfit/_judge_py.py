@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from _fastfit import _cpus_py as cpus_
 from _fastfit import _devices_py as devices_
 from _fastfit import _memory_py as memory_
-from _fastfit._cells_py import cells_of, layout_of, locality, pages_code, split_of
+from _fastfit._cells_py import cells_of, layout_of, lists_pages, locality, pages_code, split_of
 from _fastfit._cpus_py import CpuAccounting, Taken
 from _fastfit._demand import Demand
 from _fastfit._devices_py import DeviceAccounting
@@ -22,12 +22,22 @@ from _fastfit._hints_py import Hints, Merged, bits, merge
 from _fastfit._key_py import rank_key, widest
 from _fastfit._memory_py import MemoryAccounting
 from _fastfit.codes import FIRST_REFUSAL, Code, ContainerKind, Policy, Scope
-from _fastfit.model import MAX_ZONES, ContainerAsk, Row, ZoneRow
+from _fastfit.model import MAX_SET_ZONES, MAX_ZONES, ContainerAsk, Row
 from _fastfit.values import Block, Cell, Placement
 
 __all__ = ["Outcome", "judge", "node_code"]
 
 Offers = dict[str, Hints | None]
+
+#: Refusals by where the CPUs lie, which Memory Manager could change.
+_BY_ZONE = (
+    Code.ZonePagesShort,
+    Code.CoreSplit,
+    Code.GuestMemoryPages,
+    Code.MoreZonesThanCells,
+    Code.NotSymmetric,
+    Code.DeviceOutsideCells,
+)
 
 
 @dataclass(slots=True)
@@ -79,11 +89,39 @@ def node_code(row: Row, demand: Demand) -> Code:
         return Code.NoPagesOfSize
     if not row.zones:
         return Code.ZonesNotReported
-    return Code.Fits if len(row.zones) <= MAX_ZONES else Code.TooManyZones
+    in_sets = row.policy is not Policy.NONE or row.memory_static
+    if len(row.zones) > (MAX_SET_ZONES if in_sets else MAX_ZONES):
+        return Code.TooManyZones
+    return _unlisted(row, demand) if row.memory_static else Code.Fits
+
+
+def _unlisted(row: Row, demand: Demand) -> Code:
+    """The code of a memory resource that is asked for and that no zone lists: it is not known, which is not zero."""
+    listed = {name for zone in row.zones for name in (*zone.memory_allocatable, *zone.memory_free)}
+    for name in demand.asked_memory:
+        if name not in listed:
+            return Code.PagesNotReported if name in demand.page_names else Code.MemoryNotReported
+    return Code.Fits
 
 
 def judge(row: Row, demand: Demand) -> Outcome:
     """The verdict and, where the pod fits, what it would get and how the node ranks."""
+    if not row.memory_open:
+        return _judge(row, demand)
+    off = _judge(replace(row, memory_static=False), demand)
+    if not demand.asked_memory or Code.Fits < off.code < FIRST_REFUSAL:
+        return off
+    if not row.memory_static:
+        by_zone = row.policy is not Policy.NONE and off.code in _BY_ZONE
+        return Outcome(Code.MemoryManagerNotKnown) if off.code is Code.Fits or by_zone else off
+    on = _judge(row, demand)
+    if Code.Fits < on.code < FIRST_REFUSAL or (on.code is Code.Fits) == (off.code is Code.Fits):
+        return on
+    return Outcome(Code.MemoryManagerNotKnown)
+
+
+def _judge(row: Row, demand: Demand) -> Outcome:
+    """The verdict where Memory Manager is known."""
     code = node_code(row, demand)
     if code is not Code.Fits:
         return Outcome(code)
@@ -256,7 +294,7 @@ def _pinned_pages(acct: _Accounting, request: ContainerAsk, mask: int) -> Code:
     if any(zone.pages_free is None for zone in zones):
         return Code.Fits
     for name, _ in request.memory:
-        if name not in acct.row.pages_together and not any(_lists(zone, name) for zone in acct.row.zones):
+        if not lists_pages(acct.row, name):
             continue
         taken = sum(
             zone.memory_free.get(name, 0) - acct.memory.free[name][position]
@@ -271,10 +309,6 @@ def _pinned_pages(acct: _Accounting, request: ContainerAsk, mask: int) -> Code:
             return Code.ZoneMemoryShort
         acct.pages_doubtful = acct.pages_doubtful or taken > sum(certain)
     return Code.Fits
-
-
-def _lists(zone: ZoneRow, name: str) -> bool:
-    return zone.pages_free is not None and (name in zone.pages_free or name in (zone.pages_most or ()))
 
 
 def _reuse_blocks(acct: _Accounting, name: str, mask: int, amount: int) -> None:

@@ -5,7 +5,9 @@ from cpython.mem cimport PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from _fastfit._constants cimport KIND_INIT, MAX_ZONES, POLICY_NONE, SCOPE_POD
+from _fastfit._constants cimport (
+    FITS, KIND_INIT, MAX_ZONES, MEMORY_NOT_REPORTED, PAGES_NOT_REPORTED, POLICY_NONE, SCOPE_POD,
+)
 from _fastfit._types cimport Ask, Columns, Part, Row, Zone
 
 
@@ -93,6 +95,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.cpu_static = row.cpu_static
     packed.cpu_policy_open = not row.cpu_policy_known
     packed.memory_static = row.memory_static
+    packed.memory_open = row.memory_open
     packed.full_pcpus_only = row.full_pcpus_only
     packed.align_by_socket = row.align_by_socket
     packed.spread = row.spread
@@ -166,6 +169,7 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
     packed.parts = <int32_t>len(ask.containers)
     packed.main = demand.main
     packed.memories = <int32_t>len(memory)
+    packed.asks_memory = len(demand.asked_memory) > 0
     packed.devices = <int32_t>len(demand.device_names)
     packed.rank_memory = memory.index(demand.rank_name)
     packed.rank_unit = demand.rank_unit
@@ -219,3 +223,8 @@ cdef inline void fill_columns(Columns *columns, demand, tuple memory, tuple sche
         columns.cell_pages = column_of(schema[2], demand.ask.cells.pages)
     columns.lacks_pages = not schema[3].issuperset(demand.page_names)
     columns.knows_pages = len(schema[3]) > 0
+    columns.unlisted = FITS
+    for name in demand.asked_memory:
+        if name not in schema[0]:
+            columns.unlisted = PAGES_NOT_REPORTED if name in demand.page_names else MEMORY_NOT_REPORTED
+            break

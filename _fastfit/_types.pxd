@@ -1,7 +1,7 @@
 # The flat form of rows and asks, which _pack.pxd fills. Loops over these check nothing: _rows.within_bounds() and
 # _demand.derive() guarantee sizes and signs (MAX_ZONES, MAX_RESOURCES of a kind, amounts far from 64 bits).
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from _fastfit._constants cimport MAX_CONTAINERS, MAX_MEMORIES, MAX_RESOURCES, MAX_ZONES
 
@@ -30,6 +30,7 @@ cdef struct Row:
     uint8_t cpu_static
     uint8_t cpu_policy_open     # CPU Manager's policy is not known
     uint8_t memory_static
+    uint8_t memory_open         # see model.Row
     uint8_t full_pcpus_only
     uint8_t align_by_socket
     uint8_t spread
@@ -79,6 +80,7 @@ cdef struct Ask:
     int32_t parts
     int32_t main
     int32_t memories
+    int32_t asks_memory     # more than nothing of some memory resource
     int32_t devices
     int32_t single_zone_cpus    # CPUs of the main container if no other asks for CPUs and none for devices; else 0
     int32_t rank_memory     # the resource that ranks, as index into the memory names; it may not be asked for
@@ -112,6 +114,7 @@ cdef struct Columns:
     int32_t rank_pages
     int32_t lacks_pages
     int32_t knows_pages
+    int32_t unlisted        # the code of a memory resource that is asked for and that such rows do not list, or FITS
 
 # Memory that a regular init container leaves to later containers on the same mask.
 cdef struct Reuse:
@@ -157,7 +160,7 @@ cdef struct Answer:
     int64_t key
     uint64_t stamp
     uint32_t split      # of a boot's guest cells, see _cells_py.split_of
-    uint16_t mask
+    uint32_t mask
     uint8_t code
     uint8_t cells
 

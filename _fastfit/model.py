@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 
 from _fastfit.codes import Code, Mode, Policy, Scope
 
-__all__ = ["MAX_NAME", "MAX_ZONES", "Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
+__all__ = ["MAX_CELLS", "MAX_NAME", "MAX_SET_ZONES", "MAX_ZONES", "Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
 
-#: Zones of a row the kernel can judge; a node with more gets the verdict TooManyZones.
-MAX_ZONES = 16
+#: Zones of a row the kernel can judge; a node with more gets the verdict TooManyZones. Masks have 32 bits.
+MAX_ZONES = 31
+#: The same where sets of zones are tried, by Topology Manager or a static Memory Manager.
+MAX_SET_ZONES = 16
+#: Cells of a guest that are written down and believed.
+MAX_CELLS = 16
 #: Bytes of the longest node name (a DNS subdomain).
 MAX_NAME = 253
 
@@ -61,6 +65,9 @@ class Row:
     #: whether CPU Manager's policy is known at all; if not, `cpu_static` is False
     cpu_policy_known: bool = True
     memory_static: bool = False
+    #: whether Memory Manager is on is not known: the verdict must hold both ways. With memory_static its accounting, if
+    #: it is on, is that of the zones; without, nothing is known of it
+    memory_open: bool = False
     full_pcpus_only: bool = False
     align_by_socket: bool = False
     spread: bool = False

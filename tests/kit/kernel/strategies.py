@@ -77,6 +77,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
         cpu_static=draw(_mostly),
         cpu_policy_known=draw(_mostly),
         memory_static=draw(st.booleans()),
+        memory_open=draw(_rarely),
         full_pcpus_only=draw(_rarely),
         align_by_socket=draw(_rarely),
         spread=draw(_rarely),
@@ -95,7 +96,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
 
 @st.composite
 def wild_rows(draw: Any, name: str = "n") -> Row:
-    """A row that no node can be: amounts negative, huge or contradictory, up to 18 zones, groups of missing zones."""
+    """A row that no node can be: amounts negative, huge or contradictory, up to 34 zones, groups of missing zones."""
     row: Row = draw(rows(name=name))
     number = st.sampled_from([-(1 << 70), -1, 0, 1, 3, 1 << 20, 1 << 62, 1 << 80])
     zones = [
@@ -116,7 +117,7 @@ def wild_rows(draw: Any, name: str = "n") -> Row:
         for zone in row.zones
     ]
     if draw(_rarely):
-        zones = (zones * 18)[: draw(st.integers(9, 18))]
+        zones = (zones * 34)[: draw(st.integers(9, 18) | st.integers(30, 34))]
         row = replace(row, policy=Policy.NONE, distances=())
     return replace(
         row,
