@@ -220,12 +220,28 @@ cdef class Fit:
         cdef int32_t index = self._index_of(name)
         if index == NO_NAME:
             raise KeyError(name)
-        self.name[index].code = Code(code)
+        self._set(index, Code(code))
+        self._recount()
+
+    def doubt(self, code):
+        """Give every node that still fits an unknown code; see the plain kernel."""
+        cdef int32_t index
+        cdef uint8_t other = Code(code)
+        for index in range(self.total):
+            if self.name[index].code == FITS:
+                self._set(index, other)
+        self._recount()
+
+    cdef inline void _set(self, int32_t index, uint8_t code) noexcept:
+        self.name[index].code = code
         self.name[index].key = self.name[index].mask = self.name[index].cells = self.name[index].layout = 0
         self.name[index].excluded, self.name[index].on_unknown = True, ON_UNKNOWN_KEEP
+
+    cdef int _recount(self) except -1:
         if self.layouts:
             lower_newly_unshared(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
+        return 0
 
     def shortlist(self, int limit):
         """Let only the best `limit` fitting names survive where more fit; see the plain kernel."""

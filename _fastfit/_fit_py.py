@@ -242,6 +242,13 @@ class Fit:
                 return
         raise KeyError(name)
 
+    def doubt(self, code: int) -> None:
+        """Gives every node that still fits this unknown code, as exclude() does."""
+        for answer in self._answers:
+            if answer.outcome.code is Code.Fits:
+                answer.outcome, answer.actions = Outcome(Code(code)), 0
+        self._tally()
+
     def shortlist(self, limit: int) -> bool:
         """Lets only the best `limit` fitting names survive where more fit; returns whether any was left out.
 

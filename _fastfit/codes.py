@@ -47,6 +47,12 @@ class Code(IntEnum):
     MoverNotKnown = 16
     DeviceZoneOpen = 17
     CpuManagerNotKnown = 18
+    NotChecked = 19
+    CpusNotReported = 20
+    MemoryNotReported = 21
+    MemoryManagerNotKnown = 22
+    OptionNotKnown = 23
+    ReportUnreadable = 24
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33
@@ -71,6 +77,7 @@ class Code(IntEnum):
     LauncherCpusShort = 65
     MigrationFailedBefore = 66
     DeviceOutsideCells = 67
+    NotGuaranteed = 68
     NodeResourcesShort = 70
 
 

@@ -11,7 +11,7 @@ single objects, and all of these as YAML, also in several documents. Kinds that 
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ import orjson
 import yaml
 
 from extender import names
-from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
+from extender.api.lenient import decode_leniently
+from extender.api.objects import KubeVirt, ManagedFields, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.cache.events import Record, Sink, Source
+from extender.cache.nodes.nrt_age import written_at
 from extender.errors import SnapshotError
 
 __all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
@@ -76,6 +78,8 @@ class Snapshot:
     extender: Mapping[str, Any] = field(default_factory=dict)
     #: number of objects by kind, for kinds that are not used
     skipped: Mapping[str, int] = field(default_factory=dict)
+    #: fields that are not of their type, and what was made of them, each with file, item and path
+    notes: Sequence[str] = ()
 
     def feed(self, sink: Sink) -> None:
         """Pass everything to `sink`, nodes first, as the first lists of the watches do."""
@@ -84,6 +88,15 @@ class Snapshot:
                 sink.replace(source, self.records[source])
             else:
                 sink.absent(source)
+
+    def moment(self) -> float | None:
+        """What time it was, in seconds since the epoch: when the file was taken, else when its newest report was written."""
+        taken = written_at([ManagedFields(time=str(self.extender.get("takenAt", "")))])
+        if taken is not None:
+            return taken
+        nrts = [record for record in self.records.get(Source.NRTS, []) if isinstance(record, NodeResourceTopology)]
+        times = [written_at(nrt.metadata.managed_fields or ()) for nrt in nrts]
+        return max((time for time in times if time is not None), default=None)
 
     def pods(self) -> list[Pod]:
         """The pods, in the file's order."""
@@ -159,7 +172,7 @@ def write(path: str | Path, objects: Iterable[Mapping[str, Any]], extender: Mapp
 
 
 def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an API object without managed fields, environment variables and other fields that may hold secrets."""
+    """A copy of an API object without managed fields (of reports, their times stay), environment variables and other fields that may hold secrets."""
     result = dict(obj)
     metadata = obj.get("metadata")
     if isinstance(metadata, Mapping):
@@ -167,6 +180,9 @@ def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
         annotations = kept.get("annotations")
         if isinstance(annotations, Mapping) and _LAST_APPLIED in annotations:
             kept["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+        if obj.get("kind") == "NodeResourceTopology" and isinstance(metadata.get("managedFields"), list):
+            # The age of a report shows in nothing else.
+            kept["managedFields"] = [_writing(entry) for entry in metadata["managedFields"]]
         result["metadata"] = kept
     spec = obj.get("spec")
     if isinstance(spec, Mapping):
@@ -182,6 +198,17 @@ def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without(value: Any, keys: frozenset[str]) -> Any:
     return {key: item for key, item in value.items() if key not in keys} if isinstance(value, Mapping) else value
+
+
+def _writing(entry: Any) -> Any:
+    """Who wrote, when, and whether the zones."""
+    if not isinstance(entry, Mapping):
+        return entry
+    fields = entry.get("fieldsV1")
+    zones: dict[str, Any] = {}
+    if isinstance(fields, Mapping):
+        zones = {"fieldsV1": {key: {} for key in fields if key == "f:zones"}}
+    return {key: entry[key] for key in ("manager", "operation", "time") if key in entry} | zones
 
 
 def _public_volume(volume: Any) -> Any:
@@ -210,6 +237,7 @@ def _write_chunk(write_bytes: Callable[[bytes], int], chunk: tuple[bytes, int]) 
 def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Snapshot:
     records: dict[Source, list[Record]] = {source: [] for source in Source}
     skipped: dict[str, int] = {}
+    notes: list[str] = []
     extender: dict[str, Any] = {}
     for file, text in documents:
         if file.extender is not None:
@@ -219,11 +247,13 @@ def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Sna
             if known is None:
                 skipped[head.kind] = skipped.get(head.kind, 0) + 1
                 continue
-            records[known[0]].append(_record(raw, known[1], f"{where}: {place} ({_title(head)})"))
+            record = _record(raw, known[1], f"{where}: {place} ({_title(head)})", notes)
+            if record is not None:
+                records[known[0]].append(record)
     for name in _absent(extender, where):
         if not records[name]:
             del records[name]
-    return Snapshot(records=records, extender=extender, skipped=skipped)
+    return Snapshot(records=records, extender=extender, skipped=skipped, notes=notes)
 
 
 def _where(path: str | Path) -> str:
@@ -300,13 +330,23 @@ def _items(file: _File, text: msgspec.Raw, where: str) -> Iterator[tuple[str, ms
         yield place, raw, head
 
 
-def _record(raw: msgspec.Raw, record: type[Record], place: str) -> Record:
+def _record(raw: msgspec.Raw, record: type[Record], place: str, notes: list[str]) -> Record | None:
+    """The object's record; None where what is left of a VM would be another VM. Raises SnapshotError."""
     try:
-        result: Record = _DECODERS[record].decode(raw)
+        mended: tuple[Record, tuple[str, ...], bool] = decode_leniently(raw, _DECODERS[record])
+        result, faults, left_out = mended
+        if left_out and record is Pod:
+            _DECODERS[record].decode(raw)  # a pod without a part of its own asks for something else: names the fault
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotError(f"{place}: {_reason(error)}") from error
     if not result.metadata.name:
         raise SnapshotError(f"{place}: $.metadata.name is missing")
+    notes += [f"{place}: {fault}" for fault in faults]
+    if left_out and isinstance(result, Vmi):
+        notes.append(f"{place}: skipped, for without that field it would be another VM")
+        return None
+    if left_out and isinstance(result, NodeResourceTopology):
+        return msgspec.structs.replace(result, unreadable=faults[0])
     return result
 
 

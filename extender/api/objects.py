@@ -15,10 +15,12 @@ __all__ = [
     "Container",
     "ContainerStatus",
     "KubeVirt",
+    "ManagedFields",
     "Meta",
     "Migration",
     "Node",
     "NodeResourceTopology",
+    "NrtMeta",
     "Owner",
     "PermittedDevice",
     "Pod",
@@ -56,6 +58,21 @@ class Meta(_Record, frozen=True):
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     owner_references: list[Owner] | None = None
+
+
+class ManagedFields(_Record, frozen=True):
+    """Who wrote which fields of an object, and when."""
+
+    manager: str | None = None
+    operation: str | None = None
+    time: str | None = None
+    fields_v1: dict[str, Any] | None = msgspec.field(default=None, name="fieldsV1")
+
+
+class NrtMeta(Meta, frozen=True):
+    """Of a report: how old it is shows in nothing else."""
+
+    managed_fields: list[ManagedFields] | None = None
 
 
 class Resources(_Record, frozen=True):
@@ -160,9 +177,10 @@ class ZoneCost(_Record, frozen=True):
 
 class ZoneResource(_Record, frozen=True):
     name: str = ""
-    capacity: Quantity = 0
-    allocatable: Quantity = 0
-    available: Quantity = 0
+    #: None: not published
+    capacity: Quantity | None = None
+    allocatable: Quantity | None = None
+    available: Quantity | None = None
 
 
 class Zone(_Record, frozen=True):
@@ -179,10 +197,12 @@ class Attribute(_Record, frozen=True):
 
 
 class NodeResourceTopology(_Record, frozen=True):
-    metadata: Meta = msgspec.field(default_factory=Meta)
+    metadata: NrtMeta = msgspec.field(default_factory=NrtMeta)
     topology_policies: list[str] | None = None
     attributes: list[Attribute] | None = None
     zones: list[Zone] | None = None
+    #: not of the API: a field that could not be decoded, with its path
+    unreadable: str = ""
 
 
 class Numa(_Record, frozen=True):

@@ -20,6 +20,8 @@ from extender.kubelet.results import Admitted, Refused
 __all__ = ["AssumedPlacement", "AssumedPods"]
 
 _OPTIONS = "cpuManagerPolicyOptions"
+#: Attempts whose failures are waited for: one that repeats the failure before it is not written at all.
+_LATE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class AssumedPlacement:
     attempt: Attempt
     until: float | None
     verdict: str
+    #: it follows from a call that we answered, not from a nomination that somebody else made
+    decided: bool = True
+    #: failures of earlier attempts that may still be reported
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
         *,
         until: float | None,
         guest_in: Callable[[PodEntry], PodGuest],
+        late: int = 0,
     ) -> Refused | Code | None:
         """Assumes an unbound pod on a node; an earlier placement of it has to be forgotten before.
 
@@ -90,7 +97,7 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
         if answer is not None and state.ledger.order_matters(entry, guest_in):
             state.ledger.forget(pod.uid)
             return Code.OrderUndecided
-        self._placements[pod.uid] = AssumedPlacement(state.name, attempt, until, verdict)
+        self._placements[pod.uid] = AssumedPlacement(state.name, attempt, until, verdict, late=late)
         if isinstance(answer, Admitted):
             self._dirty.mark(state.name)
         return None
@@ -100,13 +107,26 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
         for uid in [uid for uid, one in self._nominations.items() if one.node == state.name]:
             one = self._nominations.pop(uid)
             if isinstance(state.ledger.assume(replace(one.pod, node=state.name)), Admitted):
-                self._placements[uid] = AssumedPlacement(state.name, one.attempt, None, "none")
+                self._placements[uid] = AssumedPlacement(state.name, one.attempt, None, "none", decided=False)
 
     def renew(self, uid: str, now: float) -> None:
         """The pod is still on its way: its placement, if it has one, waits as long as a new one."""
         assumed = self._placements.get(uid)
         if assumed is not None and assumed.until is not None:
             self._placements[uid] = replace(assumed, until=now + self.seconds)
+
+    def late_failures(self, uid: str, attempt: Attempt | None) -> int:
+        """How many failures of a pod's earlier attempts may still be reported, now that a call about it comes.
+
+        kube-scheduler queues a pod again before it writes why the attempt failed, so the next attempt may overtake that.
+        `attempt`: what a new attempt starts from; None: the call belongs to the attempt under way.
+        """
+        assumed = self._placements.get(uid)
+        if assumed is None:
+            return 0
+        if attempt is None or attempt != assumed.attempt:
+            return assumed.late
+        return min(assumed.late + 1, _LATE)
 
     def forget(self, uid: str) -> None:
         """Ends the pod's placement, if it has one."""
@@ -148,7 +168,11 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
             if assumed.until is not None:
                 self._placements[uid] = replace(assumed, until=None)
         elif attempt_failed(record, assumed.attempt):
-            self.forget(uid)
+            if not assumed.late:
+                self.forget(uid)
+                return
+            until = assumed.until if assumed.until is not None else now + self.seconds
+            self._placements[uid] = replace(assumed, attempt=attempt_of(record), until=until, late=assumed.late - 1)
         elif assumed.until is None:
             self._placements[uid] = replace(assumed, until=now + self.seconds)
 

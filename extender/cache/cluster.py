@@ -21,10 +21,11 @@ from extender.cache.failures import NodeFailures
 from extender.cache.nodes.dirty import DirtyNodes
 from extender.cache.nodes.facts import NodeStatement
 from extender.cache.nodes.node import NodeState
-from extender.cache.nodes.nrt import Nrt
+from extender.cache.nodes.nrt_age import SeenNrt
 from extender.cache.nodes.pools import Pools
 from extender.cache.pods.attempt import Attempt
-from extender.cache.pods.pod import PodEntry, entry_of, is_over, is_refusal
+from extender.cache.pods.pod import PodEntry, entry_of, is_over
+from extender.cache.pods.refusal import cause_of, is_refusal
 from extender.cache.relist import Change, ObjectRelist, PodRelist, kinds_of
 from extender.cache.vms.guest_cells import SeenVmi
 from extender.cache.vms.inference import Inference
@@ -55,6 +56,8 @@ class Cluster:
         self.nrt_stale_after = nrt_stale_after
         self.table = Table(wire_texts())
         self.now = 0.0
+        #: seconds since the epoch at 0 of the clock that `now` is of; None: not told
+        self.epoch: float | None = None
         self.nodes: dict[str, NodeState] = {}
         #: all and only the live bound pods that hold something, by UID
         self.pods: PartitionedDict[str, PodEntry] = PartitionedDict()
@@ -70,6 +73,8 @@ class Cluster:
         self._inference = Inference(self.nodes, self.vms)
         #: kinds that are watched with success
         self._served: set[Source] = set()
+        #: False where pods are not served at all, as in a file without them
+        self._pods_seen = True
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: UIDs of pods that were deleted lately: a call about one may still be on its way
@@ -112,8 +117,8 @@ class Cluster:
         return source in self._served
 
     def excluded_nodes(self, demand: PodDemand, move: Move | None) -> list[tuple[str, Code]]:
-        """Nodes on which an equal pod failed and that hold the same since, see NodeFailures."""
-        return self._failures.excluded_nodes(demand, move)
+        """Nodes on which an equal pod failed and is not tried again yet, see NodeFailures."""
+        return self._failures.excluded_nodes(demand, move, self.now)
 
     def bound_pods(self) -> Iterator[PodEntry]:
         """Bound pods node by node. Some may come or go while they are iterated."""
@@ -166,6 +171,10 @@ class Cluster:
         """The API server does not serve this kind."""
         effects = self.replace(source, ())
         self._served.discard(source)
+        if source is Source.PODS:
+            self._pods_seen = False
+            for name in self.nodes:
+                self._dirty.mark(name)
         return effects
 
     def configure(
@@ -237,9 +246,11 @@ class Cluster:
     # --- assumed placements ------------------------------------------------------------------------------
 
     def assume(
-        self, pod: PodEntry, node: str, attempt: Attempt, verdict: str, *, nominated: bool
+        self, pod: PodEntry, node: str, attempt: Attempt, verdict: str, *, nominated: bool, late: int = 0
     ) -> Refused | Code | None:
         """Assumes an unbound pod on the node that we ranked first, in place of its earlier placement.
+
+        `late`: failures of earlier attempts that may still be reported.
 
         Returns the kubelet twin's refusal, or why the pod must wait for others on their way there; then nothing is
         assumed.
@@ -249,11 +260,21 @@ class Cluster:
         if pod.uid in self.pods or pod.uid in self._gone or state is None:
             return None
         until = None if nominated else self.now + self.assumed.seconds
-        return self.assumed.assume(pod, state, attempt, verdict, until=until, guest_in=self.vms.guest_in)
+        return self.assumed.assume(pod, state, attempt, verdict, until=until, guest_in=self.vms.guest_in, late=late)
 
     def renew(self, uid: str) -> None:
         """The pod is still on its way: its placement, if it has one, waits as long as a new one."""
         self.assumed.renew(uid, self.now)
+
+    def begin_attempt(self, uid: str, attempt: Attempt | None) -> int:
+        """A call about a pod begins: ends its earlier assumed placement.
+
+        `attempt`: what the scheduling attempt starts from, of the first call of one. Returns how many failures of earlier
+        attempts may still be reported.
+        """
+        late = self.assumed.late_failures(uid, attempt)
+        self.forget(uid)
+        return late
 
     def forget(self, uid: str) -> None:
         """Ends the pod's assumed placement, if it has one."""
@@ -278,11 +299,11 @@ class Cluster:
         self.assumed.drop_node(name)
         self._drop_if_empty(name)
 
-    def _set_nrt(self, name: str, nrt: Nrt | None) -> None:
-        state = self.nodes.get(name) if nrt is None else self._state(name)
-        if state is not None and state.set_nrt(nrt, self.now):
+    def _set_nrt(self, name: str, seen: SeenNrt | None) -> None:
+        state = self.nodes.get(name) if seen is None else self._state(name)
+        if state is not None and state.set_nrt(seen, self.now, self.epoch):
             self._dirty.mark(name)
-        if nrt is None:
+        if seen is None:
             self._drop_if_empty(name)
 
     def _state(self, name: str) -> NodeState:
@@ -309,6 +330,7 @@ class Cluster:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
             self.assumed.assume_nominated(state)
+            state.pods_seen = self._pods_seen
             self.table.put(state.refresh(self.now, self.nrt_stale_after, self.vms.guest_in))
             self._inference.begin(name)
         return ready
@@ -324,7 +346,9 @@ class Cluster:
             self.forget(uid)
             if refused is None:
                 return NO_EFFECTS
-            self._failures.kubelet_refused(refused.pod, refused.reason)
+            cause = cause_of(refused.reason, refused.message)
+            if cause is not None:
+                self._failures.kubelet_refused(refused.pod, cause, self.now)
             self._dirty.mark(refused.pod.node)
             return (refused,)
         if not record.spec.node_name:
@@ -345,6 +369,7 @@ class Cluster:
         assumed = self.assumed.bind(entry.uid, entry.node)
         if assumed is not None:
             entry.our_verdict = assumed.verdict
+            entry.placed_by_us = assumed.decided
         elif entry.launcher and not listed:
             # The verdict on it is of the node as it was just before.
             self.make_row(entry.node)

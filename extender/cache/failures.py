@@ -1,7 +1,8 @@
 """Which nodes a pod is kept from because an equal pod failed there and nothing changed since.
 
 Kubelet admission depends on the pod's demand and on what the node holds. So a refused pod's equals will be refused
-again until a pod leaves. A failed migration will fail again for an equal target of a guest with equal cells, while
+again until something changes there, or for a while (extender/cache/pods/refusal.py). Only pods that we sent to a node
+teach that: anybody else may have bound a pod where it could not fit. A failed migration will fail again for an equal target of a guest with equal cells, while
 exactly the same other pods are on the node.
 """
 
@@ -11,6 +12,7 @@ from _fastfit.codes import Code
 from extender.api.objects import Migration
 from extender.cache.nodes.node import NodeState
 from extender.cache.pods.pod import PodEntry
+from extender.cache.pods.refusal import RefusalCause
 from extender.cache.vms.failed_migrations import MigrationTargets
 from extender.kubelet.pod import PodDemand
 from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, Move
@@ -27,8 +29,8 @@ class NodeFailures:
         self._with_history: dict[str, None] = {}
         self._targets = MigrationTargets()
 
-    def excluded_nodes(self, demand: PodDemand, move: Move | None) -> list[tuple[str, Code]]:
-        """Nodes on which an equal pod failed and that hold the same since, each with the reason.
+    def excluded_nodes(self, demand: PodDemand, move: Move | None, now: float) -> list[tuple[str, Code]]:
+        """Nodes on which an equal pod failed and where it is not tried again yet, each with the reason.
 
         `move`: of a migration's target, its migration.
         """
@@ -37,21 +39,26 @@ class NodeFailures:
             state = self._nodes.get(name)
             if state is None or not state.refusals:
                 continue
-            if state.refusals.refuses(demand):
-                found.append((name, Code.RefusedBefore))
+            refused = state.refusals.refuses(demand, now, tried=state.awaits_equal(demand))
+            if refused is not None:
+                found.append((name, refused))
             elif move is not None and move.policy is not MigrationPolicy.OFF:
                 others = state.refusals.failed_among(demand.shape, move.boot)
                 if others is not None and others[0] == frozenset(state.bound()) - {others[1], demand.uid}:
                     found.append((name, Code.MigrationFailedBefore))
         return found
 
-    def kubelet_refused(self, entry: PodEntry, reason: str) -> None:
+    def kubelet_refused(self, entry: PodEntry, cause: RefusalCause, now: float) -> None:
         """The kubelet of the pod's node refused it."""
         self.drop_empty()
         state = self._nodes.get(entry.node)
-        if state is not None and state.refusals.refused(entry.demand, reason):
+        if state is None:
+            return
+        if state.refusals.prove(cause):
             state.facts_changed = True
-        self._with_history[entry.node] = None
+        if entry.launcher and entry.placed_by_us:
+            state.refusals.refused(entry.demand, cause, now)
+            self._with_history[entry.node] = None
 
     def target_bound(self, entry: PodEntry, state: NodeState) -> None:
         """A migration's target was bound; its node is about to hold it."""

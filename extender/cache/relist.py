@@ -8,7 +8,7 @@ Objects of every kind but pods stand alone: each is narrowed to a key and a valu
 
 import contextlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
@@ -18,7 +18,7 @@ from extender.cache.events import Record, Source
 from extender.cache.interning import Interner
 from extender.cache.nodes.facts import NodeStatement, statement_of
 from extender.cache.nodes.node import NodeState
-from extender.cache.nodes.nrt import Nrt, read_nrt
+from extender.cache.nodes.nrt_age import SeenNrt, seen_nrt
 from extender.cache.pods.pod import PodEntry, entry_of, is_over
 from extender.cache.vms.guest_cells import SeenVmi, seen_in
 from extender.cache.vms.vm import Vms
@@ -49,6 +49,8 @@ class ObjectKind(Generic[K, V]):
     current: Callable[[], Iterable[K]]
     held: Callable[[K], V | None]
     change: Callable[[K, V | None], None]
+    #: what a value becomes that a whole list brought
+    listed: Callable[[V], V] = lambda value: value
 
     def put(self, record: Record) -> None:
         """An object was added or changed."""
@@ -78,7 +80,7 @@ class ObjectRelist(Generic[K, V]):
         """See Relist."""
         key, value = self._kind.narrow(record)
         if key in self._listed or self._kind.held(key) != value:
-            self._changes.append((key, value))
+            self._changes.append((key, self._kind.listed(value)))
         self._listed.add(key)
 
     def delete(self, record: Record) -> None:
@@ -228,15 +230,15 @@ def kinds_of(
     def statement(name: str) -> NodeStatement | None:
         return nodes[name].statement if name in nodes else None
 
-    def nrt(name: str) -> Nrt | None:
-        return nodes[name].nrt if name in nodes else None
+    def nrt(name: str) -> SeenNrt | None:
+        return nodes[name].seen_nrt if name in nodes else None
 
     def current(held: Callable[[str], object]) -> Callable[[], list[str]]:
         return lambda: [name for name in nodes if held(name) is not None]
 
     return {
         Source.NODES: ObjectKind(_statement_in, current(statement), statement, change[Source.NODES]),
-        Source.NRTS: ObjectKind(_nrt_in, current(nrt), nrt, change[Source.NRTS]),
+        Source.NRTS: ObjectKind(_nrt_in, current(nrt), nrt, change[Source.NRTS], _as_listed),
         Source.VMIS: ObjectKind(_vm_in, vms.seen, vms.known, change[Source.VMIS]),
         Source.MIGRATIONS: ObjectKind(
             _migration_in, lambda: list(vms.migrations), vms.migrations.get, change[Source.MIGRATIONS]
@@ -253,10 +255,14 @@ def _statement_in(record: Record) -> tuple[str, NodeStatement]:
     return record.metadata.name, statement_of(record)
 
 
-def _nrt_in(record: Record) -> tuple[str, Nrt]:
+def _nrt_in(record: Record) -> tuple[str, SeenNrt]:
     """What is kept of a NodeResourceTopology, by its name, which is the node's."""
     assert isinstance(record, NodeResourceTopology)
-    return record.metadata.name, read_nrt(record)
+    return record.metadata.name, seen_nrt(record)
+
+
+def _as_listed(seen: SeenNrt) -> SeenNrt:
+    return replace(seen, listed=True)
 
 
 def _vm_in(record: Record) -> tuple[str, SeenVmi]:

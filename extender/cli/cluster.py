@@ -6,6 +6,8 @@
 import time
 from datetime import UTC, datetime
 
+import click
+
 from extender import __version__
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.pools import pools_of
@@ -25,7 +27,10 @@ def snapshot_head(absent: list[str]) -> dict[str, object]:
 def open_snapshot(path: str | None, kubeconfig: str | None) -> Snapshot:
     """The snapshot in `path`, or one of the live cluster. Raises SnapshotError or ClusterError."""
     if path is not None:
-        return read(path)
+        snapshot = read(path)
+        for note in snapshot.notes:
+            click.echo(f"fastfit: {note}", err=True)
+        return snapshot
     # Importing the client library takes longer than answering from a file.
     from extender.runtime.live import take
 
@@ -38,11 +43,13 @@ def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
     cluster = Cluster(
         pools_of(settings),
         promise_seconds=float(settings.charges.promise_seconds),
-        # Times in a file are those of another clock, so reports in it are never stale.
-        nrt_stale_after=0.0,
+        nrt_stale_after=float(settings.report_stale_after_seconds),
     )
     cluster.migration = MigrationPolicy(settings.migration)
-    cluster.tick(time.monotonic())
+    now, moment = time.monotonic(), snapshot.moment()
+    # The age of a report is that of the moment which the file shows.
+    cluster.epoch = None if moment is None else moment - now
+    cluster.tick(now)
     snapshot.feed(cluster)
     cluster.make_rows()
     return cluster

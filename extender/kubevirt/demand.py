@@ -12,8 +12,9 @@ from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
 from extender.kubevirt.devices import strict_devices
 from extender.kubevirt.guest.cpu_request import lacks_cpus
+from extender.kubevirt.hugepages import page_demand
 from extender.kubevirt.installation import Installation
-from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, wants_dedicated
+from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, boots_guest, wants_dedicated
 from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, Move
 
 __all__ = ["Question", "devices_of", "question_for", "question_of"]
@@ -27,14 +28,22 @@ _DEFAULTS = Installation()
 class Question:
     """A pod's demand and the ask made of it.
 
-    `ordinary`: no zone rule applies; the pod fits on every node that kube-scheduler offers. `problem`: why the demand
-    cannot be read; empty if it can.
+    `ordinary`: nothing exclusive, no huge pages, no device with a zone; the pod fits on every node that kube-scheduler
+    offers. `problem`: why the demand cannot be read; empty if it can.
     """
 
     demand: PodDemand
     ask: Ask
     ordinary: bool
     problem: str = ""
+
+    @property
+    def zoneless(self) -> bool:
+        """Whether no zone rule applies: an ordinary pod, or one whose huge pages may lie in any zone.
+
+        kube-scheduler compares their sum with the node's, and its own scores spread such pods.
+        """
+        return self.ordinary or _has_no_zone_rule(self.ask)
 
 
 def question_of(
@@ -61,7 +70,8 @@ def question_of(
         empty = PodDemand(pod.metadata.uid, False, False, ())
         return Question(empty, Ask(containers=(), ask_code=Code.DemandUnreadable), False, str(error))
     dedicated = wants_dedicated(pod, guest)
-    return question_for(demand, role, guest, zoned_devices, dedicated, move, last_layout, installation)
+    boots = role is not PodRole.RUNNING or boots_guest(pod)
+    return question_for(demand, role, guest, zoned_devices, dedicated, move, last_layout, installation, boots=boots)
 
 
 def question_for(
@@ -73,8 +83,10 @@ def question_for(
     move: Move | None = None,
     last_layout: BootCells = (),
     installation: Installation = _DEFAULTS,
+    *,
+    boots: bool = True,
 ) -> Question:
-    """The question of a demand that could be read; see question_of."""
+    """The question of a demand that could be read; see question_of. `boots`: of a running VM, whether it booted there."""
     fraction = next((container.fraction for container in demand.containers if container.fraction), "")
     if fraction:
         return Question(demand, Ask(containers=(), ask_code=Code.DemandUnreadable), False, fraction)
@@ -88,6 +100,8 @@ def question_for(
         last_layout=last_layout,
         installation=installation,
     )
+    code = _pod_code(demand, role, guest, move, dedicated=dedicated, boots=boots)
+    ask = replace(ask, ask_code=code) if code is not Code.Fits else ask
     ordinary = is_ordinary(ask)
     unknown = guest is None and move is not None and move.policy is not MigrationPolicy.OFF
     if unknown and ask.ask_code is Code.Fits:
@@ -136,12 +150,31 @@ def _ask_of(
         containers=containers,
         dedicated=dedicated,
         cells=cells,
-        ask_code=Code.PodLevelResources if demand.pod_level and dedicated else _launcher_code(demand, guest, move),
+        pages=page_demand(demand),
     )
 
 
+def _pod_code(
+    demand: PodDemand, role: PodRole, guest: Guest | None, move: Move | None, *, dedicated: bool, boots: bool
+) -> Code:
+    """What holds on every node: the VM never starts in such a pod, or nobody can tell what the pod is given.
+
+    A VM with dedicated CPUs is handed over by virt-controller only in a Guaranteed pod
+    (pkg/virt-controller/watch/vmi/lifecycle.go); the target of a migration is not asked.
+    """
+    if dedicated and not demand.guaranteed and boots and role is not PodRole.MIGRATION_TARGET:
+        return Code.NotGuaranteed
+    if dedicated and demand.pod_level:
+        return Code.PodLevelResources
+    return _launcher_code(demand, guest, move)
+
+
 def is_ordinary(ask: Ask) -> bool:
-    """Whether no zone rule applies: no exclusive CPUs, no huge pages, no device with zones."""
+    """Whether the pod asks for no exclusive CPUs, no huge pages and no device with zones."""
+    return not ask.pages and _has_no_zone_rule(ask)
+
+
+def _has_no_zone_rule(ask: Ask) -> bool:
     if ask.ask_code is not Code.Fits:
         return False
     return not any(

@@ -5,7 +5,7 @@ import contextlib
 from _fastfit import Fit
 from _fastfit.codes import Code
 from extender.cache.cluster import Cluster
-from extender.cache.pods.attempt import attempt_of
+from extender.cache.pods.attempt import Attempt, attempt_of
 from extender.cache.pods.pod import PodEntry, entry_of
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.demand import question_for
@@ -37,16 +37,22 @@ class Decider:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        #: failures of earlier attempts of the call's pod that may still be reported
+        self._late = 0
 
-    def begin(self, uid: str, now: float) -> None:
-        """Brings the cache up to date for a call about this pod, whose own assumed placement is ended."""
-        self.cluster.forget(uid)
+    def begin(self, uid: str, now: float, attempt: Attempt | None = None) -> None:
+        """Brings the cache up to date for a call about this pod, whose own assumed placement is ended.
+
+        `attempt`: what its scheduling attempt starts from, of the first call of one.
+        """
+        self._late = self.cluster.begin_attempt(uid, attempt)
         self.cluster.sync(now)
 
     def assume_best(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
         """Assumes the pod on the best node; a winner that the kubelet twin refuses is excluded and the next one taken.
 
-        Returns the winner and its code, None where the pod can be assumed on no node.
+        Returns the winner and its code, None where the pod is assumed on no node: none can take it, or so many winners
+        were excluded that the rest is not checked. Unchecked nodes are unknown, and none of them is the winner.
         """
         for _ in range(_EXCLUSIONS):
             best = fit.best()
@@ -56,7 +62,11 @@ class Decider:
             if refusal is None:
                 return best
             fit.exclude(best[0], refusal)
-        return fit.best()
+        best = fit.best()
+        if best is None or verdict_of(best[1]) == "refused":
+            return best
+        fit.doubt(Code.NotChecked)
+        return None
 
     def verdict_on_binding(self, pod: PodEntry) -> str:
         """What we say of a pod on the node where somebody else has bound it: fits, unknown, refused, or none.
@@ -89,7 +99,7 @@ class Decider:
             return None
         nominated = subject.pod.status.nominated_node_name == node
         attempt = attempt_of(subject.pod)
-        refused = self.cluster.assume(entry, node, attempt, verdict_of(code), nominated=nominated)
+        refused = self.cluster.assume(entry, node, attempt, verdict_of(code), nominated=nominated, late=self._late)
         if isinstance(refused, Refused):
             return refusal_code(refused)
         if refused is not None:

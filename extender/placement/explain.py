@@ -15,7 +15,8 @@ from _fastfit.counting import zone_code
 from extender.api.objects import Pod, PodStatus
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
-from extender.cache.pods.pod import is_over, is_refusal
+from extender.cache.pods.pod import is_over
+from extender.cache.pods.refusal import is_refusal
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.predicates import Shortage
@@ -29,20 +30,13 @@ from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
 from extender.kubevirt.migration.policy import MigrationPolicy, Move
 from extender.kubevirt.migration.target_pod import largest_demand
+from extender.placement import node_totals
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import fit_of
 from extender.placement.nearness import Nearness, advice_for, nearness_of, words_for
-from extender.placement.node_totals import (
-    NOT_JUDGED,
-    NOT_JUDGED_LIVE,
-    NodeTotals,
-    Short,
-    nearness_in_total,
-    refused_in_total,
-    steps_in_total,
-    text_in_total,
-)
+from extender.placement.node_totals import NodeTotals, Short
 from extender.placement.outcomes import Mover, mover_of
+from extender.placement.page_words import loose_pages_words, pages_now
 from extender.placement.subject import Subject, subject_of
 from extender.placement.winner import BY_IDS, guest_code, refusal_code
 from extender.placement.words import amount_words, counted, shortage
@@ -93,8 +87,8 @@ def explain_subject(
     """
     meta = subject.pod.metadata
     short: Short = totals.short(subject.pod) if totals is not None else {}
-    not_judged = NOT_JUDGED if totals is not None else NOT_JUDGED_LIVE
-    if subject.passes:
+    not_judged = node_totals.NOT_JUDGED if totals is not None else node_totals.NOT_JUDGED_LIVE
+    if subject.role is PodRole.OTHER or subject.question.ordinary:
         installation = cluster.vms.kubevirt
         notes = (_passes(subject), *_hotplug(subject, installation), *_fixed(subject, installation))
         names = sorted(cluster.table.names(), key=short.__contains__)[: limit or None]
@@ -107,7 +101,7 @@ def explain_subject(
     fit = fit_of(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
     if any(entry.name == refused_on and verdict_of(entry.code) != "refused" for entry in fit.entries()):
         fit.exclude(refused_on, Code.RefusedBefore)
-    full = [entry.name for entry in fit.entries() if entry.name in short and verdict_of(entry.code) != "refused"]
+    full = [entry.name for entry in fit.entries() if entry.name in short and entry.code == Code.Fits]
     for name in full:
         fit.exclude(name, Code.NodeResourcesShort)
     judged = _nearest_first([_node(cluster, subject, fit, entry, mover, short) for entry in fit.entries(limit)])
@@ -115,6 +109,8 @@ def explain_subject(
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
         alone = fit_of(cluster, subject, orjson.dumps([source]))
         judged += [replace(_node(cluster, subject, alone, entry, mover, {})[0], score=0) for entry in alone.entries()]
+    if subject.passes:
+        judged = [replace(node, score=0) for node in judged]
     return PodAnswer(
         namespace=meta.namespace,
         name=meta.name,
@@ -153,7 +149,7 @@ def _passed(cluster: Cluster, name: str, lacking: Sequence[Shortage]) -> NodeAns
     state = cluster.node(name)
     pool = state.facts.pool if state is not None else cluster.pools.rest
     if lacking:
-        return refused_in_total(name, pool, lacking)
+        return node_totals.refused_in_total(name, pool, lacking)
     return NodeAnswer(name, "fits", Code.Fits.name, "no zone rule applies", 0, pool.mode.name.lower(), pool.name)
 
 
@@ -162,6 +158,7 @@ def _demand(demand: PodDemand) -> tuple[str, ...]:
     for container in demand.containers:
         parts = [f"{container.exclusive_cpus} exclusive CPUs"] if container.exclusive_cpus else []
         parts += [f"{amount_words(name, amount)} {name}" for name, amount in container.memory if amount]
+        parts += [f"{amount_words(name, amount)} {name} of any zone" for name, amount in container.pages]
         parts += [f"{count} {name}" for name, count in container.devices if not name.startswith("devices.kubevirt.io/")]
         lines.append(f"{container.name} ({container.kind.value}): {', '.join(parts) or 'nothing that has a zone'}")
     return tuple(lines)
@@ -196,6 +193,10 @@ def _notes(subject: Subject, installation: Installation) -> tuple[str, ...]:
         notes.append(f"its VirtualMachineInstance is not known (yet): {how}")
     elif subject.move is not None:
         notes += _move_notes(subject.guest, subject.move)
+    if subject.passes:
+        notes.append(
+            "nothing pins its huge pages to a zone: kube-scheduler filters by their sum and scores; no node is ranked here"
+        )
     notes += [*_hotplug(subject, installation), *_fixed(subject, installation), *_strict(subject)]
     if subject.move is not None and subject.move.problem:
         notes.append(subject.move.problem)
@@ -234,15 +235,18 @@ def _node(
     played = _admit(state, subject, code)
     exact = _exact_code(state, subject, code, played)
     counts, code = code, code if exact is None else exact
+    code = Code.NodeResourcesShort if code is Code.Fits and entry.name in short else code
     verdict = verdict_of(code)
     near = nearness_of(state, subject, code) if verdict == "refused" else None
     lacking = short.get(entry.name, ()) if code is Code.NodeResourcesShort else ()
     if lacking:
-        near = nearness_in_total(lacking)
+        near = node_totals.nearness_in_total(lacking)
     placed = played if isinstance(played, Admitted) else None
     given, cells = _given(state, subject, fit.placement(entry.name), placed if exact is Code.Fits else None)
     positions = [zone.id for zone in state.row.zones] if state.row is not None else []
-    text = text_in_total(REASONS[code].text, lacking) if lacking else _text(code, state, near)
+    text = node_totals.text_in_total(REASONS[code].text, lacking) if lacking else _text(code, state, near)
+    if verdict == "unknown" and entry.name in short:
+        text = node_totals.text_in_total(f"{text}; the sums refuse the pod", short[entry.name])
     migration = mover.outcome(state, code, placed) if mover is not None else None
     answer = NodeAnswer(
         node=entry.name,
@@ -261,9 +265,10 @@ def _node(
         facts=tuple(Fact(fact.name, fact.value, fact.source) for fact in state.facts.facts),
         steps=(
             *_counting_rule(state, subject, counts),
+            *loose_pages_words(state, subject.question.ask),
             *((_BY_IDS_WORDS,) if exact is not None else ()),
             *(_layout(subject, entry, cells) if exact is None else ()),
-            *(steps_in_total(lacking) if lacking else _played_steps(state, subject, played, verdict)),
+            *(node_totals.steps_in_total(lacking) if lacking else _played_steps(state, subject, played, verdict)),
         ),
         headroom=_headroom(state, subject, cluster.vms.kubevirt) if verdict != "refused" else "",
         migration=replace(migration, text=text) if migration is not None and lacking else migration,
@@ -402,7 +407,7 @@ def _zones(
             taken.setdefault(state.row.zones[cell.zone].id, {})[subject.guest.pages] = cell.bytes
     answers = []
     for position, zone in enumerate(state.row.zones):
-        free = {**(zone.pages_free or {}), **zone.memory_free}
+        free = pages_now(zone)
         missing = [counted(cpus - zone.cpu_free, "CPU")] if cpus > zone.cpu_free else []
         known = zone.pages_free is not None or bool(zone.memory_free)
         missing += [

@@ -40,7 +40,8 @@ NOT_JUDGED_LIVE: Final = "kube-scheduler's own filters: the sums of the nodes' r
 class NodeTotals:
     """The nodes of a cluster and all pods on them, also those that hold nothing of a zone.
 
-    What cannot be read counts for nothing: a node whose allocatable is not known refuses no pod.
+    What cannot be read counts for nothing: a node whose allocatable is not known refuses no pod. Where something else is
+    unknown of a node, it stays unknown, and the sums are told beside that.
     """
 
     def __init__(self, nodes: Iterable[Node], pods: Iterable[Pod]) -> None:

@@ -51,6 +51,8 @@ async def serve_snapshot(snapshot: Snapshot, settings: Settings, bind: Address, 
     # No object that a call misses will ever come.
     settings = msgspec.structs.replace(settings, wait_for_vm_milliseconds=0)
     service = Service(settings)
+    moment = snapshot.moment()
+    service.cluster.epoch = None if moment is None else moment - time.monotonic()
     snapshot.feed(service.sink)
     service.make_rows_now()
     await _run(make_server(service, bind, ops_bind), service.background())

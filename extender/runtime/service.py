@@ -53,6 +53,7 @@ class Service:
         self.sources: Callable[[], Sequence[str]] = tuple
         self._statuses: Callable[[], Iterable[SourceStatus]] = tuple
         self._clock = clock
+        self.cluster.epoch = time.time() - clock()
         self._rows_made = False
         #: set when a node became dirty
         self._work = asyncio.Event()
@@ -113,6 +114,8 @@ class Service:
         """Tick the cluster's clock, and collect garbage."""
         while True:
             now = self._clock()
+            # The machine's time may be set while we run.
+            self.cluster.epoch = time.time() - now
             self.cluster.tick(now, self._pods_known_until(now))
             self._collector.look(now)
             self._wake_if_dirty()

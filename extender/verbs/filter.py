@@ -6,6 +6,7 @@ another filter extender stands behind ours. What is not a VM passes unchanged.
 """
 
 from _fastfit import Fit, ScanError
+from extender.cache.pods.attempt import attempt_of
 from extender.placement.decide import fit_of
 from extender.placement.subject import Subject, subject_of
 from extender.verbs.call import Call, Context, Filtered, Summary
@@ -21,7 +22,7 @@ def filter_nodes(context: Context, call: Call, now: float) -> Reply:
     missing = context.not_ready()
     cluster = context.decider.cluster
     if not missing:
-        context.decider.begin(call.pod.metadata.uid, now)
+        context.decider.begin(call.pod.metadata.uid, now, attempt_of(call.pod))
     subject = subject_of(cluster, call.pod, complete=not missing)
     if subject.passes:
         context.recorder.decided(Summary("filter", call.pod, "passed"))

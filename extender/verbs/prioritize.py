@@ -36,7 +36,8 @@ def prioritize_nodes(context: Context, call: Call, now: float) -> Reply:
     except ScanError:
         return Reply(400, b"", "bad_request")
     best = context.decider.assume_best(subject, fit)
-    reply = fit.score_reply(context.score_top)
+    # Without a winner nothing is assumed, and kube-scheduler's own scores decide.
+    reply = fit.score_reply(context.score_top) if best is not None else NO_SCORES
     record_later(context, "prioritize", subject, fit, best)
     return Reply(200, reply, "ok")
 
@@ -44,6 +45,6 @@ def prioritize_nodes(context: Context, call: Call, now: float) -> Reply:
 def _again(context: Context, found: Filtered, *, left_only: bool) -> Reply:
     """What filter found and assumed holds: only the scores are new."""
     context.decider.cluster.renew(found.call.pod.metadata.uid)
-    reply = found.fit.score_reply(context.score_top)
+    reply = found.fit.score_reply(context.score_top) if found.best is not None else NO_SCORES
     record_later(context, "prioritize", found.subject, found.fit, found.best, left_only=left_only)
     return Reply(200, reply, "ok")

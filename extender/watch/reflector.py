@@ -144,11 +144,11 @@ class Reflector:
             if incoming is None:
                 await self._stream({"resourceVersion": self._store.version})
             elif self._paged:
-                await self._list(incoming)
+                await self._list(incoming, began)
                 return 0.0
             else:
                 query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-                await self._stream(query, incoming)
+                await self._stream(query, incoming, asked=began)
         except ClusterError as error:
             pause = self._react(error)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not end the watch for good
@@ -168,8 +168,8 @@ class Reflector:
 
     # --- one connection ---------------------------------------------------------------------------------
 
-    async def _stream(self, query: dict[str, str], incoming: IncomingList | None = None) -> None:
-        """Follow one watch to its end. With `incoming`, the watch begins with a streamed list."""
+    async def _stream(self, query: dict[str, str], incoming: IncomingList | None = None, asked: float = 0.0) -> None:
+        """Follow one watch to its end. With `incoming`, the watch begins with a streamed list, asked for at `asked`."""
         limit = self._tuning.inactivity_s
         seconds = random.randint(*self._tuning.watch_s)  # noqa: S311 - spreads load, keeps no secret
         query |= {"allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)} | self._selector
@@ -194,7 +194,7 @@ class Reflector:
                         self._store.apply(line)
                         self._confirmed = now
                     elif version := self._store.list_line(line, incoming):
-                        await self._swap(incoming, version)
+                        await self._swap(incoming, version, asked)
                         incoming = None
                         await while_listing.aclose()
                     if self._pace.due():
@@ -204,10 +204,10 @@ class Reflector:
         if incoming is not None:
             raise Unreachable(f"watch {self._resource}: the server closed it before the list was complete")
 
-    async def _list(self, incoming: IncomingList) -> None:
-        """Read the list page by page. The request names no resource version, so the list is current."""
+    async def _list(self, incoming: IncomingList, asked: float) -> None:
+        """Read the list page by page. The request names no resource version, so the list is current at its first page."""
         with collector_paused():
-            await self._swap(incoming, await self._pages(incoming))
+            await self._swap(incoming, await self._pages(incoming), asked)
 
     async def _pages(self, incoming: IncomingList) -> str:
         query = dict(self._selector)
@@ -232,10 +232,13 @@ class Reflector:
             fitting = len(page.items or ()) * self._tuning.page_bytes // len(body)
             self._limit = min(self._page, max(1, fitting))
 
-    async def _swap(self, incoming: IncomingList, version: str) -> None:
-        """The list is complete: it replaces the cached objects, in steps between which the event loop runs."""
+    async def _swap(self, incoming: IncomingList, version: str, asked: float) -> None:
+        """The list is complete: it replaces the cached objects, in steps between which the event loop runs.
+
+        It shows the moment at which it was asked for, however long it took to arrive.
+        """
         await self._pace.through(self._store.swap(incoming, version))
-        self._confirmed = self._clock()
+        self._confirmed = asked
         self._lists += 1
         self._settled = True
         self._log.info("list taken", objects=self._store.objects, cause=self._cause, paged=self._paged)

@@ -10,7 +10,7 @@ import pytest
 
 from extender.api.objects import Pod
 from tests.kit.objects import machine, node, pod
-from tests.known_defects.scene import RIGHT_ANSWERS, Extender, at, kubelet_facts, must
+from tests.known_defects.scene import Extender, at, kubelet_facts, must
 
 
 def vm(failures: Iterable[str] = ()) -> Pod:
@@ -71,15 +71,49 @@ def test_the_failure_of_the_second_attempt_ends_it(extender: Extender) -> None:
     assert other(extender) == ["n"]
 
 
-@RIGHT_ANSWERS
 def test_a_late_failure_leaves_the_second_attempt_its_place(extender: Extender) -> None:
     """It belongs to attempt 1."""
     extender.see(vm(["volume"]))
     assert extender.assumed(vm())
 
 
-@RIGHT_ANSWERS
 def test_a_late_failure_gives_the_zone_to_nobody_else(extender: Extender) -> None:
     """One zone, and one VM on its way to it."""
     extender.see(vm(["volume"]))
     assert other(extender) == []
+
+
+def test_two_late_failures_leave_the_third_attempt_its_place(extender: Extender) -> None:
+    """Of attempts 1 and 2; only its own ends it."""
+    extender.now(3.0)
+    must(extender.filter(vm(), "n").kept == ["n"], "a third attempt that fits")
+    extender.see(vm(["volume"]))
+    extender.see(vm(["volume", "webhook"]))
+    assert extender.assumed(vm())
+    extender.see(vm(["volume", "webhook", "quota"]))
+    assert not extender.assumed(vm())
+
+
+def test_scoring_is_no_attempt_of_its_own(extender: Extender) -> None:
+    """prioritize asks about the attempt that filter began, also where it decides anew."""
+    extender.see(vm(["volume"]))
+    for second in (2.2, 2.4):
+        extender.now(second)
+        extender.see(node("other", kubelet_facts(), label=str(second)))
+        extender.winners(vm(["volume"]), ["n"])
+    extender.see(vm(["volume", "webhook"]))
+    assert not extender.assumed(vm())
+
+
+def test_a_failure_that_the_call_shows_is_not_waited_for() -> None:
+    """kube-scheduler has written it before attempt 2 begins; our watch is late."""
+    extender = Extender()
+    extender.see(node("n", kubelet_facts(reservedSystemCPUs="0,8"), machine(zones=1, pages=0)))
+    extender.now(1.0)
+    extender.filter(vm(), "n")
+    extender.now(2.0)
+    extender.filter(vm(["volume"]), "n")
+    extender.see(vm(["volume"]))
+    assert extender.assumed(vm())
+    extender.see(vm(["volume", "webhook"]))
+    assert not extender.assumed(vm())

@@ -18,7 +18,7 @@ from extender.watch.kinds import KINDS, Need
 from extender.watch.reflector import Reflector
 from extender.watch.status import SourceStatus, State
 from tests.kit.objects import machine, node, pod
-from tests.known_defects.scene import RIGHT_ANSWERS, Extender, kubelet_facts
+from tests.known_defects.scene import Extender, kubelet_facts
 
 BEGUN = 100.0
 #: seconds up to the filter call, and from there to the end of the list
@@ -116,20 +116,17 @@ def test_before_the_next_tick_the_vm_holds_its_zone(scene: Listed) -> None:
     assert other(scene) == []
 
 
-@RIGHT_ANSWERS
 def test_the_pods_are_as_old_as_the_request(scene: Listed) -> None:
     """46 s, and not 0."""
     assert scene.status.age_seconds == BEFORE + AFTER
 
 
-@RIGHT_ANSWERS
 def test_nothing_runs_out_whose_binding_may_not_have_been_seen(scene: Listed) -> None:
     """It was assumed 45 s ago, for 30 s; bindings of that time are in no list."""
     tick(scene)
     assert scene.extender.assumed(VM)
 
 
-@RIGHT_ANSWERS
 def test_the_zone_of_a_bound_vm_is_given_to_nobody(scene: Listed) -> None:
     """It has room for one."""
     tick(scene)

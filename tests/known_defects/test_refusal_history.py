@@ -13,7 +13,7 @@ from extender.api.objects import NodeResourceTopology
 from extender.kubelet.results import Admitted, Refused
 from extender.reasons import REASONS
 from tests.kit.objects import machine, node, nrt, pod
-from tests.known_defects.scene import RIGHT_ANSWERS, Answer, Extender, RealKubelet, ended, kubelet_facts, must, running
+from tests.known_defects.scene import Answer, Extender, RealKubelet, ended, kubelet_facts, must, running
 
 HOUR, WEEK = 3600.0, 7 * 86400.0
 WAITS = [pytest.param(HOUR, id="1h"), pytest.param(WEEK, id="1w")]
@@ -120,7 +120,6 @@ def test_the_kubelet_takes_an_equal_vm_once_the_cause_is_over(cause: Refusal) ->
     assert isinstance(kubelet.admit(pod("second", CPUS, 0)), Admitted)
 
 
-@RIGHT_ANSWERS
 @CASES
 @pytest.mark.parametrize("wait", WAITS)
 def test_the_ban_ends_with_its_cause(cause: Refusal, wait: float) -> None:

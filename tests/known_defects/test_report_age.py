@@ -9,7 +9,7 @@ from _fastfit.codes import Code
 from extender.api.objects import NodeResourceTopology
 from extender.cache.events import Source
 from tests.kit.objects import machine, node, nrt
-from tests.known_defects.scene import RIGHT_ANSWERS, Extender, kubelet_facts, restart, with_json
+from tests.known_defects.scene import Extender, kubelet_facts, restart, with_json
 
 LIMIT = 300.0
 HOST = node("n", kubelet_facts(), machine(pages=0))
@@ -70,7 +70,6 @@ def test_a_list_in_which_it_was_written_again_makes_it_young(extender: Extender)
     assert extender.code("n") is Code.Fits
 
 
-@RIGHT_ANSWERS
 def test_a_list_of_the_same_object_leaves_it_old(extender: Extender) -> None:
     """The watch began anew; the object has the resource version that it had."""
     extender.relist(Source.NRTS, [report()])
@@ -78,7 +77,6 @@ def test_a_list_of_the_same_object_leaves_it_old(extender: Extender) -> None:
     assert extender.code("n") is Code.ReportStale
 
 
-@RIGHT_ANSWERS
 def test_a_restart_leaves_it_old(extender: Extender) -> None:
     """The API server tells when the exporter wrote it."""
     new = restart(extender, nodes=[HOST], reports=[report()])

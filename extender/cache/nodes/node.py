@@ -8,6 +8,7 @@ from _fastfit.model import Row
 from extender.cache.nodes.facts import NodeFacts, NodeStatement, facts_of, with_code
 from extender.cache.nodes.ledger import NodeLedger
 from extender.cache.nodes.nrt import Nrt
+from extender.cache.nodes.nrt_age import SeenNrt, changed_at
 from extender.cache.nodes.placement import PodGuest
 from extender.cache.nodes.pools import Pool, Pools
 from extender.cache.nodes.reconcile import NONE, free_amounts, proof_of, reconcile, shows_all_ended
@@ -16,6 +17,7 @@ from extender.cache.nodes.row import Reconciliation, make_row
 from extender.cache.pods.pod import PodEntry, splits_cores
 from extender.kubelet.cpu_topology import shared_topology
 from extender.kubelet.cpuset import bits
+from extender.kubelet.pod import PodDemand
 
 __all__ = ["NodeState"]
 
@@ -31,6 +33,7 @@ class NodeState:
 
     __slots__ = (
         "_ended",
+        "_incarnation",
         "_pending",
         "facts",
         "facts_changed",
@@ -38,8 +41,10 @@ class NodeState:
         "name",
         "nrt",
         "nrt_at",
+        "pods_seen",
         "refusals",
         "row",
+        "seen_nrt",
         "stale",
         "statement",
     )  # fmt: skip
@@ -48,13 +53,19 @@ class NodeState:
         self.name = name
         self.statement: NodeStatement | None = None
         self.nrt: Nrt | None = None
+        #: the same with what tells its age
+        self.seen_nrt: SeenNrt | None = None
         #: when the report last changed, on the caller's clock
         self.nrt_at = 0.0
+        #: pods are served at all: what they hold is known
+        self.pods_seen = True
         self.stale = False
         self.facts = facts_of(_unseen(name), None, _NO_POOL)
         self.ledger = NodeLedger(self.facts)
         self.row: Row | None = None
         self.refusals = RefusalHistory()
+        #: of the Node object that was seen last
+        self._incarnation: tuple[str, ...] | None = None
         #: what pods that ended lately may still hold in the report: (when, zone id -> resource -> amount)
         self._ended: list[tuple[float, dict[int, dict[str, int]]]] = []
         #: facts have to be read again before the next row
@@ -71,26 +82,36 @@ class NodeState:
         """Takes the Node's narrow form. Returns whether anything of weight changed."""
         if statement == self.statement:
             return False
-        if statement is not None and self.statement is not None and statement.incarnation != self.statement.incarnation:
-            self.refusals.restarted()
+        if statement is not None:
+            if self._incarnation not in (None, statement.incarnation):
+                self.refusals.restarted()
+            elif self.statement is not None and statement.allocatable != self.statement.allocatable:
+                self.refusals.node_changed()
+            self._incarnation = statement.incarnation
         self.statement = statement
         self.facts_changed = True
         return True
 
-    def set_nrt(self, nrt: Nrt | None, now: float) -> bool:
-        """Takes the node's report. Returns whether anything of weight changed."""
+    def set_nrt(self, seen: SeenNrt | None, now: float, epoch: float | None) -> bool:
+        """Takes the node's report; `epoch`: see changed_at. Returns whether anything of weight changed."""
         old = self.nrt
-        self.nrt_at = now
+        if seen is not None and seen is not self.seen_nrt:
+            self.nrt_at = changed_at(seen, self.seen_nrt, self.nrt_at, now, epoch)
+        self.seen_nrt = seen
+        nrt = seen.nrt if seen is not None else None
         if nrt is not None and old is not None and nrt == old:
             return False
+        self.refusals.node_changed()
         self.nrt = nrt
-        if nrt is None or old is None or _shape(nrt) != _shape(old):
+        if nrt is None or old is None or nrt.ground != old.ground:
             self.facts_changed = True
         return True
 
     def hold(self, pod: PodEntry) -> None:
         """A pod is bound here, or a bound one was admitted. Played at the next refresh, or before the next pod is assumed."""
         self._pending[pod.uid] = pod
+        if pod.admitted:
+            self.refusals.admitted(pod.demand)
         if pod.admitted and not self.refusals.admits_split_cores and splits_cores(pod.demand, self.threads_per_core):
             self.refusals.admits_split_cores = True
 
@@ -107,6 +128,13 @@ class NodeState:
             if pod.uid not in self._pending:
                 yield pod.uid
 
+    def awaits_equal(self, demand: PodDemand) -> bool:
+        """Whether another pod of equal demand is on its way here, bound or not, and not yet admitted."""
+        return any(
+            pod.uid != demand.uid and not pod.admitted and pod.demand.shape == demand.shape
+            for pod in (*self._pending.values(), *self.ledger.pods())
+        )
+
     @property
     def threads_per_core(self) -> int:
         """Hardware threads of the node's cores; 1 where no machine is known."""
@@ -122,7 +150,7 @@ class NodeState:
         """Pods ended: the ledger drops them, the report is credited with them for a while."""
         self.play_pending()
         if any(pod.admitted for pod in pods):
-            self.refusals.pod_left()
+            self.refusals.node_changed()
         before = self._free_by_zone()
         held = [pod for pod in pods if self.ledger.end(pod.uid)]
         if not held or self.nrt is None:
@@ -163,6 +191,8 @@ class NodeState:
         facts = self.facts
         if self.stale and facts.code is Code.Fits:
             facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
+        if not self.pods_seen and facts.code is Code.Fits and self.nrt is not None and self.nrt.misses_available:
+            facts = with_code(facts, Code.CpusNotReported, "the report has no available amounts, and no pods are seen")
         change = self._reconciliation(self.nrt, now) if self.nrt is not None else NONE
         self.row = make_row(facts, self.ledger, change, guest_in)
         return self.row
@@ -205,10 +235,4 @@ class NodeState:
 
 
 def _unseen(name: str) -> NodeStatement:
-    return NodeStatement(name, {}, "", "", frozenset(), "", 0, ("", ""))
-
-
-def _shape(nrt: Nrt) -> object:
-    """The part of a report that facts are made of."""
-    zones = [(zone.id, zone.capacity, zone.allocatable, zone.costs) for zone in nrt.zones]
-    return zones, nrt.policy, nrt.scope, nrt.problem
+    return NodeStatement(name, {}, "", "", frozenset(), "", 0, 0, ("", "", ""))

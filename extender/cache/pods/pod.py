@@ -9,7 +9,7 @@ from extender.errors import BadObject
 from extender.kubelet.pod import PodDemand, pod_demand
 from extender.kubevirt.launcher_pod import boots_guest, controlling_vmi, is_launcher, vmi_name
 
-__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_over", "is_refusal", "splits_cores"]
+__all__ = ["PodEntry", "PodPhase", "entry_of", "holds_something", "is_over", "splits_cores"]
 
 
 class PodPhase:
@@ -43,6 +43,8 @@ class PodEntry:
     admitted: bool = False
     #: its app containers run, so its init containers are over
     running: bool = False
+    #: it was bound where we had assumed it after a decision of ours
+    placed_by_us: bool = False
     #: what we said of the node where it was bound: fits, unknown, refused, or none
     our_verdict: str = "none"
 
@@ -75,17 +77,6 @@ def holds_something(demand: PodDemand) -> bool:
 _KEPT_ANNOTATIONS = (names.MIGRATION_ANNOTATION, names.CELLS_ANNOTATION, *names.INSTANCETYPE_ANNOTATIONS)
 #: Few owners say anything, and instance types are few.
 _ANNOTATIONS: Interner[tuple[tuple[str, str], ...]] = Interner()
-
-#: Reasons of a refusal that the kubelet's resource managers give (lifecycle, cm/admission/errors.go).
-_REFUSALS = frozenset(
-    {"TopologyAffinityError", "UnexpectedAdmissionError", "SMTAlignmentError", "EmptyPodSharedPoolError"}
-)
-_OUT_OF = "OutOf"
-
-
-def is_refusal(reason: str) -> bool:
-    """Whether a failed pod's reason is that its kubelet had no room for it as it was to be placed."""
-    return reason in _REFUSALS or reason.startswith(_OUT_OF)
 
 
 def entry_of(pod: Pod, demand: PodDemand | None = None) -> PodEntry | None:

@@ -79,14 +79,17 @@ def test_same_after_changes(kernel: Backend, data: st.DataObject) -> None:
 @PATIENT
 @given(st.data())
 def test_same_when_excluded(kernel: Backend, data: st.DataObject) -> None:
-    """A node that was excluded counts, ranks and shows the same in both."""
+    """A node that was excluded counts, ranks and shows the same in both; so do those that became doubtful after it."""
     nodes = [data.draw(rows(name=f"n{number}", most=2)) for number in range(4)]
     ask, code = data.draw(asks()), data.draw(st.sampled_from([Code.ZonesDisagree, Code.ReportStale, Code.Fits]))
+    doubt = data.draw(st.booleans())
     seen = []
     for backend in (kernel, PYTHON):
         table = backend.table(*nodes)
         fit = table.fit(table.prepare(ask), names(*nodes))
         fit.exclude(nodes[data.draw(st.just(1))].name, code)
+        if doubt:
+            fit.doubt(Code.NotChecked)
         seen.append((fit.entries(), fit.best(), fit.counts(), fit.filter_reply(), fit.score_reply(), fit.error_name))
     assert seen[0] == seen[1]
 

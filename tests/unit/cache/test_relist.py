@@ -210,8 +210,9 @@ def test_what_ends_or_moves_on_while_the_list_arrives() -> None:
 
 
 def test_a_refusal_in_a_list_is_told_of_a_pod_that_was_held() -> None:
-    """The kubelet refused a pod while we were not looking: counted once, its charge gone, the lesson learned."""
+    """The kubelet refused a pod while we were not looking: counted once, its charge gone, the refusal remembered."""
     cluster = cluster_with(fleet(range(3)))
+    cluster.pods["uid-vm00"].placed_by_us = True
     failed = pod("vm00", 1, 1, node_name="a", phase="Failed", start=START, reason="TopologyAffinityError")
     (refused,) = cluster.replace(Source.PODS, [failed, *fleet((1, 2))])
     assert isinstance(refused, PodRefused)
@@ -301,20 +302,22 @@ def test_a_list_that_is_given_up_is_let_go_step_by_step() -> None:
     assert not cluster.pods
 
 
-def test_a_list_tells_that_a_report_is_still_so() -> None:
-    """Its exporter may have written it while nobody watched: it counts as heard of at the list."""
+def test_a_list_does_not_make_a_report_young() -> None:
+    """It is as old as its last change: the list shows the object that was known."""
     cluster = Cluster(nrt_stale_after=60.0)
     record = nrt("a", [{"cpu": 14}, {"cpu": 16}])
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
     cluster.put(Source.NRTS, record)
     cluster.tick(50.0)
     cluster.replace(Source.NRTS, [record])
-    cluster.tick(100.0)
     cluster.make_rows()
     assert not cluster.nodes["a"].stale
-    cluster.tick(200.0)
+    cluster.tick(100.0)
     cluster.make_rows()
     assert cluster.nodes["a"].stale
+    cluster.replace(Source.NRTS, [nrt("a", [{"cpu": 13}, {"cpu": 16}])])
+    cluster.make_rows()
+    assert not cluster.nodes["a"].stale
 
 
 def test_a_kind_is_absent_until_its_list_is_swapped_in() -> None:

@@ -338,6 +338,21 @@ def test_exclude(backend: Backend) -> None:
         fit.exclude("c", Code.ZonesDisagree)
 
 
+def test_doubt(backend: Backend) -> None:
+    """Every node that still fits becomes unknown in this fit and stays; others keep what they have."""
+    table = backend.table(row(TIGHT, name="a"), row(LOOSE, name="b"), row(FULL, name="c"))
+    query = table.prepare(FOUR)
+    fit = table.fit(query, names("a", "b", "c"))
+    fit.exclude("a", Code.ZonesDisagree)
+    refused = fit.refused
+    fit.doubt(Code.NotChecked)
+    assert (fit.fits, fit.unknown, fit.refused, fit.survivors) == (0, 1, refused, 1)
+    assert fit.best() == ("b", Code.NotChecked)
+    assert json.loads(fit.filter_reply())["NodeNames"] == ["b"]
+    assert fit.placement("b") is None
+    assert table.fit(query, names("a", "b")).best() == ("a", Code.Fits)
+
+
 def test_limit_of_entries(backend: Backend) -> None:
     """The best come first; a limit cuts the rest."""
     table = backend.table(row(LOOSE, name="a"), row(TIGHT, name="b"), row(FULL, name="c"))

@@ -189,6 +189,7 @@ def test_a_node_that_refused_an_equal_pod_is_none() -> None:
     assert of(cluster, "vm") == (1, 1)
     again = running("again", "b")
     cluster.put(Source.PODS, again)
+    cluster.pods[again.metadata.uid].placed_by_us = True
     cluster.make_rows()
     status = msgspec.structs.replace(again.status, phase="Failed", reason="UnexpectedAdmissionError")
     cluster.put(Source.PODS, msgspec.structs.replace(again, status=status))
