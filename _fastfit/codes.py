@@ -48,6 +48,7 @@ class Code(IntEnum):
     DeviceZoneOpen = 17
     CpuManagerNotKnown = 18
     NotChecked = 19
+    NoExclusiveCpus = 28
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33
