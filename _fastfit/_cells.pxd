@@ -79,10 +79,10 @@ cdef inline int cells_of(
     cdef int64_t fitting[MAX_ZONES]
     cdef int64_t placed[MAX_ZONES]
     cdef int64_t vcpus[MAX_ZONES]
-    cdef int64_t more, base, share, free, left
+    cdef int64_t more, base, share, free, most, left, most_left
     cdef int32_t zone, cells = 0, cell
     cdef int strict
-    cdef bint unknown = False
+    cdef bint reported = True, certain = True
     mask[0] = 0
     near[0] = layout[0] = 0
     for zone in range(row.zones):
@@ -121,7 +121,7 @@ cdef inline int cells_of(
         return strict
     base = ask.guest_pages if cells == 1 else ask.guest_pages // cells
     more = ask.guest_pages - base * cells
-    left = ask.guest_bytes if ask.moving_cores else 0
+    left = most_left = ask.guest_bytes if ask.moving_cores else 0
     cell = 0
     for zone in range(row.zones):
         if not placed[zone]:
@@ -135,15 +135,19 @@ cdef inline int cells_of(
             detail.cell[cell].bytes = share
             detail.cells = cell + 1
         cell += 1
-        if not row.zone[zone].pages_known:
-            unknown = True
+        # Where not even Memory Manager is known, a size that no zone lists is not known.
+        if not row.zone[zone].pages_known or (row.memory_open and acct.columns.cell_pages < 0):
+            reported = False
             continue
-        free = 0
+        free = most = 0
         if acct.columns.cell_pages >= 0:
             free = row.pages[acct.columns.cell_pages * row.zones + zone]
-        if free < share:
+            most = row.pages_most[acct.columns.cell_pages * row.zones + zone]
+        if most < share:
             return ZONE_PAGES_SHORT
+        certain = certain and free >= share
         left -= free
-    if unknown:
-        return PAGES_NOT_REPORTED
-    return ZONE_PAGES_SHORT if left > 0 else strict
+        most_left -= most
+    if reported and most_left > 0:
+        return ZONE_PAGES_SHORT
+    return strict if reported and certain and left <= 0 else PAGES_NOT_REPORTED

@@ -25,7 +25,7 @@ from _fastfit.codes import Code
 from _fastfit.model import CellsAsk, Row
 from _fastfit.values import Cell
 
-__all__ = ["SPLIT_FACTOR", "cells_of", "layout_of", "locality", "pages_code", "shares", "split_of"]
+__all__ = ["SPLIT_FACTOR", "cells_of", "layout_of", "lists_pages", "locality", "pages_code", "shares", "split_of"]
 
 #: Multiplier of split_of(). It is odd, and one less is 16 times an odd number, so that no two splits of up to 2^28
 #: vCPUs over two cells are the same number.
@@ -155,16 +155,34 @@ def _is_even(cells: Sequence[Cell]) -> bool:
 
 
 def pages_code(row: Row, ask: CellsAsk, cells: Sequence[Cell]) -> Code:
-    """Whether every cell's zone has its share of pages free; a migration target's zones also the total together."""
-    unknown, left = False, ask.memory_bytes if ask.moving else 0
+    """Whether every cell's zone has its share of pages free; a migration target's zones also the total together.
+
+    Refused where even the most that may be free is too little; unknown where only what is free for certain is.
+    """
+    # Where not even Memory Manager is known, a size that no zone lists is not known.
+    listed = not row.memory_open or lists_pages(row, ask.pages)
+    reported = certain = True
+    most_left = left = ask.memory_bytes if ask.moving else 0
     for cell in cells:
-        free = row.zones[cell.zone].pages_free
-        if free is None:
-            unknown = True
+        zone = row.zones[cell.zone]
+        if zone.pages_free is None or not listed:
+            reported = False
             continue
-        if free.get(ask.pages, 0) < cell.bytes:
+        free = zone.pages_free.get(ask.pages, 0)
+        most = free if zone.pages_most is None else zone.pages_most.get(ask.pages, 0)
+        if most < cell.bytes:
             return Code.ZonePagesShort
-        left -= free.get(ask.pages, 0)
-    if unknown:
-        return Code.PagesNotReported
-    return Code.ZonePagesShort if left > 0 else Code.Fits
+        certain = certain and free >= cell.bytes
+        most_left -= most
+        left -= free
+    if reported and most_left > 0:
+        return Code.ZonePagesShort
+    return Code.Fits if reported and certain and left <= 0 else Code.PagesNotReported
+
+
+def lists_pages(row: Row, size: str) -> bool:
+    """Whether the node's huge pages of this size are known at all, by zone or together."""
+    known = (zone for zone in row.zones if zone.pages_free is not None)
+    return size in row.pages_together or any(
+        size in (zone.pages_free or ()) or size in (zone.pages_most or ()) for zone in known
+    )

@@ -243,7 +243,8 @@ cdef inline int cpu_allocate(
     cdef uint32_t everywhere = (<uint32_t>1 << row.zones) - 1
     cdef uint32_t near
     cdef int32_t zone, here
-    if row.uneven and not acct.split_known:
+    cdef bint decided = not row.uneven or count > row.total
+    if not decided and not acct.split_known:
         return OPTIONS_UNDECIDED
     if row.full_pcpus_only:
         if count % row.threads or count > acct.physical_high:
@@ -260,7 +261,7 @@ cdef inline int cpu_allocate(
         cores[zone] -= acct.cores[zone]
     else:
         if count > pool_of(acct, everywhere):
-            return OPTIONS_UNDECIDED if row.uneven else NODE_CPU_SHORT
+            return NODE_CPU_SHORT if decided else OPTIONS_UNDECIDED
         for zone in range(row.zones):
             cpus[zone] = acct.pool[zone]
             cores[zone] = acct.cores[zone]

@@ -129,7 +129,9 @@ def allocate(row: Row, acct: CpuAccounting, count: int, mask: int | None) -> Tak
 
     Refuses as the kubelet does: full-pcpus-only on the whole node's counts, then too few CPUs.
     """
-    if row.uneven and not acct.split_known:
+    # Whatever an uneven machine hands out twice, it is not more than there is.
+    decided = not row.uneven or count > sum(zone.cpu_total for zone in row.zones)
+    if not decided and not acct.split_known:
         return Code.OptionsUndecided
     if row.full_pcpus_only:
         if count % row.threads_per_core or count > acct.physical_high:
@@ -137,7 +139,7 @@ def allocate(row: Row, acct: CpuAccounting, count: int, mask: int | None) -> Tak
         if count > acct.physical_low:
             return Code.OptionsUndecided
     if count > sum(acct.pool):
-        return Code.OptionsUndecided if row.uneven else Code.NodeCpuShort
+        return Code.NodeCpuShort if decided else Code.OptionsUndecided
     everywhere = (1 << len(row.zones)) - 1
     before, cores_before = list(acct.pool), list(acct.cores)
     if mask is None:

@@ -40,6 +40,8 @@ class Demand:
     code: Code
     memory_names: tuple[str, ...]
     device_names: tuple[str, ...]
+    #: memory resources of which the pod asks more than nothing
+    asked_memory: tuple[str, ...]
     #: huge-page sizes that must exist on the node
     page_names: tuple[str, ...]
     #: the pod as Topology Manager's scope `pod` sees it: one container
@@ -112,6 +114,8 @@ def _in_range(ask: Ask) -> bool:
             or not all(0 <= amount <= _MAX_AMOUNT for _, amount in part.memory)
         ):
             return False
+    if not all(0 <= amount <= _MAX_AMOUNT for _, amount in ask.pages):
+        return False
     cells = ask.cells
     return cells is None or (
         0 <= cells.container < len(ask.containers)
@@ -130,14 +134,16 @@ def derive(ask: Ask) -> Demand:
     """Derives what does not depend on a node. An ask beyond the limits gets its verdict here."""
     memory = sorted({name for part in ask.containers for name, _ in part.memory})
     devices = sorted({name for part in ask.containers for name, _ in part.devices})
-    pages = [name for name in memory if name.startswith(_PAGES)]
+    asked = {name for part in ask.containers for name, amount in part.memory if amount}
+    # A request of zero asks for nothing; the kubelet notes it all the same, so it stays among the names.
+    pages = [name for name in sorted(asked | {name for name, _ in ask.pages}) if name.startswith(_PAGES)]
     if ask.cells is not None and ask.cells.pages not in pages:
         pages.append(ask.cells.pages)
     code = ask.ask_code
     if code is Code.Fits and not _in_range(ask):
         code = Code.DemandUnreadable
     if code is Code.Fits and (
-        len(ask.containers) > MAX_CONTAINERS or len(memory) > MAX_RESOURCES or len(devices) > MAX_RESOURCES
+        len(ask.containers) > MAX_CONTAINERS or max(len(memory), len(devices), len(ask.pages)) > MAX_RESOURCES
     ):
         code = Code.TooManyResources
     if ask.cells is not None:
@@ -152,6 +158,7 @@ def derive(ask: Ask) -> Demand:
         code=code,
         memory_names=names,
         device_names=device_names,
+        asked_memory=tuple(name for name in memory if name in asked),
         page_names=tuple(sorted(pages)),
         pod=_pod(ask, names, device_names),
         main=_main(ask),

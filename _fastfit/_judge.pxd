@@ -1,20 +1,22 @@
 # The verdict of one row for one ask. Rules and sources: _judge_py.py, _cells_py.py and _key_py.py.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from _fastfit._cells cimport cells_of
 from _fastfit._constants cimport (
-    CELLS_AT, CELLS_TOP, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC, DEVICE_ZONE_SHORT,
-    DISTANCE_AT, DISTANCE_TOP, FIRST_REFUSAL, FITS, INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT,
-    MAX_ZONES, MEMORY_GROUP_CONFLICT, NEVER_FITS_ZONE, NODE_CPU_SHORT, NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED,
-    PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE, POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES_DISAGREE,
-    ZONES_NOT_REPORTED, ZONE_CPU_SHORT,
+    CELLS_AT, CELLS_TOP, CORE_SPLIT, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC,
+    DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_SHORT, DISTANCE_AT, DISTANCE_TOP, FIRST_REFUSAL, FITS, GUEST_MEMORY_PAGES,
+    INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT, MAX_SET_ZONES, MAX_ZONES, MEMORY_GROUP_CONFLICT,
+    MEMORY_MANAGER_NOT_KNOWN, MORE_ZONES_THAN_CELLS, NEVER_FITS_ZONE, NODE_CPU_SHORT, NOT_SYMMETRIC,
+    NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED, PAGES_NOT_REPORTED, PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE,
+    POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_MEMORY_SHORT,
+    ZONE_PAGES_SHORT,
 )
 from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of, take_in_zone
 from _fastfit._devices cimport device_allocate, device_offers, device_zones
 from _fastfit._hints cimport Offer, dont_care, one_zone, preferred_mask, survey, unpreferred_mask
-from _fastfit._memory cimport memory_allocate, sum_over
+from _fastfit._memory cimport memory_allocate, pinned_pages, sum_over
 from _fastfit._types cimport Accounting, Answer, Ask, Columns, Detail, Part, Row, lowest, next_mask, popcount
 
 # What admit_single_zone() returns where it does not decide.
@@ -36,9 +38,11 @@ cdef inline int node_code(const Row *row, const Ask *ask, const Columns *columns
         return CPU_MANAGER_NOT_STATIC
     if columns.lacks_pages:
         return NO_PAGES_OF_SIZE
-    if row.too_many_zones:
+    if row.too_many_zones or (row.zones > MAX_SET_ZONES and (row.policy != POLICY_NONE or row.memory_static)):
         return TOO_MANY_ZONES
-    return FITS if row.zones else ZONES_NOT_REPORTED
+    if not row.zones:
+        return ZONES_NOT_REPORTED
+    return columns.unlisted if row.memory_static else FITS
 
 
 # The accounting before the pod, or (`empty`) on this node without any pod.
@@ -274,6 +278,10 @@ cdef inline int allocate(
             return code
         if index == acct.ask.main:
             acct.main_memory = pinned
+        if index != acct.ask.main or not acct.ask.has_cells:
+            code = pinned_pages(acct, part, pinned)
+            if code:
+                return code
         if detail != NULL:
             note_blocks(acct, detail, index, part, pinned)
     return FITS
@@ -343,6 +351,18 @@ cdef inline int64_t rank_key(
     )
 
 
+# Whether all zones together have too few huge pages for the pod, wherever it takes them.
+cdef inline bint pages_short(const Row *row, const Ask *ask, const Columns *columns) noexcept nogil:
+    cdef int32_t size
+    cdef int64_t together
+    for size in range(ask.page_sizes):
+        if columns.asked_pages[size] >= 0:
+            together = row.pages_together[columns.asked_pages[size]]
+            if 0 <= together < ask.pages[size]:
+                return True
+    return False
+
+
 # The short form of admit() for a pod whose CPUs one zone has, where only CPUs have zones and no option changes how they
 # are taken. Accounting and code (FITS, NODE_CPU_SHORT) are those of admit(). UNDECIDED, with the accounting not
 # written: admit() decides.
@@ -373,8 +393,8 @@ cdef inline int admit_single_zone(
     return FITS
 
 
-# Fills everything of the answer but its stamp; `detail` may be NULL.
-cdef inline void judge(
+# The verdict where Memory Manager is known.
+cdef inline void judge_known(
     const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
 ) noexcept nogil:
     cdef Accounting acct
@@ -386,6 +406,7 @@ cdef inline void judge(
     answer.code = <uint8_t>node_code(row, ask, columns)
     if answer.code:
         return
+    acct.pages_doubtful = False
     code = admit_single_zone(&acct, row, ask, columns) if detail == NULL else UNDECIDED
     if code == UNDECIDED:
         open_accounting(&acct, row, ask, columns, False)
@@ -394,15 +415,20 @@ cdef inline void judge(
     if code:
         return
     if ask.has_cells:
-        answer.code = <uint8_t>cells_of(&acct, &mask, &near, &layout, &answer.split, detail)
-        if answer.code:
-            return
+        code = cells_of(&acct, &mask, &near, &layout, &answer.split, detail)
     else:
         for zone in range(row.zones):
             if acct.main_cpus[zone]:
                 mask |= <uint32_t>1 << zone
         if not mask:
             mask = acct.main_memory
+    if code < FIRST_REFUSAL and pages_short(row, ask, columns):
+        code = ZONE_PAGES_SHORT if ask.has_cells else ZONE_MEMORY_SHORT
+    if not code and acct.pages_doubtful:
+        code = PAGES_NOT_REPORTED
+    answer.code = <uint8_t>code
+    if code:
+        return
     for zone in range(row.zones):
         held = row.zone[zone].free - acct.pool[zone] + acct.reuse_low[zone]
         if mask >> zone & 1:
@@ -411,7 +437,7 @@ cdef inline void judge(
             detail.held[zone] = held
     cells = max(popcount(mask), 1)
     devices = device_zones(&acct) if ask.devices else 0
-    answer.mask = <uint16_t>mask
+    answer.mask = mask
     answer.cells = <uint8_t>cells
     left = max(left, <int64_t>0)
     answer.key = rank_key(near, cells, layout, widest(row, mask | devices), left, pages_left(&acct, mask))
@@ -424,3 +450,42 @@ cdef inline void judge(
                     detail.devices[item][zone] = (
                         row.device_free[columns.device[item] * row.zones + zone] - acct.device_free[item][zone]
                     )
+
+
+# Whether the refusal is by where the CPUs lie, which Memory Manager could change.
+cdef inline bint by_zone(int code) noexcept nogil:
+    return (
+        code == ZONE_PAGES_SHORT or code == CORE_SPLIT or code == GUEST_MEMORY_PAGES
+        or code == MORE_ZONES_THAN_CELLS or code == NOT_SYMMETRIC or code == DEVICE_OUTSIDE_CELLS
+    )
+
+
+cdef inline void not_known(Answer *answer) noexcept nogil:
+    answer.key = answer.split = answer.mask = answer.cells = 0
+    answer.code = MEMORY_MANAGER_NOT_KNOWN
+
+
+# Fills everything of the answer but its stamp; `detail` may be NULL.
+cdef inline void judge(
+    const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
+) noexcept nogil:
+    cdef Row off
+    cdef int code
+    if not row.memory_open:
+        judge_known(row, ask, columns, scratch, answer, detail)
+        return
+    off = row[0]
+    off.memory_static = False
+    judge_known(&off, ask, columns, scratch, answer, detail)
+    code = answer.code
+    if not ask.asks_memory or FITS < code < FIRST_REFUSAL:
+        return
+    if not row.memory_static:
+        if code == FITS or (row.policy != POLICY_NONE and by_zone(code)):
+            not_known(answer)
+        return
+    if detail != NULL:
+        detail.blocks = detail.cells = 0
+    judge_known(row, ask, columns, scratch, answer, detail)
+    if not FITS < answer.code < FIRST_REFUSAL and (answer.code == FITS) != (code == FITS):
+        not_known(answer)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from _fastfit import _cpus_py as cpus_
 from _fastfit import _devices_py as devices_
 from _fastfit import _memory_py as memory_
-from _fastfit._cells_py import cells_of, layout_of, locality, pages_code, split_of
+from _fastfit._cells_py import cells_of, layout_of, lists_pages, locality, pages_code, split_of
 from _fastfit._cpus_py import CpuAccounting, Taken
 from _fastfit._demand import Demand
 from _fastfit._devices_py import DeviceAccounting
@@ -22,12 +22,22 @@ from _fastfit._hints_py import Hints, Merged, bits, merge
 from _fastfit._key_py import rank_key, widest
 from _fastfit._memory_py import MemoryAccounting
 from _fastfit.codes import FIRST_REFUSAL, Code, ContainerKind, Policy, Scope
-from _fastfit.model import MAX_ZONES, ContainerAsk, Row
+from _fastfit.model import MAX_SET_ZONES, MAX_ZONES, ContainerAsk, Row
 from _fastfit.values import Block, Cell, Placement
 
 __all__ = ["Outcome", "judge", "node_code"]
 
 Offers = dict[str, Hints | None]
+
+#: Refusals by where the CPUs lie, which Memory Manager could change.
+_BY_ZONE = (
+    Code.ZonePagesShort,
+    Code.CoreSplit,
+    Code.GuestMemoryPages,
+    Code.MoreZonesThanCells,
+    Code.NotSymmetric,
+    Code.DeviceOutsideCells,
+)
 
 
 @dataclass(slots=True)
@@ -58,6 +68,8 @@ class _Accounting:
     #: for the main container: the mask that Device Manager was given, and the devices it could choose from
     main_mask: int | None = None
     main_devices: dict[str, list[int]] = field(default_factory=dict)
+    #: zones that memory was pinned to may lack the huge pages, for other pods hold some of zones that are not known
+    pages_doubtful: bool = False
 
 
 def node_code(row: Row, demand: Demand) -> Code:
@@ -77,11 +89,39 @@ def node_code(row: Row, demand: Demand) -> Code:
         return Code.NoPagesOfSize
     if not row.zones:
         return Code.ZonesNotReported
-    return Code.Fits if len(row.zones) <= MAX_ZONES else Code.TooManyZones
+    in_sets = row.policy is not Policy.NONE or row.memory_static
+    if len(row.zones) > (MAX_SET_ZONES if in_sets else MAX_ZONES):
+        return Code.TooManyZones
+    return _unlisted(row, demand) if row.memory_static else Code.Fits
+
+
+def _unlisted(row: Row, demand: Demand) -> Code:
+    """The code of a memory resource that is asked for and that no zone lists: it is not known, which is not zero."""
+    listed = {name for zone in row.zones for name in (*zone.memory_allocatable, *zone.memory_free)}
+    for name in demand.asked_memory:
+        if name not in listed:
+            return Code.PagesNotReported if name in demand.page_names else Code.MemoryNotReported
+    return Code.Fits
 
 
 def judge(row: Row, demand: Demand) -> Outcome:
     """The verdict and, where the pod fits, what it would get and how the node ranks."""
+    if not row.memory_open:
+        return _judge(row, demand)
+    off = _judge(replace(row, memory_static=False), demand)
+    if not demand.asked_memory or Code.Fits < off.code < FIRST_REFUSAL:
+        return off
+    if not row.memory_static:
+        by_zone = row.policy is not Policy.NONE and off.code in _BY_ZONE
+        return Outcome(Code.MemoryManagerNotKnown) if off.code is Code.Fits or by_zone else off
+    on = _judge(row, demand)
+    if Code.Fits < on.code < FIRST_REFUSAL or (on.code is Code.Fits) == (off.code is Code.Fits):
+        return on
+    return Outcome(Code.MemoryManagerNotKnown)
+
+
+def _judge(row: Row, demand: Demand) -> Outcome:
+    """The verdict where Memory Manager is known."""
     code = node_code(row, demand)
     if code is not Code.Fits:
         return Outcome(code)
@@ -93,7 +133,20 @@ def judge(row: Row, demand: Demand) -> Outcome:
         devices_.device_accounting(row, demand.device_names),
     )
     code = _admit(acct)
-    return _placed(acct) if code is Code.Fits else Outcome(code)
+    if code is not Code.Fits:
+        return Outcome(code)
+    outcome = _placed(acct)
+    if outcome.code < FIRST_REFUSAL and _pages_short(acct):
+        return Outcome(Code.ZoneMemoryShort if demand.ask.cells is None else Code.ZonePagesShort)
+    if outcome.code is Code.Fits and acct.pages_doubtful:
+        return Outcome(Code.PagesNotReported)
+    return outcome
+
+
+def _pages_short(acct: _Accounting) -> bool:
+    """Whether all zones together have too few huge pages for the pod, wherever it takes them."""
+    together = acct.row.pages_together
+    return any(name in together and together[name] < amount for name, amount in acct.demand.ask.pages)
 
 
 def _admit(acct: _Accounting) -> Code:
@@ -222,9 +275,39 @@ def _allocate(acct: _Accounting, index: int, request: ContainerAsk, decision: Me
         if isinstance(pinned, Code):
             return pinned
         acct.masks[index] = pinned
+        if index != acct.demand.main or acct.demand.ask.cells is None:
+            code = _pinned_pages(acct, request, pinned)
+            if code is not Code.Fits:
+                return code
         for name, amount in request.memory:
             _reuse_blocks(acct, name, pinned, amount)
             acct.blocks.append(Block(index, name, pinned, amount))
+    return Code.Fits
+
+
+def _pinned_pages(acct: _Accounting, request: ContainerAsk, mask: int) -> Code:
+    """Whether the zones that memory is pinned to have the pages that the pod's blocks there are accounted for.
+
+    Memory Manager knows of no pages that pods hold unpinned. The pages of guest cells have a rule of their own.
+    """
+    zones = [acct.row.zones[zone] for zone in bits(mask)]
+    if any(zone.pages_free is None for zone in zones):
+        return Code.Fits
+    for name, _ in request.memory:
+        if not lists_pages(acct.row, name):
+            continue
+        taken = sum(
+            zone.memory_free.get(name, 0) - acct.memory.free[name][position]
+            for position, zone in zip(bits(mask), zones, strict=True)
+        )
+        certain = [(zone.pages_free or {}).get(name, 0) for zone in zones]
+        most = [
+            free if zone.pages_most is None else zone.pages_most.get(name, 0)
+            for free, zone in zip(certain, zones, strict=True)
+        ]
+        if taken > sum(most):
+            return Code.ZoneMemoryShort
+        acct.pages_doubtful = acct.pages_doubtful or taken > sum(certain)
     return Code.Fits
 
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from _fastfit._constants cimport FITS, MEMORY_GROUP_CONFLICT, ZONE_MEMORY_SHORT
-from _fastfit._types cimport Accounting, Part, lowest, next_mask, popcount
+from _fastfit._types cimport Accounting, Part, Row, lowest, next_mask, popcount
 
 
 cdef inline int64_t sum_over(const int64_t *amounts, uint32_t mask) noexcept nogil:
@@ -12,6 +12,32 @@ cdef inline int64_t sum_over(const int64_t *amounts, uint32_t mask) noexcept nog
         total += amounts[lowest(mask)]
         mask &= mask - 1
     return total
+
+
+# Whether the zones of `mask` have the huge pages that the pod's blocks there are accounted for, see
+# _judge_py._pinned_pages().
+cdef inline int pinned_pages(Accounting *acct, const Part *part, uint32_t mask) noexcept nogil:
+    cdef const Row *row = acct.row
+    cdef uint32_t left = mask
+    cdef int32_t item, name, column
+    cdef int64_t taken
+    while left:
+        if not row.zone[lowest(left)].pages_known:
+            return FITS
+        left &= left - 1
+    for item in range(part.memories):
+        name = part.memory_name[item]
+        column = acct.columns.memory_pages[name]
+        if column < 0:
+            continue
+        taken = -sum_over(acct.free[name], mask)
+        if acct.columns.memory[name] >= 0:
+            taken += sum_over(row.free + acct.columns.memory[name] * row.zones, mask)
+        if taken > sum_over(row.pages_most + column * row.zones, mask):
+            return ZONE_MEMORY_SHORT
+        if taken > sum_over(row.pages + column * row.zones, mask):
+            acct.pages_doubtful = True
+    return FITS
 
 
 cdef inline bint holds(const Accounting *acct, const Part *part, uint32_t mask) noexcept nogil:

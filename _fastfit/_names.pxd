@@ -25,8 +25,8 @@ cdef struct Name:
     uint32_t start
     uint32_t length
     int32_t slot
+    uint32_t mask
     uint16_t spelled_length
-    uint16_t mask
     uint8_t code
     uint8_t cells
     uint8_t state

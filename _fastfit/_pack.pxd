@@ -5,7 +5,9 @@ from cpython.mem cimport PyMem_Malloc
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from _fastfit._constants cimport KIND_INIT, MAX_ZONES, POLICY_NONE, SCOPE_POD
+from _fastfit._constants cimport (
+    FITS, KIND_INIT, MAX_ZONES, MEMORY_NOT_REPORTED, PAGES_NOT_REPORTED, POLICY_NONE, SCOPE_POD,
+)
 from _fastfit._types cimport Ask, Columns, Part, Row, Zone
 
 
@@ -16,7 +18,8 @@ cdef inline tuple schema_of(row):
         memory.update(zone.memory_allocatable, zone.memory_free)
         devices.update(zone.device_total)
         if zone.pages_free is not None:
-            pages.update(zone.pages_free)
+            pages.update(zone.pages_free, zone.pages_most or ())
+    pages.update(row.pages_together)
     return tuple(sorted(memory)), tuple(sorted(devices)), tuple(sorted(pages)), row.page_sizes
 
 
@@ -54,7 +57,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     cdef bint too_many = len(row.zones) > MAX_ZONES
     cdef int32_t zones = 0 if too_many else <int32_t>len(row.zones)
     cdef Py_ssize_t memory = len(names[0]), devices = len(names[1]), pages = len(names[2])
-    cdef Py_ssize_t wide = (2 * memory + pages) * zones
+    cdef Py_ssize_t wide = (2 * memory + 2 * pages) * zones + pages
     cdef Py_ssize_t narrow = (1 + 2 * devices + zones) * zones
     cdef Py_ssize_t size = sizeof(Row) + zones * sizeof(Zone) + wide * 8 + narrow * 4 + PyBytes_GET_SIZE(name)
     cdef Row *packed = <Row *>PyMem_Malloc(size)
@@ -67,6 +70,8 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.allocatable = <int64_t *>place
     packed.free = packed.allocatable + memory * zones
     packed.pages = packed.free + memory * zones
+    packed.pages_most = packed.pages + pages * zones
+    packed.pages_together = packed.pages_most + pages * zones
     place += wide * 8
     packed.zone = <Zone *>place
     place += zones * sizeof(Zone)
@@ -90,6 +95,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.cpu_static = row.cpu_static
     packed.cpu_policy_open = not row.cpu_policy_known
     packed.memory_static = row.memory_static
+    packed.memory_open = row.memory_open
     packed.full_pcpus_only = row.full_pcpus_only
     packed.align_by_socket = row.align_by_socket
     packed.spread = row.spread
@@ -103,6 +109,8 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.single_zone_row = row.cpu_static and not row.memory_static and row.policy != POLICY_NONE and not (
         row.full_pcpus_only or row.align_by_socket or row.spread or row.uncore or row.uneven or row.prefer_closest
     )
+    for column, key in enumerate(names[2]):
+        packed.pages_together[column] = row.pages_together.get(key, -1)
     if too_many:
         return packed
     for zone, own in enumerate(row.zones):
@@ -118,6 +126,8 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
             packed.free[column * zones + zone] = own.memory_free.get(key, 0)
         for column, key in enumerate(names[2]):
             packed.pages[column * zones + zone] = (own.pages_free or {}).get(key, 0)
+            most = own.pages_free if own.pages_most is None else own.pages_most
+            packed.pages_most[column * zones + zone] = (most or {}).get(key, 0)
         for column, key in enumerate(names[1]):
             packed.device_total[column * zones + zone] = own.device_total.get(key, 0)
             packed.device_free[column * zones + zone] = own.device_free.get(key, 0)
@@ -159,6 +169,7 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
     packed.parts = <int32_t>len(ask.containers)
     packed.main = demand.main
     packed.memories = <int32_t>len(memory)
+    packed.asks_memory = len(demand.asked_memory) > 0
     packed.devices = <int32_t>len(demand.device_names)
     packed.rank_memory = memory.index(demand.rank_name)
     packed.rank_unit = demand.rank_unit
@@ -170,6 +181,9 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
     if [demand.main] == [ask.containers.index(part) for part in wanting] and not demand.pod.devices:
         if wanting[0].kind != KIND_INIT and demand.pod.cpus == wanting[0].cpus:
             packed.single_zone_cpus = wanting[0].cpus
+    packed.page_sizes = <int32_t>len(ask.pages)
+    for place, (_, amount) in enumerate(ask.pages):
+        packed.pages[place] = amount
     if ask.cells is not None:
         packed.has_cells = 1
         packed.cell_cores = ask.cells.cores
@@ -198,6 +212,9 @@ cdef inline void fill_columns(Columns *columns, demand, tuple memory, tuple sche
         return
     for place, name in enumerate(memory):
         columns.memory[place] = column_of(schema[0], name)
+        columns.memory_pages[place] = column_of(schema[2], name)
+    for place, (name, _) in enumerate(demand.ask.pages):
+        columns.asked_pages[place] = column_of(schema[2], name)
     for place, name in enumerate(demand.device_names):
         columns.device[place] = column_of(schema[1], name)
     columns.rank_pages = column_of(schema[2], demand.rank_name)
@@ -206,3 +223,8 @@ cdef inline void fill_columns(Columns *columns, demand, tuple memory, tuple sche
         columns.cell_pages = column_of(schema[2], demand.ask.cells.pages)
     columns.lacks_pages = not schema[3].issuperset(demand.page_names)
     columns.knows_pages = len(schema[3]) > 0
+    columns.unlisted = FITS
+    for name in demand.asked_memory:
+        if name not in schema[0]:
+            columns.unlisted = PAGES_NOT_REPORTED if name in demand.page_names else MEMORY_NOT_REPORTED
+            break

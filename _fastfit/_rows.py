@@ -29,6 +29,7 @@ def _zone_in_bounds(zone: ZoneRow, threads: int, everything: int) -> bool:
         and _amounts_in_bounds(zone.memory_allocatable, _MAX_BYTES)
         and _amounts_in_bounds(zone.memory_free, _MAX_BYTES)
         and _amounts_in_bounds(zone.pages_free, _MAX_BYTES)
+        and _amounts_in_bounds(zone.pages_most, _MAX_BYTES)
         and _amounts_in_bounds(zone.device_total, _MAX_CPUS)
         and all(0 <= free <= zone.device_total.get(name, 0) for name, free in zone.device_free.items())
     )
@@ -54,6 +55,7 @@ def _clamped_zone(zone: ZoneRow, threads: int, everything: int) -> ZoneRow:
         blocks=min(max(zone.blocks, 0), _MAX_CPUS),
         group=zone.group & everything,
         pages_free=None if zone.pages_free is None else _clamped_amounts(zone.pages_free, _MAX_BYTES),
+        pages_most=None if zone.pages_most is None else _clamped_amounts(zone.pages_most, _MAX_BYTES),
         device_total=(devices := _clamped_amounts(zone.device_total, _MAX_CPUS)),
         device_free={name: min(max(free, 0), devices.get(name, 0)) for name, free in zone.device_free.items()},
     )
@@ -67,6 +69,7 @@ def _row_in_bounds(row: Row, threads: int) -> bool:
         and zones <= MAX_ZONES
         and row.threads_per_core == threads
         and 0 <= row.physical_free <= _MAX_CPUS * MAX_ZONES
+        and _amounts_in_bounds(row.pages_together, _MAX_BYTES * MAX_ZONES)
         and len(row.distances) in {0, zones}
         and all(len(line) == zones and 0 <= min(line) <= max(line) <= _MAX_DISTANCE for line in row.distances)
         and all(_zone_in_bounds(zone, threads, everything) for zone in row.zones)
@@ -90,6 +93,7 @@ def within_bounds(row: Row) -> Row:
         threads_per_core=threads,
         page_sizes=frozenset(row.page_sizes),
         physical_free=min(max(row.physical_free, 0), _MAX_CPUS * MAX_ZONES),
+        pages_together=_clamped_amounts(row.pages_together, _MAX_BYTES * MAX_ZONES),
     )
     if row.node_code is not Code.Fits:
         return replace(row, zones=(), distances=())

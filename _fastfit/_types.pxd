@@ -1,7 +1,7 @@
 # The flat form of rows and asks, which _pack.pxd fills. Loops over these check nothing: _rows.within_bounds() and
 # _demand.derive() guarantee sizes and signs (MAX_ZONES, MAX_RESOURCES of a kind, amounts far from 64 bits).
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from _fastfit._constants cimport MAX_CONTAINERS, MAX_MEMORIES, MAX_RESOURCES, MAX_ZONES
 
@@ -30,6 +30,7 @@ cdef struct Row:
     uint8_t cpu_static
     uint8_t cpu_policy_open     # CPU Manager's policy is not known
     uint8_t memory_static
+    uint8_t memory_open         # see model.Row
     uint8_t full_pcpus_only
     uint8_t align_by_socket
     uint8_t spread
@@ -54,7 +55,9 @@ cdef struct Row:
     int32_t *widest         # [k]: CPUs of the k+1 largest zones
     int64_t *allocatable
     int64_t *free
-    int64_t *pages
+    int64_t *pages          # free for certain
+    int64_t *pages_most     # free at most
+    int64_t *pages_together     # [resource]: of all zones; -1: not known
     int32_t *device_total
     int32_t *device_free
     int32_t *distance
@@ -77,6 +80,7 @@ cdef struct Ask:
     int32_t parts
     int32_t main
     int32_t memories
+    int32_t asks_memory     # more than nothing of some memory resource
     int32_t devices
     int32_t single_zone_cpus    # CPUs of the main container if no other asks for CPUs and none for devices; else 0
     int32_t rank_memory     # the resource that ranks, as index into the memory names; it may not be asked for
@@ -93,6 +97,8 @@ cdef struct Ask:
     int32_t boots           # cells of a moving guest's boot, or of a boot's last layout; 0: not known
     int32_t symmetric_only
     uint32_t strict         # devices, by index, that must lie in zones with a vCPU
+    int32_t page_sizes      # of the whole pod's huge pages
+    int64_t pages[MAX_RESOURCES]
     int64_t boot_vcpus[MAX_ZONES]
     int64_t boot_bytes[MAX_ZONES]
     Part pod
@@ -102,10 +108,13 @@ cdef struct Ask:
 cdef struct Columns:
     int32_t memory[MAX_MEMORIES]
     int32_t device[MAX_RESOURCES]
+    int32_t memory_pages[MAX_MEMORIES]  # columns of huge pages by memory name
+    int32_t asked_pages[MAX_RESOURCES]
     int32_t cell_pages
     int32_t rank_pages
     int32_t lacks_pages
     int32_t knows_pages
+    int32_t unlisted        # the code of a memory resource that is asked for and that such rows do not list, or FITS
 
 # Memory that a regular init container leaves to later containers on the same mask.
 cdef struct Reuse:
@@ -140,6 +149,7 @@ cdef struct Accounting:
     int32_t device_reuse[MAX_RESOURCES][MAX_ZONES]
     int32_t main_cpus[MAX_ZONES]
     int32_t main_cores[MAX_ZONES]
+    bint pages_doubtful
     uint32_t main_memory
     uint32_t main_mask      # the mask that Device Manager was given for the main container; 0: none
     int32_t main_devices[MAX_RESOURCES][MAX_ZONES]  # the devices it could choose from
@@ -150,7 +160,7 @@ cdef struct Answer:
     int64_t key
     uint64_t stamp
     uint32_t split      # of a boot's guest cells, see _cells_py.split_of
-    uint16_t mask
+    uint32_t mask
     uint8_t code
     uint8_t cells
 

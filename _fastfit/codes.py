@@ -48,6 +48,11 @@ class Code(IntEnum):
     DeviceZoneOpen = 17
     CpuManagerNotKnown = 18
     NotChecked = 19
+    CpusNotReported = 20
+    MemoryNotReported = 21
+    MemoryManagerNotKnown = 22
+    OptionNotKnown = 23
+    ReportUnreadable = 24
     NoExclusiveCpus = 28
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32

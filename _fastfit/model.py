@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 
 from _fastfit.codes import Code, Mode, Policy, Scope
 
-__all__ = ["MAX_NAME", "MAX_ZONES", "Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
+__all__ = ["MAX_CELLS", "MAX_NAME", "MAX_SET_ZONES", "MAX_ZONES", "Ask", "CellsAsk", "ContainerAsk", "Row", "ZoneRow"]
 
-#: Zones of a row the kernel can judge; a node with more gets the verdict TooManyZones.
-MAX_ZONES = 16
+#: Zones of a row the kernel can judge; a node with more gets the verdict TooManyZones. Masks have 32 bits.
+MAX_ZONES = 31
+#: The same where sets of zones are tried, by Topology Manager or a static Memory Manager.
+MAX_SET_ZONES = 16
+#: Cells of a guest that are written down and believed.
+MAX_CELLS = 16
 #: Bytes of the longest node name (a DNS subdomain).
 MAX_NAME = 253
 
@@ -35,8 +39,10 @@ class ZoneRow:
     #: assigned blocks of the zone, and the mask of its group (its own bit when alone)
     blocks: int = 0
     group: int = 0
-    #: bytes of huge pages per resource name that no VM's cell occupies; None: not known
+    #: bytes of huge pages per resource name that are free for certain; None: not known
     pages_free: Mapping[str, int] | None = None
+    #: bytes that may be free at most, where pods hold pages of zones that are not known; None: as pages_free
+    pages_most: Mapping[str, int] | None = None
     #: devices with this zone: all known, and free
     device_total: Mapping[str, int] = field(default_factory=dict)
     device_free: Mapping[str, int] = field(default_factory=dict)
@@ -59,6 +65,9 @@ class Row:
     #: whether CPU Manager's policy is known at all; if not, `cpu_static` is False
     cpu_policy_known: bool = True
     memory_static: bool = False
+    #: whether Memory Manager is on is not known: the verdict must hold both ways. With memory_static its accounting, if
+    #: it is on, is that of the zones; without, nothing is known of it
+    memory_open: bool = False
     full_pcpus_only: bool = False
     align_by_socket: bool = False
     spread: bool = False
@@ -71,6 +80,8 @@ class Row:
     physical_free: int = 0
     #: Huge-page sizes the whole node offers (resource names); a size asked for and absent refuses the node
     page_sizes: frozenset[str] = frozenset()
+    #: bytes of huge pages per resource name that no pod holds, in all zones together; not listed: not known
+    pages_together: Mapping[str, int] = field(default_factory=dict)
     #: Fits, or the unknown/refused code that holds for every pod with a zone demand
     node_code: Code = Code.Fits
     mode: Mode = Mode.ENFORCE
@@ -126,3 +137,5 @@ class Ask:
     cells: CellsAsk | None = None
     #: Fits, or the code that holds on every node (pod-level resources, unreadable demand, a VM that never starts)
     ask_code: Code = Code.Fits
+    #: bytes of huge pages that the whole pod holds at one time, those that nothing pins to a zone included
+    pages: tuple[tuple[str, int], ...] = ()

@@ -54,7 +54,8 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.TooManyZones: Reason(
         "more NUMA zones than the kubelet handles",
-        "Set the Topology Manager option max-allowable-numa-nodes on the node and state it to us, or policy none.",
+        "With a Topology Manager policy more than 8 zones need the option max-allowable-numa-nodes, stated to us; more than "
+        "16 are judged with policy none and Memory Manager None alone.",
         "zones",
     ),
     Code.ReportContradictsPods: Reason(
@@ -91,9 +92,12 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.PagesNotReported: Reason(
         "huge pages per NUMA zone not known",
-        "With Memory Manager None the report has no pages per zone; state the machine (annotation or pool).",
+        "Either the report names no huge pages of this size per zone (Memory Manager None, or the exporter leaves them out): "
+        "state the machine (annotation or pool). Or pods hold so many pages of zones that are not known, because they are "
+        "not Guaranteed or lie over several zones, that too few are free for certain: move such pods off the node. explain "
+        "tells which.",
         "pages",
-        rule="free pages of a touched zone are not known",
+        rule="whether a touched zone has the pages free is not known",
     ),
     Code.InitContainerCpus: Reason(
         "an init container holds CPUs, counts do not decide",
@@ -137,6 +141,36 @@ REASONS: Final[dict[Code, Reason]] = {
         "the pod. Only so many are checked in one call; kube-scheduler's own scores decide among the rest. Mostly pods on "
         "their way to the nodes are the cause, and it passes.",
         "counts",
+    ),
+    Code.CpusNotReported: Reason(
+        "CPUs per NUMA zone not known",
+        "The node's report names no CPUs per zone: take cpu out of the exporter's exclude list, check that the node's "
+        "CPU Manager is static, or state the machine in annotation fastfit.dev/machine.",
+        "zones",
+    ),
+    Code.MemoryNotReported: Reason(
+        "memory per NUMA zone not known",
+        "Memory Manager is Static and the node's report names no memory per zone: take memory out of the exporter's "
+        "exclude list, or state the machine in annotation fastfit.dev/machine.",
+        "zones",
+    ),
+    Code.MemoryManagerNotKnown: Reason(
+        "Memory Manager policy of the node not known",
+        "The node's report does not prove whether Memory Manager is on, and for this pod it matters: state "
+        "memoryManagerPolicy in annotation fastfit.dev/kubelet or in `kubelet` of the node's pool.",
+        "policy",
+        rule="with Memory Manager off and with Memory Manager Static the verdicts differ, or the second is not known",
+    ),
+    Code.OptionNotKnown: Reason(
+        "the node's kubelet has an option that is not known",
+        "What this option does is not known to this version of fastfit: update it, or correct the statement; explain "
+        "names the option.",
+        "policy",
+    ),
+    Code.ReportUnreadable: Reason(
+        "the node's NUMA report cannot be read",
+        "Correct what writes the node's NodeResourceTopology; `fastfit explain` shows the path of the mistake.",
+        "zones",
     ),
     Code.NoExclusiveCpus: Reason(
         "dedicated CPUs are asked, but the pod gets none of its own",
@@ -186,8 +220,8 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.ZoneMemoryShort: Reason(
         "no NUMA zone has enough memory or huge pages",
-        "Memory Manager Static finds no zone with the pages; see free pages per zone in explain.",
-        rule="no zones have enough free memory of every kind asked (memorymanager/policy_static.go)",
+        "Memory Manager Static finds no zone with the pages, or other pods hold them; see free pages per zone in explain.",
+        rule="no zones have enough free memory of every kind asked (memorymanager/policy_static.go), or in fact fewer pages",
     ),
     Code.MemoryGroupConflict: Reason(
         "memory of the zones is tied by other pods",

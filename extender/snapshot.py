@@ -11,7 +11,7 @@ single objects, and all of these as YAML, also in several documents. Kinds that 
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import orjson
 import yaml
 
 from extender import names
+from extender.api.lenient import decode_leniently
 from extender.api.objects import KubeVirt, ManagedFields, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.cache.events import Record, Sink, Source
 from extender.cache.nodes.nrt_age import written_at
@@ -77,6 +78,8 @@ class Snapshot:
     extender: Mapping[str, Any] = field(default_factory=dict)
     #: number of objects by kind, for kinds that are not used
     skipped: Mapping[str, int] = field(default_factory=dict)
+    #: fields that are not of their type, and what was made of them, each with file, item and path
+    notes: Sequence[str] = ()
 
     def feed(self, sink: Sink) -> None:
         """Pass everything to `sink`, nodes first, as the first lists of the watches do."""
@@ -239,6 +242,7 @@ def _write_chunk(write_bytes: Callable[[bytes], int], chunk: tuple[bytes, int]) 
 def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Snapshot:
     records: dict[Source, list[Record]] = {source: [] for source in Source}
     skipped: dict[str, int] = {}
+    notes: list[str] = []
     extender: dict[str, Any] = {}
     for file, text in documents:
         if file.extender is not None:
@@ -248,11 +252,13 @@ def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Sna
             if known is None:
                 skipped[head.kind] = skipped.get(head.kind, 0) + 1
                 continue
-            records[known[0]].append(_record(raw, known[1], f"{where}: {place} ({_title(head)})"))
+            record = _record(raw, known[1], f"{where}: {place} ({_title(head)})", notes)
+            if record is not None:
+                records[known[0]].append(record)
     for name in _absent(extender, where):
         if not records[name]:
             del records[name]
-    return Snapshot(records=records, extender=extender, skipped=skipped)
+    return Snapshot(records=records, extender=extender, skipped=skipped, notes=notes)
 
 
 def _where(path: str | Path) -> str:
@@ -329,13 +335,23 @@ def _items(file: _File, text: msgspec.Raw, where: str) -> Iterator[tuple[str, ms
         yield place, raw, head
 
 
-def _record(raw: msgspec.Raw, record: type[Record], place: str) -> Record:
+def _record(raw: msgspec.Raw, record: type[Record], place: str, notes: list[str]) -> Record | None:
+    """The object's record; None where what is left of a VM would be another VM. Raises SnapshotError."""
     try:
-        result: Record = _DECODERS[record].decode(raw)
+        mended: tuple[Record, tuple[str, ...], bool] = decode_leniently(raw, _DECODERS[record])
+        result, faults, left_out = mended
+        if left_out and record is Pod:
+            _DECODERS[record].decode(raw)  # a pod without a part of its own asks for something else: names the fault
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotError(f"{place}: {_reason(error)}") from error
     if not result.metadata.name:
         raise SnapshotError(f"{place}: $.metadata.name is missing")
+    notes += [f"{place}: {fault}" for fault in faults]
+    if left_out and isinstance(result, Vmi):
+        notes.append(f"{place}: skipped, for without that field it would be another VM")
+        return None
+    if left_out and isinstance(result, NodeResourceTopology):
+        return msgspec.structs.replace(result, unreadable=faults[0])
     return result
 
 

@@ -27,7 +27,7 @@ ENUMS: tuple[tuple[type[IntEnum], str], ...] = (
 #: Constants by module.
 NUMBERS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (codes, ("FIRST_REFUSAL", "ACTION_BITS")),
-    (model, ("MAX_ZONES", "MAX_NAME")),
+    (model, ("MAX_ZONES", "MAX_SET_ZONES", "MAX_NAME")),
     (_demand, ("MAX_CONTAINERS", "MAX_RESOURCES", "MAX_MEMORIES")),
     (_cpus_py, ("MAX_DISTRIBUTED",)),
     (_cells_py, ("SPLIT_FACTOR",)),

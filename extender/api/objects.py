@@ -177,9 +177,10 @@ class ZoneCost(_Record, frozen=True):
 
 class ZoneResource(_Record, frozen=True):
     name: str = ""
-    capacity: Quantity = 0
-    allocatable: Quantity = 0
-    available: Quantity = 0
+    #: None: not published
+    capacity: Quantity | None = None
+    allocatable: Quantity | None = None
+    available: Quantity | None = None
 
 
 class Zone(_Record, frozen=True):
@@ -200,6 +201,8 @@ class NodeResourceTopology(_Record, frozen=True):
     topology_policies: list[str] | None = None
     attributes: list[Attribute] | None = None
     zones: list[Zone] | None = None
+    #: not of the API: a field that could not be decoded, with its path
+    unreadable: str = ""
 
 
 class Numa(_Record, frozen=True):

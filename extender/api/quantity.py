@@ -1,12 +1,13 @@
 """Quantities of the Kubernetes API (apimachinery `resource.Quantity`), all suffix forms, as exact integers."""
 
+import math
 import re
 from decimal import Decimal
 from functools import lru_cache
 
 from extender.errors import BadObject
 
-__all__ = ["milli", "whole"]
+__all__ = ["milli", "whole", "whole_down"]
 
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -34,7 +35,10 @@ def _parse(text: str) -> Decimal:
 
 def _ceil(value: Decimal, text: str) -> int:
     whole_part = int(value)
-    result = whole_part + (1 if value > whole_part else 0)
+    return _in_range(whole_part + (1 if value > whole_part else 0), text)
+
+
+def _in_range(result: int, text: str) -> int:
     if not -_MAX <= result <= _MAX:
         raise BadObject(f"quantity {text!r} is out of range (63 bits)")
     return result
@@ -48,6 +52,12 @@ def whole(value: str | float) -> int:
     """`value` in units (bytes, devices), rounded up as Quantity.Value() does. Raises BadObject."""
     text = _text(value)
     return _ceil(_parse(text), text)
+
+
+def whole_down(value: str | float) -> int:
+    """`value` in units, rounded down: what a zone offers is not more than it says. Raises BadObject."""
+    text = _text(value)
+    return _in_range(math.floor(_parse(text)), text)
 
 
 def milli(value: str | float) -> int:

@@ -73,6 +73,8 @@ class Cluster:
         self._inference = Inference(self.nodes, self.vms)
         #: kinds that are watched with success
         self._served: set[Source] = set()
+        #: False where pods are not served at all, as in a file without them
+        self._pods_seen = True
         #: UIDs of pods whose refusal has been counted, until they are gone
         self._refused: set[str] = set()
         #: UIDs of pods that were deleted lately: a call about one may still be on its way
@@ -169,6 +171,10 @@ class Cluster:
         """The API server does not serve this kind."""
         effects = self.replace(source, ())
         self._served.discard(source)
+        if source is Source.PODS:
+            self._pods_seen = False
+            for name in self.nodes:
+                self._dirty.mark(name)
         return effects
 
     def configure(
@@ -324,6 +330,7 @@ class Cluster:
             self.zoned_devices |= frozenset(state.facts.devices)
         if ready:
             self.assumed.assume_nominated(state)
+            state.pods_seen = self._pods_seen
             self.table.put(state.refresh(self.now, self.nrt_stale_after, self.vms.guest_in))
             self._inference.begin(name)
         return ready

@@ -6,6 +6,8 @@
 import time
 from datetime import UTC, datetime
 
+import click
+
 from extender import __version__
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.pools import pools_of
@@ -25,7 +27,10 @@ def snapshot_head(absent: list[str]) -> dict[str, object]:
 def open_snapshot(path: str | None, kubeconfig: str | None) -> Snapshot:
     """The snapshot in `path`, or one of the live cluster. Raises SnapshotError or ClusterError."""
     if path is not None:
-        return read(path)
+        snapshot = read(path)
+        for note in snapshot.notes:
+            click.echo(f"fastfit: {note}", err=True)
+        return snapshot
     # Importing the client library takes longer than answering from a file.
     from extender.runtime.live import take
 

@@ -15,7 +15,7 @@ from extender.kubelet.pod import ContainerDemand, Kind, PodDemand
 from extender.kubelet.results import SMT, Failure, unexpected
 from extender.kubelet.topology_manager import IMPOSSIBLE, Affinity, Hints, ResourceHints, parse_bool
 
-__all__ = ["CpuManager"]
+__all__ = ["CPU_OPTIONS", "CPU_POLICIES", "CpuManager"]
 
 _FULL_CORES = "full-pcpus-only"
 _ACROSS_ZONES = "distribute-cpus-across-numa"
@@ -23,7 +23,8 @@ _ACROSS_CORES = "distribute-cpus-across-cores"
 _BY_SOCKET = "align-by-socket"
 _BY_CACHE = "prefer-align-cpus-by-uncorecache"
 _STRICT = "strict-cpu-reservation"
-_OPTIONS = (_FULL_CORES, _ACROSS_ZONES, _ACROSS_CORES, _BY_SOCKET, _BY_CACHE, _STRICT)
+CPU_POLICIES = ("none", "static")
+CPU_OPTIONS = (_FULL_CORES, _ACROSS_ZONES, _ACROSS_CORES, _BY_SOCKET, _BY_CACHE, _STRICT)
 #: Pairs with which the kubelet does not start (policy_options.go).
 _EXCLUSIVE = (
     (_FULL_CORES, _ACROSS_CORES),
@@ -285,6 +286,8 @@ class CpuManager:
             return reserved
         count = config.reserved_cpu_count
         if count < 1:
+            if config.reservation_hidden:
+                return 0
             raise CannotStart("cpuManagerPolicy static needs reserved CPUs: reservedSystemCPUs or a count above 0")
         chosen = self._take(self.topology.all, count)
         if isinstance(chosen, TakeError) or chosen.bit_count() != count:
@@ -295,7 +298,7 @@ class CpuManager:
 def _options(topology: CpuTopology, config: KubeletConfig) -> frozenset[str]:
     """Return the options that are on. Raises CannotStart for those that the kubelet does not accept."""
     policy = config.cpu_manager_policy
-    if policy not in ("none", "static"):
+    if policy not in CPU_POLICIES:
         raise CannotStart(f"cpuManagerPolicy: {policy!r} is not none or static")
     given = config.cpu_manager_policy_options
     if policy == "none":
@@ -303,7 +306,7 @@ def _options(topology: CpuTopology, config: KubeletConfig) -> frozenset[str]:
             raise CannotStart("cpuManagerPolicyOptions: policy none has no options")
         return frozenset()
     for name in given:
-        if name not in _OPTIONS:
+        if name not in CPU_OPTIONS:
             raise CannotStart(f"cpuManagerPolicyOptions.{name} is not an option of policy static")
     on = frozenset(name for name, value in given.items() if parse_bool(value, f"cpuManagerPolicyOptions.{name}"))
     for one, other in _EXCLUSIVE:

@@ -17,8 +17,9 @@ from extender.kubelet.refusal_text import amount_text
 from extender.kubelet.results import Failure, unexpected
 from extender.kubelet.topology_manager import Affinity, Hints, ResourceHints
 
-__all__ = ["MemoryBlock", "MemoryManager", "ZoneMemory", "page_bytes"]
+__all__ = ["MEMORY_POLICIES", "MemoryBlock", "MemoryManager", "ZoneMemory", "page_bytes"]
 
+MEMORY_POLICIES = ("None", "Static")
 _SUFFIX = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 
 
@@ -79,7 +80,7 @@ class MemoryManager:
     """The state of one Memory Manager. Raises CannotStart where the kubelet would not start."""
 
     def __init__(self, machine: Machine, config: KubeletConfig) -> None:
-        if config.memory_manager_policy not in ("None", "Static"):
+        if config.memory_manager_policy not in MEMORY_POLICIES:
             raise CannotStart(f"memoryManagerPolicy: {config.memory_manager_policy!r} is not None or Static")
         self.static = config.memory_manager_policy == "Static"
         self.zones = _zones(machine, config) if self.static else []

@@ -67,3 +67,5 @@ class KubeletConfig:
     #: explicit reserved CPUs; empty: the CPU Manager chooses `reserved_cpu_count` CPUs
     reserved_system_cpus: frozenset[int] = frozenset()
     reserved_cpu_count: int = 0
+    #: the kubelet reserves CPUs, but the machine here is what a report offers, without them
+    reservation_hidden: bool = False

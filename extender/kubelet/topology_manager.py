@@ -12,12 +12,25 @@ from operator import add, mul, sub
 
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 
-__all__ = ["IMPOSSIBLE", "NO_AFFINITY", "Affinity", "Hints", "ResourceHints", "TopologyManager", "merge", "parse_bool"]
+__all__ = [
+    "IMPOSSIBLE",
+    "NO_AFFINITY",
+    "TOPOLOGY_OPTIONS",
+    "TOPOLOGY_POLICIES",
+    "TOPOLOGY_SCOPES",
+    "Affinity",
+    "Hints",
+    "ResourceHints",
+    "TopologyManager",
+    "merge",
+    "parse_bool",
+]
 
-_POLICIES = ("none", "best-effort", "restricted", "single-numa-node")
-_SCOPES = ("container", "pod")
+TOPOLOGY_POLICIES = ("none", "best-effort", "restricted", "single-numa-node")
+TOPOLOGY_SCOPES = ("container", "pod")
 _CLOSEST = "prefer-closest-numa-nodes"
 _MAX_ZONES = "max-allowable-numa-nodes"
+TOPOLOGY_OPTIONS = (_CLOSEST, _MAX_ZONES)
 #: Zones above which the kubelet wants the option max-allowable-numa-nodes.
 _DEFAULT_MAX_ZONES = 8
 _BOOL = {
@@ -141,11 +154,11 @@ class TopologyManager:
         self.zones = len(machine.zones)
         self.machine = (1 << self.zones) - 1
         self._cost: Callable[[int], int] | None = None
-        if self.policy not in _POLICIES:
-            raise CannotStart(f"topologyManagerPolicy: {self.policy!r} is not one of {', '.join(_POLICIES)}")
+        if self.policy not in TOPOLOGY_POLICIES:
+            raise CannotStart(f"topologyManagerPolicy: {self.policy!r} is not one of {', '.join(TOPOLOGY_POLICIES)}")
         if self.policy == "none":
             return
-        if config.topology_manager_scope not in _SCOPES:
+        if config.topology_manager_scope not in TOPOLOGY_SCOPES:
             raise CannotStart(f"topologyManagerScope: {config.topology_manager_scope!r} is not container or pod")
         closest, limit = _options(config)
         if self.zones > limit:

@@ -12,6 +12,7 @@ from extender.errors import BadObject
 from extender.kubelet.pod import Kind, PodDemand, pod_demand
 from extender.kubevirt.devices import strict_devices
 from extender.kubevirt.guest.cpu_request import lacks_cpus
+from extender.kubevirt.hugepages import page_demand
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, boots_guest, wants_dedicated
 from extender.kubevirt.migration.policy import BootCells, MigrationPolicy, Move
@@ -27,14 +28,22 @@ _DEFAULTS = Installation()
 class Question:
     """A pod's demand and the ask made of it.
 
-    `ordinary`: no zone rule applies; the pod fits on every node that kube-scheduler offers. `problem`: why the demand
-    cannot be read; empty if it can.
+    `ordinary`: nothing exclusive, no huge pages, no device with a zone; the pod fits on every node that kube-scheduler
+    offers. `problem`: why the demand cannot be read; empty if it can.
     """
 
     demand: PodDemand
     ask: Ask
     ordinary: bool
     problem: str = ""
+
+    @property
+    def zoneless(self) -> bool:
+        """Whether no zone rule applies: an ordinary pod, or one whose huge pages may lie in any zone.
+
+        kube-scheduler compares their sum with the node's, and its own scores spread such pods.
+        """
+        return self.ordinary or _has_no_zone_rule(self.ask)
 
 
 def question_of(
@@ -141,6 +150,7 @@ def _ask_of(
         containers=containers,
         dedicated=dedicated,
         cells=cells,
+        pages=page_demand(demand),
     )
 
 
@@ -171,7 +181,11 @@ def _compute_cpus(demand: PodDemand) -> int:
 
 
 def is_ordinary(ask: Ask) -> bool:
-    """Whether no zone rule applies: no exclusive CPUs, no huge pages, no device with zones."""
+    """Whether the pod asks for no exclusive CPUs, no huge pages and no device with zones."""
+    return not ask.pages and _has_no_zone_rule(ask)
+
+
+def _has_no_zone_rule(ask: Ask) -> bool:
     if ask.ask_code is not Code.Fits:
         return False
     return not any(

@@ -34,6 +34,7 @@ from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import fit_of
 from extender.placement.nearness import Nearness, advice_for, nearness_of, pages_in_all, words_for
 from extender.placement.outcomes import Mover, mover_of
+from extender.placement.page_words import loose_pages_words, pages_now
 from extender.placement.subject import Subject, subject_of
 from extender.placement.winner import BY_IDS, guest_code, refusal_code
 from extender.placement.words import amount_words, counted, shortage
@@ -91,7 +92,7 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_
     `refused_on`: the node whose kubelet refused the pod before this one, where counts do not say why.
     """
     meta = subject.pod.metadata
-    if subject.passes:
+    if subject.role is PodRole.OTHER or subject.question.ordinary:
         installation = cluster.vms.kubevirt
         notes = (_passes(subject), *_hotplug(subject, installation), *_fixed(subject, installation))
         nodes = tuple(_passed(cluster, name) for name in cluster.table.names()[: limit or None])
@@ -106,6 +107,8 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
         alone = fit_of(cluster, subject, orjson.dumps([source]))
         judged += [replace(_node(cluster, subject, alone, entry, mover)[0], score=0) for entry in alone.entries()]
+    if subject.passes:
+        judged = [replace(node, score=0) for node in judged]
     return PodAnswer(
         namespace=meta.namespace,
         name=meta.name,
@@ -150,6 +153,7 @@ def _demand(demand: PodDemand) -> tuple[str, ...]:
     for container in demand.containers:
         parts = [f"{container.exclusive_cpus} exclusive CPUs"] if container.exclusive_cpus else []
         parts += [f"{amount_words(name, amount)} {name}" for name, amount in container.memory if amount]
+        parts += [f"{amount_words(name, amount)} {name} of any zone" for name, amount in container.pages]
         parts += [f"{count} {name}" for name, count in container.devices if not name.startswith("devices.kubevirt.io/")]
         lines.append(f"{container.name} ({container.kind.value}): {', '.join(parts) or 'nothing that has a zone'}")
     return tuple(lines)
@@ -184,6 +188,10 @@ def _notes(subject: Subject, installation: Installation) -> tuple[str, ...]:
         notes.append(f"its VirtualMachineInstance is not known (yet): {how}")
     elif subject.move is not None:
         notes += _move_notes(subject.guest, subject.move)
+    if subject.passes:
+        notes.append(
+            "nothing pins its huge pages to a zone: kube-scheduler filters by their sum and scores; no node is ranked here"
+        )
     notes += [*_hotplug(subject, installation), *_fixed(subject, installation), *_strict(subject)]
     if subject.move is not None and subject.move.problem:
         notes.append(subject.move.problem)
@@ -244,6 +252,7 @@ def _node(
         facts=tuple(Fact(fact.name, fact.value, fact.source) for fact in state.facts.facts),
         steps=(
             *_counting_rule(state, subject, counts),
+            *loose_pages_words(state, subject.question.ask),
             *((_BY_IDS_WORDS,) if exact is not None else ()),
             *(_layout(subject, entry, cells) if exact is None else ()),
             *_played_steps(state, subject, played, verdict),
@@ -397,7 +406,7 @@ def _zones(
             taken.setdefault(state.row.zones[cell.zone].id, {})[subject.guest.pages] = cell.bytes
     answers = []
     for position, zone in enumerate(state.row.zones):
-        free = {**(zone.pages_free or {}), **zone.memory_free}
+        free = pages_now(zone)
         missing = [counted(cpus - zone.cpu_free, "CPU")] if cpus > zone.cpu_free else []
         known = zone.pages_free is not None or bool(zone.memory_free)
         missing += [

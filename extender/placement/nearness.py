@@ -16,7 +16,9 @@ from extender.kubelet.pod import PodDemand, is_pages
 from extender.kubelet.results import Admitted
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import GuestError, zone_pages
+from extender.kubevirt.hugepages import page_demand
 from extender.kubevirt.launcher_pod import COMPUTE
+from extender.placement.page_words import at_most
 from extender.placement.subject import Subject
 from extender.placement.words import shortage
 from extender.reasons import REASONS
@@ -80,6 +82,11 @@ def nearness_of(state: NodeState, subject: Subject, code: Code) -> Nearness:
         (_lacking(zones, asked) for zones in _sets(state.row.zones, _width(state.row, asked))),
         key=lambda found: found[0],
     )
+    for name, amount in page_demand(subject.question.demand):
+        lacking = amount - state.row.pages_together.get(name, amount)
+        if lacking > 0:
+            share = max(share, lacking / amount)
+            missing = missing or f"all zones together lack {shortage(name, lacking)}"
     could = code not in _BY_CONFIGURATION and not beyond and _takes_when_empty(state, subject)
     return Nearness(could, share, beyond, missing)
 
@@ -175,7 +182,7 @@ def _lacking(zones: tuple[ZoneRow, ...], asked: _Asked) -> tuple[float, str]:
     short: dict[str, int] = {"cpu": asked.cpus - sum(zone.cpu_free for zone in zones)}
     whole = {"cpu": asked.cpus, **asked.amounts, **asked.devices}
     for name, amount in asked.amounts.items():
-        free = [{**(zone.pages_free or {}), **zone.memory_free}.get(name) for zone in zones]
+        free = [_free(zone, name) for zone in zones]
         known = [left for left in free if left is not None]
         if len(known) < len(zones):
             continue
@@ -193,11 +200,21 @@ def _lacking(zones: tuple[ZoneRow, ...], asked: _Asked) -> tuple[float, str]:
     return share, f"{where} {'lack' if len(zones) > 1 else 'lacks'} {what}"
 
 
+def _free(zone: ZoneRow, name: str) -> int | None:
+    """What is free at most: by Memory Manager's accounting and, of huge pages, in fact; None: not known."""
+    known = [amounts[name] for amounts in (zone.memory_free, at_most(zone)) if amounts is not None and name in amounts]
+    return min(known, default=None)
+
+
 def _takes_when_empty(state: NodeState, subject: Subject) -> bool:
     """Whether the node without any pod takes this one, by kubelet and KubeVirt; True where that cannot be played."""
     kubelet, topology, machine = state.ledger.kubelet, state.facts.topology, state.facts.machine
     if kubelet is None or topology is None or machine is None:
         return True
+    for name, amount in page_demand(subject.question.demand) if state.facts.pages_known else ():
+        size = name.removeprefix("hugepages-")
+        if amount > sum(zone.hugepages.get(size, 0) for zone in machine.zones) * page_bytes(size):
+            return False
     answer = kubelet.empty().admit(subject.question.demand)
     if not isinstance(answer, Admitted):
         return False

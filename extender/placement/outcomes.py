@@ -132,9 +132,13 @@ def _judged(running: Domain, moved: Domain, state: NodeState, pages: str) -> Mig
     if libvirt_refusal(moved) is not None:
         text = f"{layout}: libvirt refuses more zones than cells"
         return MigrationAnswer(Outcome.MORE_CELLS, text, then, zones, now)
-    missing = _shortage(moved, state, pages)
+    missing = _shortage(moved, state, pages, at_most=True)
     if missing:
         return MigrationAnswer(Outcome.PAGES_SHORT, missing, then, zones, now)
+    doubt = _shortage(moved, state, pages)
+    if doubt:
+        text = f"{layout}; other pods hold pages of zones that are not known: for certain {doubt}"
+        return MigrationAnswer(Outcome.NOT_KNOWN, text, then, zones, now)
     share = local_share(moved)
     kept = f"{layout}: {float(share):.0%} of the vCPUs stay at their memory"
     if is_symmetric(moved):
@@ -153,9 +157,10 @@ def _without_cells(prepared: Domain | GuestError) -> MigrationAnswer:
     return MigrationAnswer(Outcome.NOT_KNOWN, text, (), zones, now)
 
 
-def _shortage(moved: Domain, state: NodeState, pages: str) -> str:
-    """Which zone lacks what; empty: enough, or not known."""
-    known = {zone.id: zone.pages_free for zone in state.row.zones} if state.row is not None else {}
+def _shortage(moved: Domain, state: NodeState, pages: str, *, at_most: bool = False) -> str:
+    """Which zone lacks what; empty: enough, or not known. By what is free for certain, or `at_most`."""
+    rows = state.row.zones if state.row is not None else ()
+    known = {zone.id: zone.pages_most if at_most and zone.pages_most is not None else zone.pages_free for zone in rows}
     free = {zone: amounts.get(pages, 0) for zone, amounts in known.items() if amounts is not None}
     bound = zone_pages(moved)
     for zone, needed in bound.items():

@@ -33,8 +33,8 @@ class Subject:
 
     @property
     def passes(self) -> bool:
-        """Whether no zone rule applies: not a VM, or an ordinary one."""
-        return self.role is PodRole.OTHER or self.question.ordinary
+        """Whether no zone rule applies: not a VM, an ordinary one, or one whose huge pages nothing pins to zones."""
+        return self.role is PodRole.OTHER or self.question.zoneless
 
 
 def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:

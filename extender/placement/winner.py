@@ -11,12 +11,14 @@ from typing import Final
 
 from _fastfit.codes import Code
 from extender.cache.nodes.node import NodeState
+from extender.kubelet.pod import is_pages
 from extender.kubelet.results import Admitted, ContainerPlacement, Refused
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import Domain, GuestError, GuestFault, is_symmetric, unbound_bytes, zone_pages
 from extender.kubevirt.launcher_pod import COMPUTE, Guest
 from extender.kubevirt.migration.policy import MigrationPolicy, Move, running_domain
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
+from extender.placement.page_words import at_most
 from extender.placement.subject import Subject
 
 __all__ = ["BY_IDS", "guest_code", "move_refusal", "refusal_code"]
@@ -43,7 +45,7 @@ def guest_code(state: NodeState, subject: Subject, placed: Admitted) -> Code:
     guest, ask = subject.guest, subject.question.ask.cells
     place = placed.containers.get(COMPUTE)
     if guest is None or ask is None:
-        return Code.Fits
+        return _pinned_code(state, placed)
     if place is None or not place.cpus or state.facts.topology is None:
         return Code.OptionsUndecided
     domain = _domain(state, guest, subject.move, place)
@@ -88,17 +90,45 @@ def _code_of(error: GuestError) -> Code:
 
 
 def _pages_code(state: NodeState, domain: Domain, pages: str) -> Code:
-    """Whether each zone has the pages of its cells free, and the zones together those that may lie in any of them."""
-    free = {zone.id: zone.pages_free for zone in state.row.zones} if state.row is not None else {}
-    left = 0
-    for zone, needed in zone_pages(domain).items():
-        amounts = free.get(zone)
-        if amounts is None:
+    """Whether each zone has the pages of its cells free, and the zones together those that may lie in any of them.
+
+    Refused by what may be free at most, else unknown where it is not free for certain.
+    """
+    zones = {zone.id: zone for zone in state.row.zones} if state.row is not None else {}
+    certain = True
+    left = most_left = 0
+    for position, needed in zone_pages(domain).items():
+        zone = zones.get(position)
+        if zone is None or zone.pages_free is None:
             return Code.PagesNotReported
-        if amounts.get(pages, 0) < needed:
+        free, most = zone.pages_free.get(pages, 0), (at_most(zone) or {}).get(pages, 0)
+        if most < needed:
             return Code.ZonePagesShort
-        left += amounts.get(pages, 0) - needed
-    return Code.ZonePagesShort if left < unbound_bytes(domain) else Code.Fits
+        certain = certain and free >= needed
+        left += free - needed
+        most_left += most - needed
+    if most_left < unbound_bytes(domain):
+        return Code.ZonePagesShort
+    return Code.Fits if certain and left >= unbound_bytes(domain) else Code.PagesNotReported
+
+
+def _pinned_code(state: NodeState, placed: Admitted) -> Code:
+    """Whether the zones that Memory Manager pins memory to have the huge pages, in fact and not by its accounting."""
+    zones = {zone.id: zone for zone in state.row.zones} if state.row is not None else {}
+    needed: dict[tuple[tuple[int, ...], str], int] = {}
+    for place in placed.containers.values():
+        for block in filter(lambda block: is_pages(block.resource), place.memory):
+            needed[block.zones, block.resource] = needed.get((block.zones, block.resource), 0) + block.bytes
+    code = Code.Fits
+    for (ids, name), amount in needed.items():
+        own = [zones[zone] for zone in ids if zone in zones]
+        if any(zone.pages_free is None for zone in own):
+            continue
+        if sum((at_most(zone) or {}).get(name, 0) for zone in own) < amount:
+            return Code.ZoneMemoryShort
+        if sum((zone.pages_free or {}).get(name, 0) for zone in own) < amount:
+            code = Code.PagesNotReported
+    return code
 
 
 def _devices_code(state: NodeState, domain: Domain, strict: tuple[str, ...]) -> Code:

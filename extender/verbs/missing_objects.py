@@ -50,7 +50,7 @@ class MissingObjects:
 def missing_for(cluster: Cluster, pod: Pod) -> MissingObjects | None:
     """What the cache lacks of a VM's pod; None: nothing, or nothing that a verdict could depend on."""
     missing = _missing(cluster, pod)
-    if not missing or question_of(pod, role_of(pod), None, cluster.zoned_devices).ordinary:
+    if not missing or question_of(pod, role_of(pod), None, cluster.zoned_devices).zoneless:
         return None
     return MissingObjects(cluster, pod, missing)
 

@@ -9,7 +9,7 @@ import pytest
 from extender.api.objects import NodeResourceTopology
 from extender.cache.nodes.nrt import read_nrt
 from tests.kit.objects import node, nrt
-from tests.known_defects.scene import RIGHT_ANSWERS, Extender
+from tests.known_defects.scene import Extender
 
 
 def report(*more: dict[str, Any]) -> NodeResourceTopology:
@@ -59,14 +59,12 @@ def test_a_zone_of_another_kind_says_nothing_of_ours() -> None:
     assert seen(record).free("n") == [14, 16]
 
 
-@RIGHT_ANSWERS
 @TWICE
 def test_a_zone_named_twice_is_told(again: dict[str, Any]) -> None:
     """In words that name the zone."""
     assert again["name"] in read_nrt(report(again)).problem
 
 
-@RIGHT_ANSWERS
 @TWICE
 def test_a_node_with_a_zone_named_twice_is_unknown(again: dict[str, Any]) -> None:
     """Which of the two is right nobody knows."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from _fastfit.codes import Code
-from _fastfit.model import MAX_ZONES
+from _fastfit.model import MAX_SET_ZONES, MAX_ZONES
 from extender import names
 from extender.api.objects import Node
 from extender.api.quantity import milli, whole
@@ -25,6 +25,7 @@ from extender.errors import BadObject
 from extender.kubelet.facts_json import config_from_json, machine_from_json, machine_to_json
 from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
+from extender.kubelet.unknown_settings import unknown_setting
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
 from extender.kubevirt.renamed_labels import flag_of, names_of
 
@@ -33,10 +34,14 @@ __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_o
 #: Zones that Topology Manager handles without the option max-allowable-numa-nodes (KEP-4622).
 _TOPOLOGY_MANAGER_ZONES = 8
 _ZONES_OPTION = "max-allowable-numa-nodes"
+#: The report as a source.
+_NRT = "NodeResourceTopology"
+#: Resources of a report that a sentence names.
+_SHOWN_RESOURCES = 4
 _ARCH_LABEL = "kubernetes.io/arch"
 #: The source of a fact that nothing speaks of, and how sources begin that show a kubelet which runs.
 _DEFAULT = "default"
-_SEEN = ("label", "NodeResourceTopology")
+_SEEN = ("label", _NRT)
 #: Labels of which facts are made; pools may select by any.
 _LABELS = (*names_of(names.CPU_MANAGER_LABEL), names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
 
@@ -93,8 +98,12 @@ class NodeFacts:
     stated: bool
     #: something says which policy CPU Manager has; without it, `config` has the default
     cpu_policy_known: bool
-    #: per-zone huge pages are known (the machine was stated, or Memory Manager reports them)
+    #: per-zone huge pages are known (the machine was stated, or the report names them)
     pages_known: bool
+    #: the report does not prove whether Memory Manager is on
+    memory_open: bool
+    #: memory resources that the node has and its report names in no zone: not known, which is not zero
+    left_out: frozenset[str]
     version: str
     page_sizes: frozenset[str]
     #: device resource -> zone id -> devices
@@ -103,16 +112,17 @@ class NodeFacts:
 
 
 def statement_of(node: Node) -> NodeStatement:
-    """The narrow form of a Node. Amounts that cannot be read count as absent."""
+    """The narrow form of a Node. A page size whose amount cannot be read counts as there."""
     annotations = node.metadata.annotations or {}
     sizes = []
     for name, amount in (node.status.allocatable or {}).items():
         if name.startswith("hugepages-"):
             try:
-                if whole(amount) > 0:
-                    sizes.append(name)
+                if whole(amount) <= 0:
+                    continue
             except BadObject:
-                continue
+                pass  # how many pages there are is not known; that is no ground to refuse
+            sizes.append(name)
     return NodeStatement(
         name=node.metadata.name,
         labels=compact_labels(node.metadata.labels or {}),
@@ -199,12 +209,14 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
             stated=False,
             cpu_policy_known=False,
             pages_known=False,
+            memory_open=False,
+            left_out=frozenset(),
             version=node.kubelet_version,
             page_sizes=node.page_sizes,
             devices={},
             facts=(),
         )
-    if facts.code is not Code.FactsUnreadable:
+    if facts.code not in (Code.FactsUnreadable, Code.ReportUnreadable):
         # Its words are about this node alone; in all others no name is.
         _KINDS.keep(kind, facts)
     return facts
@@ -223,12 +235,18 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
     stated, machine_source = _machine(node, pool)
     machine, topology = stated if stated is not None else (None, None)
     threads, threads_source = _threads_per_core(node, pool)
-    if machine is None and nrt is not None and nrt.zones:
-        text = msgspec.json.encode(machine_to_json(synthetic_machine(nrt, threads))).decode()
+    memory_open, left_out = False, frozenset[str]()
+    if machine is None and nrt is not None and nrt.zones and not _misses_cpus(nrt, config):
+        memory_open = sources["memoryManagerPolicy"] == _NRT and not _shows_memory_manager(nrt, node)
+        if config.memory_manager_policy == "Static":
+            left_out = (node.page_sizes | {"memory"}) - nrt.resources()
+        text = msgspec.json.encode(machine_to_json(synthetic_machine(nrt, threads, left_out))).decode()
         machine, topology = _shared_machine(text)
         config = synthetic_config(config, machine, nrt)
         machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
     code, detail = _judge(node, nrt, config, machine, stated[0] if stated is not None else None, sources)
+    if memory_open:
+        merged["memoryManagerPolicy"] = "not known"
     words = [SourcedFact(name, _word(merged.get(name)), source) for name, source in sorted(sources.items())]
     words.append(SourcedFact("machine", _machine_words(machine), machine_source))
     if stated is None:
@@ -244,6 +262,8 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         stated=stated is not None,
         cpu_policy_known=sources["cpuManagerPolicy"] != _DEFAULT,
         pages_known=stated is not None or config.memory_manager_policy == "Static",
+        memory_open=memory_open,
+        left_out=left_out,
         version=node.kubelet_version,
         page_sizes=node.page_sizes,
         devices=_devices(nrt),
@@ -277,12 +297,13 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
             seen["topologyManagerPolicy"] = nrt.policy
         if nrt.scope:
             seen["topologyManagerScope"] = nrt.scope
-        # Exporters read allocatable CPUs and memory blocks from the kubelet; a manager that is off has none.
+        # Exporters read allocatable CPUs and memory blocks from the kubelet. A manager that is off has none; so has a
+        # report from which they were left out.
         managed = nrt.resources()
-        if any(zone.allocatable.get("cpu") for zone in nrt.zones):
+        if _names_cpus(nrt):
             seen["cpuManagerPolicy"] = "static"
-        seen["memoryManagerPolicy"] = "Static" if "memory" in managed else "None"
-        layer(seen, "NodeResourceTopology")
+        seen["memoryManagerPolicy"] = "Static" if any(is_memory(name) for name in managed) else "None"
+        layer(seen, _NRT)
     layer(pool.kubelet, f"pool {pool.name}")
     if node.kubelet_json:
         # The annotation is the whole object: options that it does not name are off.
@@ -329,7 +350,9 @@ def _judge(
     if node.labels.get(names.SCHEDULABLE_LABEL) == "false":
         return Code.NotSchedulable, f"label {names.SCHEDULABLE_LABEL} is false"
     if nrt is not None and nrt.problem and stated is None:
-        return Code.FactsUnreadable, f"NodeResourceTopology {node.name}: {nrt.problem}"
+        return Code.ReportUnreadable, f"NodeResourceTopology {node.name}: {nrt.problem}"
+    if machine is None and nrt is not None and nrt.zones:
+        return Code.CpusNotReported, f"the report names {_named(nrt)} and no CPUs; no machine stated"
     if machine is None:
         return Code.ZonesNotReported, "no NodeResourceTopology with zones, no machine stated"
     if sources["topologyManagerPolicy"] == _DEFAULT:
@@ -337,10 +360,45 @@ def _judge(
     contradiction = _contradiction(nrt, config, stated)
     if contradiction:
         return Code.FactsContradict, contradiction
+    unknown = unknown_setting(config)
+    if unknown:
+        return Code.OptionNotKnown, unknown
     zones = len(machine.zones)
-    if zones > MAX_ZONES or (config.topology_manager_policy != "none" and zones > _zones_allowed(config)):
+    aligned = config.topology_manager_policy != "none"
+    if aligned and zones > _zones_allowed(config):
         return Code.TooManyZones, f"{zones} zones, policy {config.topology_manager_policy}, {_ZONES_OPTION} not set so"
+    if zones > (MAX_SET_ZONES if aligned or config.memory_manager_policy == "Static" else MAX_ZONES):
+        return Code.TooManyZones, f"{zones} zones are more than fastfit judges"
     return Code.Fits, ""
+
+
+def _names_cpus(nrt: Nrt) -> bool:
+    return any(zone.allocatable.get("cpu") for zone in nrt.zones)
+
+
+def _misses_cpus(nrt: Nrt, config: KubeletConfig) -> bool:
+    """Whether the node has exclusive CPUs of which its report names none."""
+    return config.cpu_manager_policy == "static" and not _names_cpus(nrt)
+
+
+def _shows_memory_manager(nrt: Nrt, node: NodeStatement) -> bool:
+    """Whether the report shows if Memory Manager is on.
+
+    Exporters that read the kubelet name memory and huge pages only where it is. A report without both is that of a node
+    where it is off; but on a node with huge pages they may as well be left out (NFD's excludeList names single
+    resources, and both at once).
+    """
+    named = nrt.resources()
+    if "memory" in named:
+        return nrt.shows_memory_reservation()
+    if any(is_memory(name) for name in named):
+        return not nrt.foreign
+    return not node.page_sizes
+
+
+def _named(nrt: Nrt) -> str:
+    names = sorted(nrt.resources())
+    return ", ".join(names[:_SHOWN_RESOURCES]) + (" and others" if len(names) > _SHOWN_RESOURCES else "") or "nothing"
 
 
 def _zones_allowed(config: KubeletConfig) -> int:

@@ -5,12 +5,12 @@ pods first, then assumed ones. When a pod is forgotten, or a binding overtakes a
 the view is played again from the held state, never patched.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from _fastfit.model import ZoneRow
 from extender.cache.interning import Memo
 from extender.cache.nodes.facts import NodeFacts
-from extender.cache.nodes.hugepages import HugePageUse
+from extender.cache.nodes.hugepages import FreePages, HugePageUse
 from extender.cache.nodes.placement import CompactPlacement, Pages, PodGuest
 from extender.cache.nodes.zone_rows import zone_rows
 from extender.cache.pods.pod import PodEntry
@@ -86,11 +86,16 @@ class NodeLedger:
         found = self._answers.get(pod.uid)
         return found.pages(self.facts, pod.demand, *pod_guest) if isinstance(found, CompactPlacement) else ()
 
-    def pages_free(self, guest_in: Callable[[PodEntry], PodGuest]) -> Mapping[int, Mapping[str, int]]:
-        """Huge pages per zone that no held or assumed pod takes, in bytes by resource name; the machine must be known."""
+    def pages_free(self, guest_in: Callable[[PodEntry], PodGuest]) -> FreePages:
+        """Huge pages that no held or assumed pod takes; the machine must be known."""
         assert self.facts.machine is not None
         pods = ((pod.uid, pod.admitted, self.pages(pod, guest_in(pod))) for pod in self.pods())
         return self._hugepage_use.free(self.facts.machine, self.facts.config, pods)
+
+    def holds_loose_pages(self, pod: PodEntry) -> bool:
+        """Whether it is not known which zone holds the pod's huge pages; asked for people, after the row was made."""
+        found = self._answers.get(pod.uid)
+        return isinstance(found, CompactPlacement) and self._hugepage_use.is_loose(pod.uid, found.known_pages)
 
     def unplaced(self) -> tuple[PodEntry, ...]:
         """Pods that the real kubelet admitted and the twin refuses: what we know of the node is wrong."""

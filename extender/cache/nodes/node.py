@@ -41,6 +41,7 @@ class NodeState:
         "name",
         "nrt",
         "nrt_at",
+        "pods_seen",
         "refusals",
         "row",
         "seen_nrt",
@@ -56,6 +57,8 @@ class NodeState:
         self.seen_nrt: SeenNrt | None = None
         #: when the report last changed, on the caller's clock
         self.nrt_at = 0.0
+        #: pods are served at all: what they hold is known
+        self.pods_seen = True
         self.stale = False
         self.facts = facts_of(_unseen(name), None, _NO_POOL)
         self.ledger = NodeLedger(self.facts)
@@ -100,7 +103,7 @@ class NodeState:
             return False
         self.refusals.node_changed()
         self.nrt = nrt
-        if nrt is None or old is None or _shape(nrt) != _shape(old):
+        if nrt is None or old is None or nrt.ground != old.ground:
             self.facts_changed = True
         return True
 
@@ -188,6 +191,8 @@ class NodeState:
         facts = self.facts
         if self.stale and facts.code is Code.Fits:
             facts = with_code(facts, Code.ReportStale, f"the report has not changed for {stale_after:.0f} s")
+        if not self.pods_seen and facts.code is Code.Fits and self.nrt is not None and self.nrt.misses_available:
+            facts = with_code(facts, Code.CpusNotReported, "the report has no available amounts, and no pods are seen")
         change = self._reconciliation(self.nrt, now) if self.nrt is not None else NONE
         self.row = make_row(facts, self.ledger, change, guest_in)
         return self.row
@@ -231,9 +236,3 @@ class NodeState:
 
 def _unseen(name: str) -> NodeStatement:
     return NodeStatement(name, {}, "", "", frozenset(), "", 0, 0, ("", "", ""))
-
-
-def _shape(nrt: Nrt) -> object:
-    """The part of a report that facts are made of."""
-    zones = [(zone.id, zone.capacity, zone.allocatable, zone.costs) for zone in nrt.zones]
-    return zones, nrt.policy, nrt.scope, nrt.problem

@@ -9,13 +9,13 @@ from extender.kubelet.cpuset import bits, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Block, ContainerPlacement
 from extender.kubevirt.guest.host_topology import HostTopology
-from extender.kubevirt.hugepages import pages_held
+from extender.kubevirt.hugepages import PageUse, pages_held
 from extender.kubevirt.launcher_pod import Guest
 
 __all__ = ["CompactPlacement", "Pages", "PodGuest"]
 
-#: Huge pages held: (zone id, resource name, bytes).
-Pages = tuple[tuple[int, str, int], ...]
+#: Huge pages held.
+Pages = tuple[PageUse, ...]
 
 #: One container: name, CPUs as a mask, memory, hint, preferred, devices by resource and zone.
 _Container = tuple[
@@ -64,6 +64,11 @@ class CompactPlacement:
         """Ids of the zones that its memory is pinned to, ascending."""
         return tuple(sorted({zone for container in self.containers for block in container[2] for zone in block.zones}))
 
+    @property
+    def known_pages(self) -> Pages:
+        """The answer of pages() so far."""
+        return self._pages or ()
+
     def admitted(self) -> Admitted:
         """The answer as the kubelet twin gave it."""
         return Admitted(
@@ -102,9 +107,6 @@ def _pages(placed: CompactPlacement, facts: NodeFacts, demand: PodDemand, guest:
     known = _PAGES.get(key)
     if known is not None:
         return known[2]
-    held = pages_held(facts.machine, facts.topology, demand, placed.admitted(), guest, cells)
-    pages = _SHARED_PAGES.intern(
-        tuple((zone, name, amount) for zone, sizes in held.items() for name, amount in sizes.items())
-    )
+    pages = _SHARED_PAGES.intern(pages_held(facts.machine, facts.topology, demand, placed.admitted(), guest, cells))
     _PAGES.keep(key, (facts.topology, demand, pages))
     return pages

@@ -13,22 +13,26 @@ from extender.kubelet.model import Core, KubeletConfig, Machine, ReservedMemory,
 
 __all__ = ["page_bytes", "synthetic_config", "synthetic_machine"]
 
+_PAGES = "hugepages-"
 _LOCAL = 10
 _REMOTE = 20
 #: The kubelet wants some memory reserved; allocatable is counted after it, so this much is added and reserved again.
 _RESERVED_BYTES = 1 << 20
-#: Id of the reserved CPU that is assumed where the report shows none.
-_HIDDEN_CPU = 8191
+#: Id of the only CPU of a machine whose report names none: the kubelet twin wants one.
+_ONLY_CPU = 8191
+#: Bytes per zone of what the report leaves out: the twin's answer shall not hang on it.
+_PLENTY = 1 << 42
 
 
-def synthetic_machine(nrt: Nrt, threads: int) -> Machine:
-    """A machine with the report's zones; `threads` hardware threads per core where the count divides."""
+def synthetic_machine(nrt: Nrt, threads: int, left_out: frozenset[str] = frozenset()) -> Machine:
+    """A machine with the report's zones; `threads` hardware threads per core where the count divides.
+
+    `left_out`: memory resources that the node has and the report does not name. There is plenty of them.
+    """
     sockets = _sockets(nrt)
     counts = [_capacity(zone) for zone in nrt.zones]
     widths = [threads if cpus % threads == 0 else 1 for cpus in counts]
     cores_in_all = sum(cpus // width for cpus, width in zip(counts, widths, strict=True))
-    # A static CPU Manager always has a reservation; where the counts hide it, one CPU more is assumed, and reserved.
-    hidden = 0 if _reserved_in_all(nrt) else 1
     zones = []
     first = 0
     for zone, socket, cpus, width in zip(nrt.zones, sockets, counts, widths, strict=True):
@@ -37,15 +41,19 @@ def synthetic_machine(nrt: Nrt, threads: int) -> Machine:
             for core in range(cpus // width)
         )
         first += cpus // width
-        if hidden and zone is nrt.zones[0]:
-            cores += (Core(socket, None, (_HIDDEN_CPU,)),)
+        if zone is nrt.zones[0] and not any(counts):
+            cores += (Core(socket, None, (_ONLY_CPU,)),)
         pages = _pages(zone)
-        memory = zone.allocatable.get("memory", 0)
+        for name in left_out:
+            if name.startswith(_PAGES):
+                size = name.removeprefix(_PAGES)
+                pages[size] = _PLENTY // page_bytes(size)
+        memory = _PLENTY if "memory" in left_out else zone.allocatable.get("memory", 0)
         zones.append(
             Zone(
                 id=zone.id,
                 memory_bytes=memory
-                + sum(zone.allocatable[f"hugepages-{size}"] for size in pages)
+                + sum(_bytes_of(zone, size, count) for size, count in pages.items())
                 + (_RESERVED_BYTES if zone is nrt.zones[0] else 0),
                 hugepages=pages,
                 distances=_distances(nrt, zone),
@@ -63,20 +71,16 @@ def synthetic_config(config: KubeletConfig, machine: Machine, nrt: Nrt) -> Kubel
         held_back = _capacity(zone) - min(_capacity(zone), zone.allocatable.get("cpu", 0))
         if zone.allocatable.get("cpu"):
             reserved.update(cpus[:held_back])
-    if not _reserved_in_all(nrt):
-        reserved = {_HIDDEN_CPU}
+    if not any(_capacity(zone) for zone in nrt.zones):
+        reserved = {_ONLY_CPU}
     first = ReservedMemory(machine.zones[0].id, {"memory": _RESERVED_BYTES})
     return replace(
         config,
         reserved_system_cpus=frozenset(reserved),
-        reserved_cpu_count=0 if reserved else config.reserved_cpu_count,
+        reserved_cpu_count=0,
+        reservation_hidden=not reserved,
         reserved_memory=(first,) if config.memory_manager_policy == "Static" else (),
     )
-
-
-def _reserved_in_all(nrt: Nrt) -> int:
-    """Reserved CPUs that the counts show."""
-    return sum(_capacity(zone) - zone.allocatable["cpu"] for zone in nrt.zones if zone.allocatable.get("cpu"))
 
 
 def _capacity(zone: NrtZone) -> int:
@@ -87,10 +91,15 @@ def _pages(zone: NrtZone) -> dict[str, int]:
     """Pages per size that the zone allocates; sizes as in the resource name."""
     pages = {}
     for name, amount in zone.allocatable.items():
-        if name.startswith("hugepages-"):
-            size = name.removeprefix("hugepages-")
+        if name.startswith(_PAGES):
+            size = name.removeprefix(_PAGES)
             pages[size] = amount // page_bytes(size)
     return pages
+
+
+def _bytes_of(zone: NrtZone, size: str, count: int) -> int:
+    """What the report says; for pages that it leaves out, their size."""
+    return zone.allocatable.get(_PAGES + size, count * page_bytes(size))
 
 
 def page_bytes(size: str) -> int:

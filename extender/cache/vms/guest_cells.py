@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from _fastfit.codes import Code
-from _fastfit.model import MAX_ZONES
+from _fastfit.model import MAX_CELLS
 from extender import names
 from extender.api.objects import Vmi
 from extender.api.quantity import whole
@@ -204,7 +204,7 @@ class GuestCells:
             (carried, Origin.STATED),
             (boots if replayed else (), Origin.WORKED_OUT),
         ):
-            if cells and len(cells) <= MAX_ZONES and run.allows(cells):
+            if cells and len(cells) <= MAX_CELLS and run.allows(cells):
                 return BestKnownCells(cells, origin)
         return BestKnownCells((), Origin.NOT_KNOWN)
 

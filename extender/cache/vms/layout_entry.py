@@ -10,7 +10,7 @@ number of cells. Whoever may edit the ConfigMap may write it, so only exactly th
 import re
 from typing import Final, NamedTuple
 
-from _fastfit.model import MAX_ZONES
+from _fastfit.model import MAX_CELLS
 from extender import names
 
 __all__ = ["MOST", "SHARDS", "Split", "Stated", "layout_text", "shard_of", "stated_in"]
@@ -27,7 +27,7 @@ MOST: Final = 4096
 #: As the API server makes them: an UUID, with a random first digit.
 _UID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COUNT: Final = r"[1-9][0-9]{0,3}"
-_VALUE: Final = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}) ({_COUNT}(?:\+{_COUNT}){{0,{MAX_ZONES - 1}}})")
+_VALUE: Final = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}) ({_COUNT}(?:\+{_COUNT}){{0,{MAX_CELLS - 1}}})")
 _MOST_VCPUS: Final = 9999
 
 
@@ -45,7 +45,7 @@ def shard_of(uid: str) -> str:
 
 def layout_text(day: str, split: Split) -> str:
     """The value of an entry; empty where its form cannot say it (no guest has so many cells or vCPUs)."""
-    if not 0 < len(split) <= MAX_ZONES or not all(0 < count <= _MOST_VCPUS for count in split):
+    if not 0 < len(split) <= MAX_CELLS or not all(0 < count <= _MOST_VCPUS for count in split):
         return ""
     return f"{day} {'+'.join(map(str, split))}"
 

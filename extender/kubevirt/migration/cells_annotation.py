@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from _fastfit.model import MAX_ZONES
+from _fastfit.model import MAX_CELLS
 from extender.kubevirt.guest.boot import cell_memory
 from extender.kubevirt.guest.domain import GuestError
 from extender.kubevirt.guest.size import GuestSize
@@ -27,7 +27,7 @@ _Count = Annotated[int, Meta(ge=1, le=2**53)]
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     v: Literal[1]
-    cells: Annotated[tuple[tuple[_Count, _Count], ...], Meta(min_length=1, max_length=MAX_ZONES)]
+    cells: Annotated[tuple[tuple[_Count, _Count], ...], Meta(min_length=1, max_length=MAX_CELLS)]
 
 
 _decode = msgspec.json.Decoder(_Record).decode

@@ -82,7 +82,7 @@ def target_demand(
     asked: dict[str, int] = {}
     for part in source.containers:
         if part.name == COMPUTE:
-            asked = {"cpu": part.exclusive_cpus, **dict(part.memory)}
+            asked = {"cpu": part.exclusive_cpus, **dict(part.memory), **dict(part.pages)}
     more = _growth(guest, plugged, asked, installation)
     return dataclasses.replace(_grown(source, more), uid=f"{source.uid}-target")
 
@@ -200,8 +200,9 @@ def _grown(demand: PodDemand, more: _Amounts) -> PodDemand:
 
 def _grown_demand(part: ContainerDemand, more: _Amounts) -> ContainerDemand:
     memory = tuple((name, amount + more.get(name, 0)) for name, amount in part.memory)
+    pages = tuple((name, amount + more.get(name, 0)) for name, amount in part.pages)
     cpus = part.exclusive_cpus and part.exclusive_cpus + more.get("cpu", 0)
-    return dataclasses.replace(part, exclusive_cpus=cpus, memory=memory)
+    return dataclasses.replace(part, exclusive_cpus=cpus, memory=memory, pages=pages)
 
 
 def _grown_container(container: Container, more: _Amounts) -> Container:

@@ -152,13 +152,14 @@ class PageAccounting:
         placed = Admitted({name: _placement(held) for name, held in holdings.items()})
         demand = pod_demand(msgspec.convert(pod, Pod))
         held: Taken = ()
-        for zone, sizes in pages_held(self._machine, self.topology, demand, placed, guest).items():
-            for size, amount in sizes.items():
-                left = amount
+        for use in pages_held(self._machine, self.topology, demand, placed, guest):
+            share, rest = divmod(use.bytes, len(use.zones))
+            for position, zone in enumerate(use.zones):
+                left = share + (rest if position == 0 else 0)
                 for each in [zone] if guest.size.passthrough else self._nearest[zone]:
-                    amount_here = min(left, self._free[each].get(size, 0))
+                    amount_here = min(left, self._free[each].get(use.resource, 0))
                     if amount_here:
-                        held += self._take([(each, size, amount_here)])
+                        held += self._take([(each, use.resource, amount_here)])
                         left -= amount_here
         return held
 

@@ -21,6 +21,7 @@ def _zones(draw: Any, count: int, threads: int) -> tuple[ZoneRow, ...]:
     per_socket = draw(st.sampled_from([1, 1, 2, 4, count]))
     shared_group = draw(st.integers(0, (1 << count) - 1)) if draw(_rarely) else 0
     pages_known = draw(_mostly)
+    open_pages = draw(_rarely)
     listed = MEMORY_NAMES[: draw(st.integers(1, 3))]
     zones = []
     for position in range(count):
@@ -28,6 +29,8 @@ def _zones(draw: Any, count: int, threads: int) -> tuple[ZoneRow, ...]:
         free = draw(st.integers(0, total)) if draw(st.booleans()) else total
         allocatable = {name: draw(st.sampled_from([0, 4, 8, 8, 16])) * GI for name in listed}
         grouped = shared_group.bit_count() > 1 and shared_group >> position & 1
+        certain = {PAGES: draw(st.integers(0, 8)) * GI} if pages_known else None
+        most = {PAGES: certain[PAGES] + draw(st.integers(0, 8)) * GI} if certain is not None and open_pages else None
         zones.append(
             ZoneRow(
                 id=position,
@@ -43,7 +46,8 @@ def _zones(draw: Any, count: int, threads: int) -> tuple[ZoneRow, ...]:
                 },
                 blocks=1 if grouped else draw(st.sampled_from([0, 0, 1, 2])),
                 group=shared_group if grouped else draw(st.sampled_from([0, 1 << position])),
-                pages_free={PAGES: draw(st.integers(0, 8)) * GI} if pages_known else None,
+                pages_free=certain,
+                pages_most=most,
                 device_total={GPU: draw(st.integers(0, 2))} if draw(st.booleans()) else {},
                 device_free={GPU: draw(st.integers(0, 2))},
             )
@@ -73,6 +77,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
         cpu_static=draw(_mostly),
         cpu_policy_known=draw(_mostly),
         memory_static=draw(st.booleans()),
+        memory_open=draw(_rarely),
         full_pcpus_only=draw(_rarely),
         align_by_socket=draw(_rarely),
         spread=draw(_rarely),
@@ -82,6 +87,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
         threads_per_core=threads,
         physical_free=draw(st.integers(0, free)) if draw(_rarely) else free,
         page_sizes=frozenset({PAGES, "hugepages-2Mi"}) if draw(_mostly) else frozenset({PAGES}),
+        pages_together={PAGES: draw(st.integers(0, 40)) * GI} if draw(_rarely) else {},
         node_code=draw(st.sampled_from([Code.Fits] * 8 + [Code.PolicyNotKnown, Code.NotSchedulable])),
         mode=draw(st.sampled_from([Mode.ENFORCE, Mode.ENFORCE, Mode.SCORE, Mode.OBSERVE])),
         actions=pack_actions(lambda _: draw(st.sampled_from(OnUnknown))),
@@ -90,7 +96,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
 
 @st.composite
 def wild_rows(draw: Any, name: str = "n") -> Row:
-    """A row that no node can be: amounts negative, huge or contradictory, up to 18 zones, groups of missing zones."""
+    """A row that no node can be: amounts negative, huge or contradictory, up to 34 zones, groups of missing zones."""
     row: Row = draw(rows(name=name))
     number = st.sampled_from([-(1 << 70), -1, 0, 1, 3, 1 << 20, 1 << 62, 1 << 80])
     zones = [
@@ -105,18 +111,20 @@ def wild_rows(draw: Any, name: str = "n") -> Row:
             group=draw(number) if draw(_rarely) else zone.group,
             memory_free={"memory": draw(number)} if draw(_rarely) else zone.memory_free,
             pages_free={PAGES: draw(number)} if draw(_rarely) else zone.pages_free,
+            pages_most={PAGES: draw(number)} if draw(_rarely) else zone.pages_most,
             device_free={GPU: draw(number)} if draw(_rarely) else zone.device_free,
         )
         for zone in row.zones
     ]
     if draw(_rarely):
-        zones = (zones * 18)[: draw(st.integers(9, 18))]
+        zones = (zones * 34)[: draw(st.integers(9, 18) | st.integers(30, 34))]
         row = replace(row, policy=Policy.NONE, distances=())
     return replace(
         row,
         zones=tuple(zones),
         threads_per_core=draw(number) if draw(_rarely) else row.threads_per_core,
         physical_free=draw(number) if draw(_rarely) else row.physical_free,
+        pages_together={PAGES: draw(number)} if draw(_rarely) else row.pages_together,
     )
 
 
@@ -169,4 +177,5 @@ def asks(draw: Any) -> Ask:
         if draw(st.booleans()):
             parts[-1] = replace(parts[-1], devices=((GPU, draw(st.integers(1, 3))),))
             cells = replace(cells, strict=(GPU,))
-    return Ask(tuple(parts), dedicated=draw(st.booleans()), cells=cells)
+    loose = ((PAGES, draw(st.integers(0, 20)) * GI),) if draw(_rarely) else ()
+    return Ask(tuple(parts), dedicated=draw(st.booleans()), cells=cells, pages=loose)

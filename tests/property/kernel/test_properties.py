@@ -63,7 +63,9 @@ def test_no_zone_gives_more_than_it_has(backend: Backend, node: Row, wanted: Ask
 @given(rows(most=4), st.integers(1, 20), st.data())
 def test_more_free_cpus_never_hurt(backend: Backend, node: Row, cpus: int, data: st.DataObject) -> None:
     """A pod of one container that fits still fits when a zone has more free CPUs."""
-    node = replace(node, memory_static=False, full_pcpus_only=False, node_code=Code.Fits, cpu_static=True)
+    node = replace(
+        node, memory_static=False, memory_open=False, full_pcpus_only=False, node_code=Code.Fits, cpu_static=True
+    )
     wanted = ask((2, cpus, 1, 0))
     if answer(backend, node, wanted).code != Code.Fits:
         return

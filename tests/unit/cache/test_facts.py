@@ -1,12 +1,15 @@
 """Facts of a node and their sources."""
 
+import msgspec
 import pytest
 
 from _fastfit.codes import Code
+from extender.api.objects import NodeResourceTopology
 from extender.cache.nodes.facts import NodeFacts, facts_of, statement_of
 from extender.cache.nodes.ledger import NodeLedger
-from extender.cache.nodes.nrt import read_nrt
+from extender.cache.nodes.nrt import Nrt, read_nrt
 from extender.cache.nodes.pools import Pool
+from extender.kubelet.admission import Kubelet
 from tests.kit.objects import GI, KUBELET_A, machine, node, nrt
 
 EMPTY = [
@@ -131,3 +134,91 @@ def test_a_report_without_reserved_cpus() -> None:
     found = read_nrt(nrt("n", [{"cpu": 16}, {"cpu": 16}], reserved=(0, 0)))
     facts = facts_of(statement_of(node("n")), found, Pool())
     assert [zone.cpu_free for zone in NodeLedger(facts).held_zones()] == [16, 16]
+
+
+def _report(*zones: dict[str, tuple[str, str]]) -> Nrt:
+    """(capacity, allocatable) by resource and zone."""
+    return read_nrt(
+        msgspec.convert(
+            {
+                "metadata": {"name": "n"},
+                "attributes": [{"name": "topologyManagerPolicy", "value": "single-numa-node"}],
+                "zones": [
+                    {
+                        "name": f"node-{place}",
+                        "type": "Node",
+                        "resources": [
+                            {"name": name, "capacity": most, "allocatable": given, "available": given}
+                            for name, (most, given) in amounts.items()
+                        ],
+                    }
+                    for place, amounts in enumerate(zones)
+                ],
+            },
+            NodeResourceTopology,
+        )
+    )
+
+
+CPUS, MEMORY, PAGES = {"cpu": ("16", "14")}, {"memory": ("33Gi", "32Gi")}, {"hugepages-1Gi": ("8Gi", "8Gi")}
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "memory_open", "left_out"),
+    [
+        ({**CPUS, **MEMORY, **PAGES}, Code.Fits, False, set()),
+        ({**CPUS, **MEMORY}, Code.Fits, False, {"hugepages-1Gi"}),
+        ({**CPUS, **PAGES}, Code.Fits, False, {"memory"}),
+        (CPUS, Code.Fits, True, set()),
+        ({**CPUS, "memory": ("32Gi", "32Gi"), **PAGES}, Code.Fits, True, set()),
+        ({**MEMORY, **PAGES}, Code.CpusNotReported, False, set()),
+        ({"example.com/nic": ("4", "4")}, Code.CpusNotReported, False, set()),
+    ],
+    ids=["all", "no pages", "no memory", "CPUs alone", "no reservation", "no CPUs", "a device alone"],
+)
+def test_what_a_report_leaves_out(
+    named: dict[str, tuple[str, str]], code: Code, left_out: set[str], *, memory_open: bool
+) -> None:
+    """Nothing that is left out becomes zero."""
+    static = node("n", **{"kubevirt.io/cpumanager": "true"})
+    facts = facts_of(statement_of(static), _report(named, named), Pool())
+    assert (facts.code, facts.memory_open, facts.left_out) == (code, memory_open, left_out)
+
+
+def test_a_stated_memory_manager_is_not_open() -> None:
+    """The annotation decides what the report does not prove."""
+    facts = facts_of(statement_of(node("n", {"memoryManagerPolicy": "None"})), _report(CPUS, CPUS), Pool())
+    assert not facts.memory_open
+    assert facts.config.memory_manager_policy == "None"
+
+
+@pytest.mark.parametrize("named", [{"cpu": ("16", "0"), **MEMORY}, MEMORY], ids=["zero CPUs", "no CPUs"])
+def test_a_report_without_cpus_and_no_label_leave_the_policy_open(named: dict[str, tuple[str, str]]) -> None:
+    """Pods without exclusive CPUs are judged there."""
+    facts = facts_of(statement_of(node("n")), _report(named, named), Pool())
+    assert not facts.cpu_policy_known
+    assert facts.code is Code.Fits
+
+
+def test_equal_capacity_and_allocatable_invent_no_reserved_cpu() -> None:
+    """The machine is what is offered."""
+    facts = facts_of(statement_of(node("n")), _report({"cpu": ("16", "16")}, {"cpu": ("16", "16")}), Pool())
+    assert facts.machine is not None
+    assert [sum(len(core.threads) for core in zone.cores) for zone in facts.machine.zones] == [16, 16]
+    assert Kubelet(facts.machine, facts.config).counts().zones[0].cpu_free == 16
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cpuManagerPolicyOptions": {"prefer-quiet-cores": "true"}},
+        {"topologyManagerPolicyOptions": {"numa-allocation-strategy": "most-allocated"}},
+        {"memoryManagerPolicy": "BestEffort"},
+        {"cpuManagerPolicy": "adaptive"},
+    ],
+)
+def test_a_setting_that_is_not_known_is_named(change: dict[str, object]) -> None:
+    """A kubelet that has it runs, so it is not said that it cannot."""
+    facts = facts_of(statement_of(node("n", {**KUBELET_A, **change}, machine())), None, Pool())
+    assert facts.code is Code.OptionNotKnown
+    assert next(iter(change)) in facts.detail

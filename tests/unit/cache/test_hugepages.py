@@ -9,6 +9,9 @@ import pytest
 from extender.api.objects import Vmi
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
+from extender.cache.nodes.hugepages import HugePageUse
+from extender.kubelet.facts_json import config_from_json, machine_from_json
+from extender.kubevirt.hugepages import PageUse
 from extender.kubevirt.migration.cells_annotation import cells_text
 from extender.kubevirt.migration.policy import BootCells
 from extender.names import CELLS_ANNOTATION
@@ -126,10 +129,75 @@ def test_a_vm_that_has_grown_holds_what_moved_in(cells: BootCells, free: list[in
 
 
 def test_a_guest_that_is_known_late_decides_then() -> None:
-    """Before its VMI is seen, the pages are counted by the zones of its CPUs."""
+    """Before its VMI is seen, its pages lie in the zones of its CPUs, and nothing tells how many in which."""
     cluster = _cluster()
     cluster.put(Source.PODS, pod("other", 6, 0, node_name="a", start=START))
     cluster.put(Source.PODS, running("vm", "a"))
-    assert _free(cluster) == [24, 24]
+    assert _free(cluster) == [16, 16]
+    row = cluster.nodes["a"].row
+    assert row is not None
+    assert [(zone.pages_most or {})["hugepages-1Gi"] // GI for zone in row.zones] == [32, 32]
+    assert row.pages_together == {"hugepages-1Gi": 48 * GI}
     cluster.put(Source.VMIS, vmi("vm"))
     assert _free(cluster) == [16, 32]
+    row = cluster.nodes["a"].row
+    assert row is not None
+    assert [zone.pages_most for zone in row.zones] == [None, None]
+
+
+PAGES = "hugepages-1Gi"
+FOUR = machine_from_json(machine(zones=4, pages=10), "machine")
+CONFIG = config_from_json(NONE, "kubelet")
+
+
+def _bounds(*uses: PageUse) -> tuple[list[int], list[int], int]:
+    """What one pod per use leaves of four zones with 10 pages each: for certain, at most, together."""
+    free = HugePageUse().free(FOUR, CONFIG, [(str(number), True, (use,)) for number, use in enumerate(uses)])
+    return (
+        [amounts[PAGES] // GI for amounts in free.certain.values()],
+        [amounts[PAGES] // GI for amounts in free.most.values()],
+        free.together[PAGES] // GI,
+    )
+
+
+def _use(zones: tuple[int, ...], pages: int, *, bound: bool = True) -> PageUse:
+    return PageUse(zones, PAGES, pages * GI, bound)
+
+
+ALL = (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("uses", "certain", "most", "together"),
+    [
+        ((), [10, 10, 10, 10], [10, 10, 10, 10], 40),
+        ((_use((1,), 4),), [10, 6, 10, 10], [10, 6, 10, 10], 36),
+        # bound to two zones: the others are certain, and the two have 4 together
+        ((_use((0, 1), 16),), [0, 0, 10, 10], [4, 4, 10, 10], 24),
+        ((_use((0, 1), 4), _use((1, 2), 4)), [6, 2, 6, 10], [10, 10, 10, 10], 32),
+        # bound to nothing
+        ((_use(ALL, 6, bound=False),), [4] * 4, [10] * 4, 34),
+        ((_use(ALL, 38, bound=False),), [0] * 4, [2] * 4, 2),
+        ((_use(ALL, 50, bound=False),), [0] * 4, [0] * 4, 0),
+        # near its CPUs, as long as their zones certainly have the pages; else anywhere
+        ((_use((0, 1), 16, bound=False),), [0, 0, 10, 10], [4, 4, 10, 10], 24),
+        ((_use((0, 1), 24, bound=False),), [0] * 4, [10] * 4, 16),
+        ((_use(ALL, 6, bound=False), _use((1,), 4, bound=False)), [4, 0, 4, 4], [10, 6, 10, 10], 30),
+        ((_use(ALL, 6, bound=False), _use((1,), 5, bound=False)), [0] * 4, [10] * 4, 29),
+        # what is bound to a zone has found its pages there
+        ((_use(ALL, 6, bound=False), _use((1,), 8)), [4, 0, 4, 4], [10, 2, 10, 10], 26),
+    ],
+)
+def test_bounds_of_what_is_free(uses: tuple[PageUse, ...], certain: list[int], most: list[int], together: int) -> None:
+    """For certain: whatever zones the open pages are in. At most: all of them elsewhere, as far as there is room."""
+    assert _bounds(*uses) == (certain, most, together)
+
+
+def test_a_pod_that_may_lie_anywhere_stays_so() -> None:
+    """Room near its CPUs that comes later does not move its pages."""
+    use = HugePageUse()
+    first, second = _use((0,), 8), _use((0, 1), 14, bound=False)
+    use.free(FOUR, CONFIG, [("first", True, (first,)), ("second", True, (second,))])
+    assert use.is_loose("second", (second,))
+    free = use.free(FOUR, CONFIG, [("second", True, (second,))])
+    assert [amounts[PAGES] // GI for amounts in free.certain.values()] == [0] * 4

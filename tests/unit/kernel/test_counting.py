@@ -18,6 +18,7 @@ FOUND_IN_ZONES = frozenset(
         Code.OptionsUndecided,
         Code.PagesNotReported,
         Code.InitContainerCpus,
+        Code.MemoryManagerNotKnown,
         Code.DeviceZoneOpen,
         Code.NodeCpuShort,
         Code.ZoneCpuShort,

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from extender.api.objects import Vmi
+from extender.api.objects import Pod, Vmi
 from extender.kubelet.pod import pod_demand
 from extender.kubevirt.installation import Installation
 from extender.kubevirt.launcher_pod import guest_of
@@ -149,3 +149,20 @@ def test_the_largest_demand() -> None:
     compute = largest_demand(demand, guest_of(msgspec.convert(grow, Vmi))).containers[-1]
     assert compute.exclusive_cpus == 17
     assert dict(compute.memory) == {"hugepages-1Gi": 32 * GI, "memory": _OVERHEAD + 64 * MI}
+
+
+def test_pages_of_a_burstable_pod_grow_too() -> None:
+    """No manager pins them; the target asks for the plugged amount all the same."""
+    made: dict[str, Any] = msgspec.to_builtins(pod("vm", 1, 8, node_name="a", sidecar=False))
+    amounts = {"hugepages-1Gi": "8Gi"}
+    made["spec"]["containers"][0]["resources"] = {
+        "requests": {"cpu": "800m", "memory": str(_OVERHEAD), **amounts},
+        "limits": amounts,
+    }
+    made["status"]["qosClass"] = "Burstable"
+    record: dict[str, Any] = msgspec.to_builtins(plugged_memory(24))
+    del record["spec"]["domain"]["cpu"]["dedicatedCpuPlacement"]
+    source, guest = msgspec.convert(made, Pod), guest_of(msgspec.convert(record, Vmi))
+    wanted = pod_demand(target_pod(source, guest, _BOOTED))
+    assert wanted.containers[0].pages == (("hugepages-1Gi", 24 * GI),)
+    assert target_demand(pod_demand(source), guest, _BOOTED).containers == wanted.containers

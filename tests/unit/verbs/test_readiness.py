@@ -40,9 +40,15 @@ def test_a_vm_with_zone_demands_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [{}, {"devices.kubevirt.io/kvm": "1"}, {"memory": "1Gi", "devices.kubevirt.io/tun": "1"}]
+    "limits",
+    [
+        {},
+        {"devices.kubevirt.io/kvm": "1"},
+        {"memory": "1Gi", "devices.kubevirt.io/tun": "1"},
+        {"hugepages-1Gi": "16Gi"},  # no ordinary one; of any zone, so that kube-scheduler's sums decide
+    ],
 )
-def test_ordinary_vms_do_not_wait(limits: dict[str, str]) -> None:
+def test_vms_without_a_zone_rule_do_not_wait(limits: dict[str, str]) -> None:
     """Nothing that is missing could change the answer."""
     assert _answer(_plain(**limits))["NodeNames"] == ["a"]
 
