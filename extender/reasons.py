@@ -172,6 +172,13 @@ REASONS: Final[dict[Code, Reason]] = {
         "Correct what writes the node's NodeResourceTopology; `fastfit explain` shows the path of the mistake.",
         "zones",
     ),
+    Code.NoExclusiveCpus: Reason(
+        "dedicated CPUs are asked, but the pod gets none of its own",
+        "The pod is a migration's target and not Guaranteed, or `compute` asks for a fraction of a CPU: the kubelet gives it "
+        "CPUs that it shares, and KubeVirt pins the vCPUs to those. Which they are, and in which zones, nobody can tell. Give "
+        "every container CPU and memory limits equal to its requests, and `compute` whole CPUs.",
+        "pod",
+    ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
         "KubeVirt marks the node unschedulable",
@@ -272,6 +279,7 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.LauncherCpusShort: Reason(
         "never starts: the pod asks for fewer CPUs than are pinned",
+        "Look for what lowered the request of `compute` (a webhook), or raised the VM's spec later. "
         "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
         "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
     ),

@@ -111,6 +111,15 @@ class Snapshot:
         vmis = (record for record in self.records.get(Source.VMIS, []) if isinstance(record, Vmi))
         return {vmi.metadata.uid: vmi.status.node_name for vmi in vmis}
 
+    def ending_vmis(self) -> frozenset[str]:
+        """UIDs of the VMIs that have ended or are being deleted."""
+        vmis = (record for record in self.records.get(Source.VMIS, []) if isinstance(record, Vmi))
+        return frozenset(
+            vmi.metadata.uid
+            for vmi in vmis
+            if vmi.metadata.deletion_timestamp or vmi.status.phase in ("Succeeded", "Failed")
+        )
+
 
 def read(path: str | Path) -> Snapshot:
     """The snapshot in `path` ("-": standard input). Raises SnapshotError naming file, item and path."""

@@ -14,6 +14,7 @@ __all__ = [
     "Condition",
     "Container",
     "ContainerStatus",
+    "Domain",
     "KubeVirt",
     "ManagedFields",
     "Meta",
@@ -217,6 +218,7 @@ class GuestCpu(_Record, frozen=True):
     dedicated_cpu_placement: bool = False
     isolate_emulator_thread: bool = False
     numa: Numa | None = None
+    realtime: dict[str, Any] | None = None
 
 
 class Hugepages(_Record, frozen=True):

@@ -88,7 +88,13 @@ def _running(cluster: Cluster, seen: Snapshot, wanted: str, namespace: str | Non
     found = [pod for pod, node in zip(found, runs, strict=True) if node in ("", pod.spec.node_name)]
     if not found:
         raise SnapshotError("no VM runs: there is nothing to migrate")
-    return pick_pod(found, wanted, namespace, seen.vmi_nodes())
+    pod = pick_pod(found, wanted, namespace, seen.vmi_nodes())
+    ends = pod.metadata.deletion_timestamp or controlling_vmi(pod) in seen.ending_vmis()
+    if ends:
+        raise SnapshotError(
+            f"the VM in pod {pod.metadata.namespace}/{pod.metadata.name} is ending: KubeVirt migrates it no more"
+        )
+    return pod
 
 
 def _is_source(node: NodeAnswer) -> bool:

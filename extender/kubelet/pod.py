@@ -249,8 +249,22 @@ def _container(
 
 
 def _allocated_requests(requests: _Quantities, allocated: _Quantities) -> _Quantities:
-    """Requests as the kubelet has granted them; a resize changes CPU and memory alone."""
-    return {name: allocated.get(name, amount) for name, amount in requests.items()} if allocated else requests
+    """Requests as the kubelet has granted them; a resize changes CPU and memory alone.
+
+    A granted amount that cannot be read says nothing: then the request stands, and the pod still holds something.
+    """
+    if not allocated:
+        return requests
+    return {name: allocated[name] if _readable(allocated, name) else requests[name] for name in requests}
+
+
+def _readable(quantities: _Quantities, name: str) -> bool:
+    if name not in quantities:
+        return False
+    try:
+        return _amount(quantities, name) >= 0
+    except BadObject:
+        return False
 
 
 def _count(quantities: _Quantities, name: str) -> int:

@@ -160,13 +160,24 @@ def _pod_code(
     """What holds on every node: the VM never starts in such a pod, or nobody can tell what the pod is given.
 
     A VM with dedicated CPUs is handed over by virt-controller only in a Guaranteed pod
-    (pkg/virt-controller/watch/vmi/lifecycle.go); the target of a migration is not asked.
+    (pkg/virt-controller/watch/vmi/lifecycle.go); the target of a migration is not asked. There, and where `compute` asks
+    for a fraction of a CPU, the launcher pins vCPUs to whatever CPUs the pod shares with others.
     """
     if dedicated and not demand.guaranteed and boots and role is not PodRole.MIGRATION_TARGET:
         return Code.NotGuaranteed
     if dedicated and demand.pod_level:
         return Code.PodLevelResources
-    return _launcher_code(demand, guest, move)
+    code = _launcher_code(demand, guest, move)
+    ignored = move is not None and move.policy is MigrationPolicy.OFF
+    if code is Code.Fits and dedicated and not ignored and not _compute_cpus(demand):
+        return Code.NoExclusiveCpus
+    return code
+
+
+def _compute_cpus(demand: PodDemand) -> int:
+    """Exclusive CPUs of `compute`; of a pod without a container of that name, all."""
+    own = [part.exclusive_cpus for part in demand.containers if part.name == COMPUTE]
+    return sum(own) if own else sum(part.exclusive_cpus for part in demand.containers)
 
 
 def is_ordinary(ask: Ask) -> bool:

@@ -5,6 +5,7 @@ The same code decides here as in a call of kube-scheduler; only the words are mo
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 import orjson
 from msgspec import structs
@@ -12,6 +13,7 @@ from msgspec import structs
 from _fastfit import Cell, Entry, Fit, Placement
 from _fastfit.codes import Code
 from _fastfit.counting import zone_code
+from extender import names
 from extender.api.objects import Pod, PodStatus
 from extender.cache.cluster import Cluster
 from extender.cache.nodes.node import NodeState
@@ -27,13 +29,13 @@ from extender.kubevirt.guest.cpu_request import pinned_cpus
 from extender.kubevirt.guest.domain import GuestError
 from extender.kubevirt.hotplug import hotplug_words, largest_words
 from extender.kubevirt.installation import Installation
-from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole
+from extender.kubevirt.launcher_pod import COMPUTE, Guest, PodRole, controlling_vmi
 from extender.kubevirt.migration.policy import MigrationPolicy, Move
 from extender.kubevirt.migration.target_pod import largest_demand
 from extender.placement import node_totals
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import fit_of
-from extender.placement.nearness import Nearness, advice_for, nearness_of, words_for
+from extender.placement.nearness import Nearness, advice_for, nearness_of, pages_in_all, words_for
 from extender.placement.node_totals import NodeTotals, Short
 from extender.placement.outcomes import Mover, mover_of
 from extender.placement.page_words import loose_pages_words, pages_now
@@ -61,11 +63,24 @@ def explain(cluster: Cluster, pod: Pod, totals: NodeTotals | None = None) -> Pod
     if not is_over(pod):
         return explain_subject(cluster, subject_of(cluster, pod), totals=totals)
     status = PodStatus(phase="Pending", qos_class=pod.status.qos_class)
-    subject = subject_of(cluster, structs.replace(pod, spec=structs.replace(pod.spec, node_name=""), status=status))
+    subject = subject_of(cluster, _next_pod(cluster, pod, status))
     refused = pod.spec.node_name if pod.status.phase == "Failed" and is_refusal(pod.status.reason or "") else ""
     answer = explain_subject(cluster, subject, refused_on=refused, totals=totals)
     kind = "ended" if subject.role is PodRole.OTHER else f"ended, judged as its VM's next pod: {answer.kind}"
     return replace(answer, kind=kind, notes=(f"it has ended: {failure_words(pod)}", *answer.notes))
+
+
+def _next_pod(cluster: Cluster, pod: Pod, status: PodStatus) -> Pod:
+    """The pod that would be made like this one now. A migration has another target only while the VM runs elsewhere;
+    else its next pod boots it.
+    """
+    meta = pod.metadata
+    if cluster.vms.run_of(controlling_vmi(pod)).node in ("", pod.spec.node_name):
+        labels = {key: value for key, value in (meta.labels or {}).items() if key != names.MIGRATION_UID_LABEL}
+        marks = (names.CREATE_TARGET_ANNOTATION, names.MIGRATION_NAME_ANNOTATION)
+        annotations = {key: value for key, value in (meta.annotations or {}).items() if key not in marks}
+        meta = structs.replace(meta, labels=labels, annotations=annotations)
+    return structs.replace(pod, metadata=meta, spec=structs.replace(pod.spec, node_name=""), status=status)
 
 
 def failure_words(pod: Pod) -> str:
@@ -333,11 +348,23 @@ def _headroom(state: NodeState, subject: Subject, installation: Installation) ->
     largest = largest_demand(demand, guest, installation)
     if not words or largest == demand:
         return ""
-    if isinstance(kubelet.clone().admit(largest), Admitted):
+    now, empty = _pages_left(state, guest.pages)
+    pages = sum(amount for part in largest.containers for name, amount in part.memory if name == guest.pages)
+    if pages <= now and isinstance(kubelet.clone().admit(largest), Admitted):
         return f"holds it at {words} too"
-    if isinstance(kubelet.empty().admit(largest), Admitted):
+    if pages <= empty and isinstance(kubelet.empty().admit(largest), Admitted):
         return f"has no room now for it at {words}"
     return f"can never hold it at {words}, not even when empty"
+
+
+def _pages_left(state: NodeState, resource: str) -> tuple[float, float]:
+    """Bytes of these huge pages that the zones have free now, and that they have in all; without end where that is not
+    known. Without Memory Manager the kubelet's twin does not look at them.
+    """
+    free = [(zone.pages_free or {}).get(resource) for zone in state.row.zones] if state.row is not None else []
+    known = [left for left in free if left is not None]
+    now = sum(known) if resource and free and len(known) == len(free) else inf
+    return now, pages_in_all(state, resource)
 
 
 def _given(

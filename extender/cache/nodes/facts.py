@@ -27,7 +27,7 @@ from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
 from extender.kubelet.unknown_settings import unknown_setting
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
-from extender.kubevirt.renamed_labels import label_of, names_of
+from extender.kubevirt.renamed_labels import flag_of, names_of
 
 __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_of"]
 
@@ -288,9 +288,9 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
         "memoryManagerPolicy": "None",
     }
     layer(default, _DEFAULT)
-    label = label_of(node.labels, names.CPU_MANAGER_LABEL)
+    label = flag_of(node.labels, names.CPU_MANAGER_LABEL)
     if label is not None:
-        layer({"cpuManagerPolicy": "static" if label[1] == "true" else "none"}, f"label {label[0]}")
+        layer({"cpuManagerPolicy": "static" if label[1] else "none"}, f"label {label[0]}")
     if nrt is not None and nrt.zones:
         seen: dict[str, object] = {}
         if nrt.policy:
