@@ -1,6 +1,6 @@
 """Device Manager: hints and counts of device-plugin resources.
 
-Source: pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go, Kubernetes 1.35 to 1.37. Only counts per zone are
+Source: pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go, Kubernetes 1.33 to 1.37. Only counts per zone are
 kept. In an affinity of several zones, the plugin or the order of a Go map decides from which zone a device comes. The
 model takes the lowest zone: exact for one zone, an assumption for several. Devices of finished init containers are also
 reused by zone.
