@@ -79,7 +79,8 @@ class Kubelet:
         cpu = CpuManager(shared_topology(machine), config, self.version)
         memory = MemoryManager(machine, config)
         by_position = {r: self._by_position(r, counts) for r, counts in (devices or {}).items()}
-        self._now = Managers(DeviceManager(by_position), cpu, memory)
+        every_zone = range(len(machine.zones)) if self.version < "1.36" else ()
+        self._now = Managers(DeviceManager(by_position, every_zone), cpu, memory)
         #: The managers of the empty node; never changed.
         self._empty = self._now.clone()
         #: Pods that count as active, in order of admission.
@@ -337,7 +338,12 @@ class Kubelet:
                 )
             )
         return NodeCounts(
-            tuple(zones), self._cpu.physical.bit_count(), topology.cpus_per_core, topology.cut_zones, topology.uneven
+            tuple(zones),
+            self._cpu.physical.bit_count(),
+            topology.cpus_per_core,
+            topology.cut_zones,
+            topology.uneven,
+            self._now.devices.every_zone,
         )
 
     def _placement(self, uid: str, name: str) -> ContainerPlacement:

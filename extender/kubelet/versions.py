@@ -3,18 +3,23 @@
 * Up to 1.33 a pod's own resources (spec.resources) mean nothing to the kubelet: it goes by the containers alone
   (`PodLevelResources`, KEP-2837, on by default from 1.34; pod.py, as_seen_by).
 * Up to 1.33 an odd rest of CPUs is not taken from one cache on a machine with SMT (cpu_assignment.py).
+* Up to 1.35 the hints of devices are made of all zones, not only of those with devices (devices.py).
 * 1.37 keeps CPUs that a container already holds without checking alignment again (cpu_manager.py, allocate), and with
   align-by-socket distributes CPUs by other rules (cpu_distribution.py).
 
-1.34, 1.35 and 1.36 have the same rules here. docs/kubelet-versions.md has the table, with sources.
+1.34 and 1.35 have the same rules here. docs/kubelet-versions.md has the table, with sources.
 """
 
+import functools
 import re
+from typing import Final
 
-__all__ = ["NEWEST", "OLDEST", "judged_by", "stand_in_for", "version_of"]
+__all__ = ["NEWEST", "OLDEST", "STAND_INS", "judged_by", "stand_in_for", "version_of"]
 
 OLDEST = "1.33"
 NEWEST = "1.37"
+#: Why a kubelet is judged by the rules of another minor.
+STAND_INS: Final = ("older", "newer", "unreadable", "unknown")
 
 #: A kubelet's version: v1.33.4, v1.33.4-gke.100, v1.33.4+abc.
 _FORM = re.compile(r"v?1\.(\d{1,3})(?:[.+-].*)?", re.ASCII | re.DOTALL)
@@ -32,10 +37,9 @@ def version_of(kubelet_version: str) -> str:
     return NEWEST if minor is None else f"1.{min(max(minor, int(OLDEST[2:])), int(NEWEST[2:]))}"
 
 
+@functools.lru_cache(maxsize=256)
 def stand_in_for(kubelet_version: str) -> str:
-    """Return what a kubelet is that is judged by another minor's rules: older, newer, unreadable or unknown; "" for
-    the minors that are modelled.
-    """
+    """Return why a kubelet is judged by the rules of another minor (one of STAND_INS); "" for the modelled minors."""
     if not kubelet_version:
         return "unknown"
     minor = _minor(kubelet_version)

@@ -18,6 +18,7 @@ from extender.cache.pods.pod import is_over, is_refusal
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.results import Admitted, Refused
+from extender.kubelet.versions import judged_by
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.cpu_request import pinned_cpus
@@ -42,6 +43,8 @@ __all__ = ["explain", "explain_subject", "failure_words"]
 _BEFORE_THE_KUBELET = frozenset(
     {Code.NotSchedulable, Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart}
 )
+#: Kubelet versions named at the top that are judged by the rules of another minor.
+_STAND_INS_SHOWN = 3
 _BY_IDS_WORDS = (
     "decided by the CPU ids of the stated machine, as for the winner of a call; filter counts, and says unknown"
 )
@@ -95,10 +98,17 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_
         name=meta.name,
         kind=subject.role.value,
         demand=_demand(subject.question.demand),
-        notes=(*_notes(subject, cluster.vms.kubevirt), *_left_out(fit, limit)),
+        notes=(*_notes(subject, cluster.vms.kubevirt), *_stand_ins(judged), *_left_out(fit, limit)),
         nodes=tuple(judged),
         generation=cluster.generation,
     )
+
+
+def _stand_ins(judged: list[NodeAnswer]) -> tuple[str, ...]:
+    """Says that kubelets are judged by the rules of another minor: the first ones' words; every node has its own."""
+    words = list(dict.fromkeys(node.stand_in for node in judged if node.stand_in))
+    more = len(words) - _STAND_INS_SHOWN
+    return (*words[:_STAND_INS_SHOWN], *((f"{more} more kubelet versions are judged by other rules",) if more > 0 else ()))
 
 
 def _nearest_first(judged: list[tuple[NodeAnswer, Nearness | None]]) -> list[NodeAnswer]:
@@ -233,6 +243,7 @@ def _node(
             *_played_steps(state, subject, played, verdict),
         ),
         headroom=_headroom(state, subject, cluster.vms.kubevirt) if verdict != "refused" else "",
+        stand_in=judged_by(state.facts.version),
         migration=mover.outcome(state, code, placed) if mover is not None else None,
     )
     return answer, near
