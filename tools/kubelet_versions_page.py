@@ -71,7 +71,7 @@ DIFFERENCES: Final = (
         "zones in the hints of devices",
         (("1.33", "sets of all zones"), ("1.36", "sets of zones that have such a device")),
         f"`{_CM}/devicemanager/topology_hints.go` (deviceNUMANodes)",
-        "by the rule of 1.36 for every version",
+        "by version, in the twin and in the kernel; the preferred sets are the same, so only best-effort decides otherwise",
     ),
     Difference(
         "CPUs that a container holds already (restart of the kubelet)",
@@ -106,7 +106,7 @@ def kubelet_versions() -> str:
         "Other kubelets are judged by a stand-in, which is named: `fastfit explain` has a note, a line at the node (`-o wide`",
         "shows every node) and the field `standIn` (`-o json`).",
         "",
-        f"| kubelet | {METRIC_PREFIX}_stand_in_nodes{{kubelet}} | said |",
+        f"| kubelet | {METRIC_PREFIX}_stand_in_nodes{{cause}} | said |",
         "|---|---|---|",
     ]
     examples = {"older": "v1.31.4", "newer": "v1.39.0", "unreadable": "edge", "unknown": ""}
@@ -119,7 +119,7 @@ def kubelet_versions() -> str:
     lines += [f"| {meaning[why]} | `{why}` | {judged_by(examples[why])} |" for why in STAND_INS]
     lines += [
         "",
-        f"The metric is the number of nodes by why; all {len(STAND_INS)} values are always there.",
+        f"The metric is a number of nodes; all {len(STAND_INS)} causes are always there.",
         "",
         f"## What differs between {OLDEST} and {NEWEST}",
         "",

@@ -223,9 +223,7 @@ class CpuManager:
         if _ACROSS_ZONES not in self.options:
             spread, by_cache = _ACROSS_CORES in self.options, _BY_CACHE in self.options
             odd_rests = self.version >= "1.34"
-            return take_packed(
-                self.topology, pool, need, spread=spread, align_caches=by_cache, odd_rests=odd_rests
-            )
+            return take_packed(self.topology, pool, need, spread=spread, align_caches=by_cache, odd_rests=odd_rests)
         group = self.topology.cpus_per_core if _FULL_CORES in self.options else 1
         one_socket = self.by_socket and self.version >= "1.37"
         return take_distributed(self.topology, pool, need, group, one_socket, self._pack)

@@ -73,7 +73,7 @@ class PodDemand:
     by_containers: "PodDemand | None" = None
 
     @property
-    def shape(self) -> tuple[object, ...]:
+    def shape(self) -> "tuple[bool, bool, tuple[ContainerDemand, ...], PodDemand | None]":
         """Everything but the UID. Pods of one shape get the same answer from one node state."""
         return self.guaranteed, self.pod_level, self.containers, self.by_containers
 

@@ -223,10 +223,10 @@ class Metrics:
         stand_ins = GaugeMetricFamily(
             f"{METRIC_PREFIX}_stand_in_nodes",
             "Nodes whose kubelet's minor is not modelled: they are judged by the rules of the nearest or newest one.",
-            labels=["kubelet"],
+            labels=["cause"],
         )
-        for why, count in self._stand_ins().items():
-            stand_ins.add_metric([why], count)
+        for cause, count in self._stand_ins().items():
+            stand_ins.add_metric([cause], count)
         yield stand_ins
         yield from _evacuable_vms(*self._evacuable())
         seconds = HistogramMetricFamily(

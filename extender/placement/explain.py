@@ -107,8 +107,10 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_
 def _stand_ins(judged: list[NodeAnswer]) -> tuple[str, ...]:
     """Says that kubelets are judged by the rules of another minor: the first ones' words; every node has its own."""
     words = list(dict.fromkeys(node.stand_in for node in judged if node.stand_in))
-    more = len(words) - _STAND_INS_SHOWN
-    return (*words[:_STAND_INS_SHOWN], *((f"{more} more kubelet versions are judged by other rules",) if more > 0 else ()))
+    if len(words) > _STAND_INS_SHOWN:
+        rest = counted(len(words) - _STAND_INS_SHOWN, "more kubelet version")
+        words[_STAND_INS_SHOWN:] = [f"{rest} judged by the rules of another minor"]
+    return tuple(words)
 
 
 def _nearest_first(judged: list[tuple[NodeAnswer, Nearness | None]]) -> list[NodeAnswer]:

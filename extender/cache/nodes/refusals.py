@@ -13,7 +13,7 @@ from extender.kubevirt.migration.policy import BootCells
 __all__ = ["RefusalHistory", "Shape"]
 
 #: A demand without its pod: equal ones get one answer from one node state.
-Shape = tuple[bool, bool, tuple[ContainerDemand, ...]]
+Shape = tuple[bool, bool, tuple[ContainerDemand, ...], PodDemand | None]
 
 _PROVES = {"SMTAlignmentError": {"full-pcpus-only": "true"}}
 #: Refused shapes, and failed migrations, that are kept per node.

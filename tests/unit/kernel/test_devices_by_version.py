@@ -49,9 +49,7 @@ def _compare(backend: Backend, kubelet: Kubelet, pod: PodDemand) -> str:
     assert (entry.code == Code.Fits) == isinstance(truth, Admitted), (Code(entry.code), truth)
     if not isinstance(truth, Admitted):
         return "refused"
-    zone_of = {
-        cpu: at for at, host in enumerate(kubelet.machine.zones) for core in host.cores for cpu in core.threads
-    }
+    zone_of = {cpu: at for at, host in enumerate(kubelet.machine.zones) for core in host.cores for cpu in core.threads}
     held = Counter(zone_of[cpu] for cpu in truth.containers["c0"].cpus)
     assert placed is not None
     if placed.exact:

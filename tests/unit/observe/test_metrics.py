@@ -67,9 +67,9 @@ def test_every_promised_metric_is_on_the_page(metrics):
 
 
 def test_nodes_judged_by_a_stand_in(metrics):
-    """By why; a value that is 0 is there as well."""
+    """By cause; a value that is 0 is there as well."""
     exercise(metrics)
-    found = {why: value(metrics, "fastfit_stand_in_nodes", kubelet=why) for why in ("older", "newer", "unknown")}
+    found = {cause: value(metrics, "fastfit_stand_in_nodes", cause=cause) for cause in ("older", "newer", "unknown")}
     assert found == {"older": 2, "newer": 0, "unknown": 1}
 
 
