@@ -92,10 +92,11 @@ def _with_wish(rng: Random, admit: Life) -> None:
     """A running pod whose spec asks for another size than the kubelet has given it."""
     given = []
     for container in admit["spec"]["containers"]:
-        requests = container["resources"].get("requests", {})
-        if requests:
-            allocated = {**requests, "cpu": str(rng.randint(1, 6)), "memory": str(rng.randint(1, 64) << 26)}
-            given.append({"name": container["name"], "allocatedResources": allocated})
+        requests = container["resources"].get("requests")
+        if not requests:
+            return
+        allocated = {**requests, "cpu": str(rng.randint(1, 6)), "memory": str(rng.randint(1, 64) << 26)}
+        given.append({"name": container["name"], "allocatedResources": allocated})
     admit["status"] = {"qosClass": "Guaranteed", "containerStatuses": given}
 
 
