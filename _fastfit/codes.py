@@ -53,7 +53,7 @@ class Code(IntEnum):
     MemoryManagerNotKnown = 22
     OptionNotKnown = 23
     ReportUnreadable = 24
-    NoExclusiveCpus = 28
+    NoExclusiveCpus = 25
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33

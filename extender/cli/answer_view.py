@@ -96,6 +96,8 @@ def _detail(node: NodeAnswer, terminal: Terminal, wide: bool) -> Iterator[str]:
         yield wrap(f"nearest: {node.nearest}", terminal, "  ")
     if node.headroom:
         yield wrap(f"hotplug: the node {node.headroom}", terminal, "  ")
+    if node.stand_in:
+        yield wrap(node.stand_in, terminal, "  ")
     if not wide and node.verdict == "refused":
         yield from (wrap(step, terminal, "  ") for step in node.steps)
     if node.per_zone:

@@ -68,6 +68,7 @@ class Metrics:
         self.pulse = LoopPulse()
         self._sources: Callable[[], Iterable[SourceStatus]] = tuple
         self._charged: Callable[[], int] = int
+        self._stand_ins: Callable[[], Mapping[str, int]] = dict
         self._evacuable: Callable[[], tuple[Evacuable | None, float]] = lambda: (None, 0.0)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -189,6 +190,10 @@ class Metrics:
         """Sets the callback for the number of charged pods."""
         self._charged = count
 
+    def ask_stand_ins(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Sets the callback for nodes that are judged by the rules of another kubelet minor, by why."""
+        self._stand_ins = counts
+
     def ask_evacuable(self, numbers: Callable[[], tuple[Evacuable | None, float]]) -> None:
         """Sets the callback for VMs by number of migration targets (None before the first count) and the time now."""
         self._evacuable = numbers
@@ -215,6 +220,14 @@ class Metrics:
         yield GaugeMetricFamily(
             f"{METRIC_PREFIX}_charged_pods", "Pods that hold or were promised a placement.", value=self._charged()
         )
+        stand_ins = GaugeMetricFamily(
+            f"{METRIC_PREFIX}_stand_in_nodes",
+            "Nodes whose kubelet's minor is not modelled: they are judged by the rules of the nearest or newest one.",
+            labels=["cause"],
+        )
+        for cause, count in self._stand_ins().items():
+            stand_ins.add_metric([cause], count)
+        yield stand_ins
         yield from _evacuable_vms(*self._evacuable())
         seconds = HistogramMetricFamily(
             f"{METRIC_PREFIX}_request_seconds", "Seconds from the head of a call to its reply.", labels=["verb"]

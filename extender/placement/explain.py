@@ -23,6 +23,7 @@ from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
 from extender.kubelet.predicates import Shortage
 from extender.kubelet.results import Admitted, Refused
+from extender.kubelet.versions import judged_by
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.cpu_request import pinned_cpus
@@ -50,6 +51,8 @@ __all__ = ["explain", "explain_subject", "failure_words"]
 _BEFORE_THE_KUBELET = frozenset(
     {Code.NotSchedulable, Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart}
 )
+#: Kubelet versions named at the top that are judged by the rules of another minor.
+_STAND_INS_SHOWN = 3
 _BY_IDS_WORDS = (
     "decided by the CPU ids of the stated machine, as for the winner of a call; filter counts, and says unknown"
 )
@@ -131,11 +134,20 @@ def explain_subject(
         name=meta.name,
         kind=subject.role.value,
         demand=_demand(subject.question.demand),
-        notes=(*_notes(subject, cluster.vms.kubevirt), *_left_out(fit, limit)),
+        notes=(*_notes(subject, cluster.vms.kubevirt), *_stand_ins(judged), *_left_out(fit, limit)),
         nodes=tuple(judged),
         generation=cluster.generation,
         not_judged=not_judged,
     )
+
+
+def _stand_ins(judged: list[NodeAnswer]) -> tuple[str, ...]:
+    """Says that kubelets are judged by the rules of another minor: the first ones' words; every node has its own."""
+    words = list(dict.fromkeys(node.stand_in for node in judged if node.stand_in))
+    if len(words) > _STAND_INS_SHOWN:
+        rest = counted(len(words) - _STAND_INS_SHOWN, "more kubelet version")
+        words[_STAND_INS_SHOWN:] = [f"{rest} judged by the rules of another minor"]
+    return tuple(words)
 
 
 def _nearest_first(judged: list[tuple[NodeAnswer, Nearness | None]]) -> list[NodeAnswer]:
@@ -287,6 +299,7 @@ def _node(
         ),
         headroom=_headroom(state, subject, cluster.vms.kubevirt) if verdict != "refused" else "",
         migration=replace(migration, text=text) if migration is not None and lacking else migration,
+        stand_in=judged_by(state.facts.version),
     )
     return answer, near
 

@@ -26,6 +26,7 @@ from extender.kubelet.facts_json import config_from_json, machine_from_json, mac
 from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
 from extender.kubelet.unknown_settings import unknown_setting
+from extender.kubelet.versions import version_of
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
 from extender.kubevirt.renamed_labels import flag_of, names_of
 
@@ -249,6 +250,7 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         merged["memoryManagerPolicy"] = "not known"
     words = [SourcedFact(name, _word(merged.get(name)), source) for name, source in sorted(sources.items())]
     words.append(SourcedFact("machine", _machine_words(machine), machine_source))
+    words.append(SourcedFact("kubeletVersion", _version_words(node.kubelet_version), "Node"))
     if stated is None:
         words.append(SourcedFact("threadsPerCore", str(threads), threads_source))
     return NodeFacts(
@@ -269,6 +271,10 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         devices=_devices(nrt),
         facts=tuple(words),
     )
+
+
+def _version_words(kubelet_version: str) -> str:
+    return f"{kubelet_version or 'unknown'} (rules of {version_of(kubelet_version)})"
 
 
 def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[dict[str, object], dict[str, str]]:

@@ -1,6 +1,7 @@
 """One node in the cache: what was stated of it, what is known of it, what its ledger holds, and its row."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from _fastfit.codes import Code
@@ -18,8 +19,9 @@ from extender.cache.pods.pod import PodEntry, splits_cores
 from extender.kubelet.cpu_topology import shared_topology
 from extender.kubelet.cpuset import bits
 from extender.kubelet.pod import PodDemand
+from extender.kubelet.versions import STAND_INS, stand_in_for
 
-__all__ = ["NodeState"]
+__all__ = ["NodeState", "stand_in_nodes"]
 
 #: Seconds after which an ended pod is no longer credited to a lagging report (exporters publish every 60 s).
 _CREDIT_SECONDS = 90.0
@@ -232,6 +234,13 @@ class NodeState:
                     zone_total = total.setdefault(zone, {})
                     zone_total[name] = zone_total.get(name, 0) + amount
         return total
+
+
+def stand_in_nodes(nodes: Iterable[NodeState]) -> dict[str, int]:
+    """Nodes that are judged by the rules of another kubelet minor, by why."""
+    statements = (node.statement for node in nodes)
+    found = Counter(stand_in_for(each.kubelet_version) for each in statements if each is not None)
+    return {why: found[why] for why in STAND_INS}
 
 
 def _unseen(name: str) -> NodeStatement:

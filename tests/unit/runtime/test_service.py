@@ -154,6 +154,26 @@ def test_only_so_many_nodes_are_shown() -> None:
     assert "2 of 11 nodes are shown, the best first" in answer["notes"]
 
 
+def test_kubelets_of_other_minors_are_named() -> None:
+    """In the metric by cause, in the answer by version: the first three at the top, every one at its node."""
+    service = _service()
+    versions = ["v1.30.1", "v1.31.4", "v1.32.0", "v1.29.3", "edge", "v1.39.0", "", "v1.33.9"]
+    nodes = [item for item in orjson.loads(CLUSTER.read_bytes())["items"] if item["kind"] == "Node"]
+    for node, version in zip(nodes, versions, strict=False):
+        node["status"]["nodeInfo"]["kubeletVersion"] = version
+        service.cluster.put(Source.NODES, msgspec.convert(node, Node))
+    service.make_rows_now()
+    counts = {"older": 4, "newer": 1, "unreadable": 1, "unknown": 1}
+    for cause, count in counts.items():
+        assert f'fastfit_stand_in_nodes{{cause="{cause}"}} {count}.0' in _page(service)
+    answer = orjson.loads(service.targets("vms", "ledger-2", 0) or b"{}")
+    named = [node["standIn"] for node in answer["nodes"] if node["standIn"]]
+    assert len(named) == 7
+    assert [note for note in answer["notes"] if "judged by" in note][3:] == [
+        "4 more kubelet versions judged by the rules of another minor"
+    ]
+
+
 def test_targets_are_counted_between_the_calls() -> None:
     """Slice by slice, a round at a time: numbers appear in the answer and sums in the metrics, and are counted anew."""
     service = _service()
