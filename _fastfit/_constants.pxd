@@ -52,6 +52,7 @@ cdef enum:
     MIGRATION_FAILED_BEFORE = 66
     DEVICE_OUTSIDE_CELLS = 67
     NOT_GUARANTEED = 68
+    LAUNCHER_PAGES_SHORT = 71
 
 # codes.Policy
 cdef enum:

@@ -78,6 +78,7 @@ class Code(IntEnum):
     MigrationFailedBefore = 66
     DeviceOutsideCells = 67
     NotGuaranteed = 68
+    LauncherPagesShort = 71
 
 
 LAST_UNKNOWN: Final = 31
