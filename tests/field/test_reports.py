@@ -38,7 +38,9 @@ class Case:
 
     def ask(self, output: str = "json") -> Said:
         name, *arguments = self.command.split()
-        given = ["--machine", "machine.json", "--pod", "pods.json"] if name == "admit" else ["--snapshot", "snapshot.json"]
+        given = (
+            ["--machine", "machine.json", "--pod", "pods.json"] if name == "admit" else ["--snapshot", "snapshot.json"]
+        )
         return run(f"reports/{self.report}", name, *given, *arguments, output=output)
 
 
@@ -143,7 +145,9 @@ KUBEVIRT = (
     Case("kubevirt-18946", "targets vms/moving", nodes={"other": FITS}, says="source node"),
     Case("kubevirt-12560", "targets vms/hot", nodes={"full": ("refused", "NodeCpuShort")}, says="15 exclusive CPUs"),
     Case("kubevirt-15625", "targets vms/hot", says="evacuable targets now: 0 symmetric, 0 possible"),
-    Case("kubevirt-9322", "targets vms/hot", nodes={"other": FITS}, says="15 exclusive CPUs, 16Gi hugepages-1Gi, 708Mi"),
+    Case(
+        "kubevirt-9322", "targets vms/hot", nodes={"other": FITS}, says="15 exclusive CPUs, 16Gi hugepages-1Gi, 708Mi"
+    ),
     one("kubevirt-18880", "half", ("refused", "LauncherPagesShort")),
 )
 
@@ -210,6 +214,7 @@ def test_the_page_and_the_inputs_agree() -> None:
         tested.setdefault(case.report, []).append(case.command)
     assert page == tested
     assert sorted(page) == sorted(folder.name for folder in REPORTS.iterdir())
-    for report in page:
+    for report, commands in page.items():
         files = {path.name for path in (REPORTS / report).iterdir()}
-        assert files <= {"snapshot.json", "machine.json", "pods.json"} | set(re.findall(r"\S+\.yaml", " ".join(page[report])))
+        named_files = set(re.findall(r"\S+\.yaml", " ".join(commands)))
+        assert files <= {"snapshot.json", "machine.json", "pods.json"} | named_files

@@ -21,7 +21,13 @@ STATIC: dict[str, Any] = {
     "systemReserved": {"cpu": "500m", "memory": "1Gi"},
 }
 #: Fields that the model reads; the others are the file's alone.
-MODELLED = ("cpuManagerPolicy", "cpuManagerPolicyOptions", "memoryManagerPolicy", "reservedMemory", "reservedSystemCPUs")
+MODELLED = (
+    "cpuManagerPolicy",
+    "cpuManagerPolicyOptions",
+    "memoryManagerPolicy",
+    "reservedMemory",
+    "reservedSystemCPUs",
+)
 
 
 def zone(memory: str, **more: str) -> dict[str, Any]:

@@ -44,7 +44,9 @@ def test_half_of_the_guest_is_refused_with_its_reason() -> None:
     assert answer["FailedAndUnresolvableNodes"] == {"a": SHORT}
 
 
-@pytest.mark.parametrize(("asked", "right"), [(15, "LauncherPagesShort"), (16, "Fits"), (17, "Fits"), (0, "LauncherPagesShort")])
+@pytest.mark.parametrize(
+    ("asked", "right"), [(15, "LauncherPagesShort"), (16, "Fits"), (17, "Fits"), (0, "LauncherPagesShort")]
+)
 def test_every_page_of_the_guest(asked: int, right: str) -> None:
     """One page too few is as bad as none."""
     assert code(vmi("vm"), pod("vm", pages_gi=asked)) == right
@@ -73,4 +75,6 @@ def test_a_guest_that_no_manager_pins() -> None:
 
 def test_a_running_vm_may_have_grown() -> None:
     """Memory hotplug raises the guest in the VMI; the pod that it leaves still has the pages of its boot."""
-    assert code(vmi("vm", memory_gi=24), pod("vm", node_name="a", phase="Running", start="2026-01-01T00:00:01Z")) == "Fits"
+    assert (
+        code(vmi("vm", memory_gi=24), pod("vm", node_name="a", phase="Running", start="2026-01-01T00:00:01Z")) == "Fits"
+    )
