@@ -54,6 +54,7 @@ cdef enum:
     DEVICE_OUTSIDE_CELLS = 67
     NOT_GUARANTEED = 68
     NODE_RESOURCES_SHORT = 70
+    LAUNCHER_PAGES_SHORT = 71
 
 # codes.Policy
 cdef enum:

@@ -80,6 +80,7 @@ class Code(IntEnum):
     DeviceOutsideCells = 67
     NotGuaranteed = 68
     NodeResourcesShort = 70
+    LauncherPagesShort = 71
 
 
 LAST_UNKNOWN: Final = 31

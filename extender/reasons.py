@@ -283,6 +283,12 @@ REASONS: Final[dict[Code, Reason]] = {
         "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
         "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
     ),
+    Code.LauncherPagesShort: Reason(
+        "never starts: the pod asks for fewer huge pages than the guest",
+        "KubeVirt takes the huge pages of the pod from the memory request where that is less than the guest's memory, and the "
+        "kubelet's limit then stops QEMU at boot: remove spec.domain.resources.requests.memory, or set memoryOvercommit of "
+        "the KubeVirt object to 100 (before KubeVirt 1.10 it divides huge pages too).",
+    ),
     Code.NotGuaranteed: Reason(
         "never starts: dedicated CPUs in a pod that is not Guaranteed",
         "KubeVirt gives up such a VM once its pod is ready (FailedGuaranteeResources), and the pod keeps what it holds: every "

@@ -9,6 +9,7 @@ from typing import Final
 import yaml
 
 from extender.api.quantity import milli
+from extender.cli.kubelet_file import check_kubelet_file
 from extender.errors import BadObject
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.allocatable import MAX_PODS, Reservations, allocatable_of, reservations_of, stated_reservations
@@ -93,7 +94,9 @@ def _config(content: Mapping[str, object], where: str) -> KubeletConfig:
     fields: dict[str, object] = {name: content[name] for name in _SHARED if content.get(name) is not None}
     if not fields.get("reservedSystemCPUs"):
         fields["reservedCPUCount"] = -(-sum(_reserved(content, name, where) for name in _RESERVATIONS) // 1000)
-    return config_from_json(fields, where)
+    config = config_from_json(fields, where)
+    check_kubelet_file(content, config, where)
+    return config
 
 
 def _reserved(content: Mapping[str, object], name: str, where: str) -> int:

@@ -21,6 +21,8 @@ __all__ = ["Question", "devices_of", "question_for", "question_of"]
 
 _KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
 _HUGE = "hugepages-"
+#: Pods that are made for the guest's size of now. A running VM's may be of before a memory hotplug.
+_MADE_FOR_GUEST = (PodRole.FIRST_BOOT, PodRole.PROVISIONING)
 _DEFAULTS = Installation()
 
 
@@ -165,6 +167,8 @@ def _pod_code(
     """
     if dedicated and not demand.guaranteed and boots and role is not PodRole.MIGRATION_TARGET:
         return Code.NotGuaranteed
+    if role in _MADE_FOR_GUEST and guest is not None and guest.pages and _too_few_pages(demand, guest):
+        return Code.LauncherPagesShort
     if dedicated and demand.pod_level:
         return Code.PodLevelResources
     code = _launcher_code(demand, guest, move)
@@ -202,6 +206,20 @@ def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) ->
         return Code.Fits
     given = (container.exclusive_cpus for container in demand.containers if container.name == COMPUTE)
     return Code.LauncherCpusShort if any(cpus and lacks_cpus(guest.size, cpus) for cpus in given) else Code.Fits
+
+
+def _too_few_pages(demand: PodDemand, guest: Guest) -> bool:
+    """Whether `compute` asks for fewer huge pages than the guest has memory.
+
+    KubeVirt asks for the memory request where that is less (pkg/virt-controller/services/renderresources.go,
+    WithHugePages, v1.9.0). QEMU touches every page of the guest at boot, and the kubelet limits the container to what it
+    asks for.
+    """
+    compute = next((container for container in demand.containers if container.name == COMPUTE), None)
+    if compute is None:
+        return False
+    asked = sum(amount for name, amount in (*compute.memory, *compute.pages) if name == guest.pages)
+    return asked < guest.size.memory_bytes
 
 
 def _cells(

@@ -27,7 +27,14 @@ __all__ = ["Nearness", "advice_for", "nearness_of", "pages_in_all", "words_for"]
 
 #: Refusals that hold as long as the node is configured as it is, or for every node.
 _BY_CONFIGURATION = frozenset(
-    {Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart, Code.LauncherCpusShort, Code.NeverFitsZone}
+    {
+        Code.CpuManagerNotStatic,
+        Code.NoPagesOfSize,
+        Code.KubeletCannotStart,
+        Code.LauncherCpusShort,
+        Code.LauncherPagesShort,
+        Code.NeverFitsZone,
+    }
 )
 #: Refusals that say that something is short now; none of their remedies helps where the empty node is too small.
 _SHORT = frozenset(

@@ -15,7 +15,7 @@ from tools.outcomes_page import RULES, outcomes
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = (
     "README.md", "CONTRIBUTING.md", "deploy/README.md", "docs/scoring.md", "docs/migration.md",
-    "docs/kubevirt-states.md",
+    "docs/kubevirt-states.md", "docs/field-cases.md",
 )  # fmt: skip
 
 
