@@ -28,7 +28,6 @@ FILES = {
     "align-1.37.2.jsonl.gz": 0.05,
     "releases-1.33.13.jsonl.gz": 0.1,
     "releases-1.34.4.jsonl.gz": 0.1,
-    "releases-1.35.4.jsonl.gz": 0.1,
 }
 #: Every so many-th life is played; the plain kernel is slower.
 STRIDE = {"cython": 2, "python": 10}
