@@ -7,7 +7,7 @@
 * 1.37 keeps CPUs that a container already holds without checking alignment again (cpu_manager.py, allocate), and with
   align-by-socket distributes CPUs by other rules (cpu_distribution.py).
 
-1.34 and 1.35 have the same rules here. docs/kubelet-versions.md has the table, with sources.
+1.34 and 1.35 have the same rules. docs/kubelet-versions.md has the table, with sources.
 """
 
 import functools

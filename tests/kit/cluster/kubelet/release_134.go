@@ -10,7 +10,6 @@ import (
 	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
 	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
-	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
 	"k8s.io/utils/cpuset"
 )
 
@@ -45,10 +44,6 @@ func addToCPUManager(manager cpumanager.Manager, pod *v1.Pod, container *v1.Cont
 
 func addHintProvider(manager topologymanager.Manager, provider topologymanager.HintProvider) {
 	manager.AddHintProvider(provider)
-}
-
-func attributesOf(pod *v1.Pod, others []*v1.Pod) *lifecycle.PodAdmitAttributes {
-	return &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: others}
 }
 
 // nodeGetter is how the handler of predicates asks for the node.

@@ -13,7 +13,6 @@ import (
 	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
-	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
 	"k8s.io/utils/cpuset"
 )
 
@@ -64,10 +63,6 @@ func addToMemoryManager(manager memorymanager.Manager, pod *v1.Pod, container *v
 
 func addHintProvider(manager topologymanager.Manager, provider topologymanager.HintProvider) {
 	manager.AddHintProvider(klog.Background(), provider)
-}
-
-func attributesOf(pod *v1.Pod, others []*v1.Pod) *lifecycle.PodAdmitAttributes {
-	return &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: others, Operation: lifecycle.AddOperation}
 }
 
 // nodeGetter is how the handler of predicates asks for the node.
