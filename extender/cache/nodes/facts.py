@@ -51,6 +51,10 @@ _SIZES: Interner[frozenset[str]] = Interner()
 _KINDS: Memo[tuple[object, ...], "NodeFacts"] = Memo(1024)
 
 
+class _BadReport(BadObject):
+    """The node's report says of its zones what no machine has."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeStatement:
     """What the Node object itself says, reduced to what decides a verdict."""
@@ -154,9 +158,9 @@ def _ready_since(node: Node) -> str:
 
 
 @functools.lru_cache(maxsize=512)
-def _shared_machine(text: str) -> tuple[Machine, HostTopology]:
+def _shared_machine(text: str, where: str = names.MACHINE_ANNOTATION) -> tuple[Machine, HostTopology]:
     """Nodes of one hardware model share one Machine, and KubeVirt's view of it."""
-    machine = machine_from_json(_json(text, names.MACHINE_ANNOTATION), names.MACHINE_ANNOTATION)
+    machine = machine_from_json(_json(text, where), where)
     return machine, host_topology(machine)
 
 
@@ -201,7 +205,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
         return NodeFacts(
             name=node.name,
             pool=pool,
-            code=Code.FactsUnreadable,
+            code=Code.ReportUnreadable if isinstance(error, _BadReport) else Code.FactsUnreadable,
             detail=str(error),
             config=KubeletConfig(),
             machine=None,
@@ -236,12 +240,16 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
     machine, topology = stated if stated is not None else (None, None)
     threads, threads_source = _threads_per_core(node, pool)
     memory_open, left_out = False, frozenset[str]()
-    if machine is None and nrt is not None and nrt.zones and not _misses_cpus(nrt, config):
+    # Of a report that cannot be read in part, nothing is made that would look like the machine.
+    if machine is None and nrt is not None and nrt.zones and not nrt.problem and not _misses_cpus(nrt, config):
         memory_open = sources["memoryManagerPolicy"] == _NRT and not _shows_memory_manager(nrt, node)
         if config.memory_manager_policy == "Static":
             left_out = (node.page_sizes | {"memory"}) - nrt.resources()
         text = msgspec.json.encode(machine_to_json(synthetic_machine(nrt, threads, left_out))).decode()
-        machine, topology = _shared_machine(text)
+        try:
+            machine, topology = _shared_machine(text, "the machine of its zones")
+        except BadObject as error:
+            raise _BadReport(f"{_NRT} {node.name}: {error}") from None
         config = synthetic_config(config, machine, nrt)
         machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
     code, detail = _judge(node, nrt, config, machine, stated[0] if stated is not None else None, sources)
@@ -350,13 +358,15 @@ def _judge(
     if node.labels.get(names.SCHEDULABLE_LABEL) == "false":
         return Code.NotSchedulable, f"label {names.SCHEDULABLE_LABEL} is false"
     if nrt is not None and nrt.problem and stated is None:
-        return Code.ReportUnreadable, f"NodeResourceTopology {node.name}: {nrt.problem}"
+        return Code.ReportUnreadable, f"{_NRT} {node.name}: {nrt.problem}"
     if machine is None and nrt is not None and nrt.zones:
         return Code.CpusNotReported, f"the report names {_named(nrt)} and no CPUs; no machine stated"
     if machine is None:
-        return Code.ZonesNotReported, "no NodeResourceTopology with zones, no machine stated"
+        return Code.ZonesNotReported, f"{f'no {_NRT}' if nrt is None else f'its {_NRT} has no zones'}, no machine stated"
     if sources["topologyManagerPolicy"] == _DEFAULT:
-        return Code.PolicyNotKnown, "topologyManagerPolicy is neither reported nor stated"
+        named = nrt.other_policy if nrt is not None else ""
+        other = f"the report names {named!r}, which is not known" if named else "it is not reported"
+        return Code.PolicyNotKnown, f"topologyManagerPolicy: {other}, and nothing is stated"
     contradiction = _contradiction(nrt, config, stated)
     if contradiction:
         return Code.FactsContradict, contradiction
