@@ -42,6 +42,8 @@ _ARCH_LABEL = "kubernetes.io/arch"
 #: The source of a fact that nothing speaks of, and how sources begin that show a kubelet which runs.
 _DEFAULT = "default"
 _SEEN = ("label", _NRT)
+_HELD_BACK = "capacity less allocatable"
+_RESERVED_SOURCE = f"{_HELD_BACK} of the Node, at least 1"
 #: Labels of which facts are made; pools may select by any.
 _LABELS = (*names_of(names.CPU_MANAGER_LABEL), names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
 
@@ -234,7 +236,7 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         sources["cpuManagerPolicyOptions"] = "proved by a refusal of the kubelet"
     if _reserves_unseen(merged, sources):
         merged["reservedCPUCount"] = max(1, node.reserved_cpus)
-        sources["reservedCPUCount"] = "capacity less allocatable of the Node, at least 1"
+        sources["reservedCPUCount"] = _RESERVED_SOURCE
     config = config_from_json(merged, f"kubelet facts of node {node.name}")
     stated, machine_source = _machine(node, pool)
     machine, topology = stated if stated is not None else (None, None)
@@ -251,6 +253,11 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         except BadObject as error:
             raise _BadReport(f"{_NRT} {node.name}: {error}") from None
         config = synthetic_config(config, machine, nrt)
+        if sources.get("reservedCPUCount") == _RESERVED_SOURCE:
+            # The zones show the reservation themselves, or hide it; then none is made up.
+            merged["reservedCPUCount"], sources["reservedCPUCount"] = len(config.reserved_system_cpus), f"{_NRT}, {_HELD_BACK}"
+            if config.reservation_hidden:
+                del sources["reservedCPUCount"]
         machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
     code, detail = _judge(node, nrt, config, machine, stated[0] if stated is not None else None, sources)
     if memory_open:
