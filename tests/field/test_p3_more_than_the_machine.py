@@ -14,7 +14,11 @@ def test_a_reservation_is_not_made_up() -> None:
     """It is what a report shows of it; none where the capacity equals what is allocatable."""
     nodes = run("p3-more-than-the-machine", "explain", "--snapshot", "full.json", "vms/virt-launcher-vm0-x").nodes()
     reserved = {
-        name: [fact["value"] for fact in node["facts"] if fact["name"].startswith("reserved")] for name, node in nodes.items()
+        name: [fact["value"] for fact in node["facts"] if fact["name"].startswith("reserved")]
+        for name, node in nodes.items()
     }
     assert reserved == {"whole": [], "held-back": ["2"]}
-    assert {name: node["code"] for name, node in nodes.items()} == {"whole": "NodeCpuShort", "held-back": "NodeCpuShort"}
+    assert {name: node["code"] for name, node in nodes.items()} == {
+        "whole": "NodeCpuShort",
+        "held-back": "NodeCpuShort",
+    }

@@ -255,7 +255,10 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         config = synthetic_config(config, machine, nrt)
         if sources.get("reservedCPUCount") == _RESERVED_SOURCE:
             # The zones show the reservation themselves, or hide it; then none is made up.
-            merged["reservedCPUCount"], sources["reservedCPUCount"] = len(config.reserved_system_cpus), f"{_NRT}, {_HELD_BACK}"
+            merged["reservedCPUCount"], sources["reservedCPUCount"] = (
+                len(config.reserved_system_cpus),
+                f"{_NRT}, {_HELD_BACK}",
+            )
             if config.reservation_hidden:
                 del sources["reservedCPUCount"]
         machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
@@ -369,7 +372,10 @@ def _judge(
     if machine is None and nrt is not None and nrt.zones:
         return Code.CpusNotReported, f"the report names {_named(nrt)} and no CPUs; no machine stated"
     if machine is None:
-        return Code.ZonesNotReported, f"{f'no {_NRT}' if nrt is None else f'its {_NRT} has no zones'}, no machine stated"
+        return (
+            Code.ZonesNotReported,
+            f"{f'no {_NRT}' if nrt is None else f'its {_NRT} has no zones'}, no machine stated",
+        )
     if sources["topologyManagerPolicy"] == _DEFAULT:
         named = nrt.other_policy if nrt is not None else ""
         other = f"the report names {named!r}, which is not known" if named else "it is not reported"

@@ -156,7 +156,9 @@ def _zones(given: Sequence[Zone]) -> tuple[tuple[NrtZone, ...], str]:
         zones[zone_id] = _zone(zone_id, zone, place, problems)
     for name, parent in parents.items():
         if parent in parents:
-            problems.append(f"zone {name} lies inside zone {parent}: which of their amounts are counted twice is not known")
+            problems.append(
+                f"zone {name} lies inside zone {parent}: which of their amounts are counted twice is not known"
+            )
     if sum(_cpus(zone) for zone in zones.values()) > _MAX_CPUS:
         problems.append(f"the zones have more than {_MAX_CPUS} CPUs")
     if given and not first:

@@ -149,7 +149,17 @@ def _named(name: str, cpus: str = "8", **more: object) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     "name",
-    ["node--1", "node-1024", "node-99999999999999999999", "node-1x", "node-٣", "Node-1", "numa-node-1", "NUMA 1", "node1"],
+    [
+        "node--1",
+        "node-1024",
+        "node-99999999999999999999",
+        "node-1x",
+        "node-٣",
+        "Node-1",
+        "numa-node-1",
+        "NUMA 1",
+        "node1",
+    ],
 )
 def test_a_zone_that_is_meant_and_cannot_be_read_is_a_problem(name: str) -> None:
     """Beside a zone that can: without the other one the machine would look smaller than it is."""

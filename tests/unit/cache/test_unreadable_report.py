@@ -18,7 +18,9 @@ Edit = Callable[[dict[str, Any]], object]
 
 
 def _zone(name: str, **amounts: str) -> dict[str, Any]:
-    resources = [{"name": key, "capacity": value, "allocatable": value, "available": value} for key, value in amounts.items()]
+    resources = [
+        {"name": key, "capacity": value, "allocatable": value, "available": value} for key, value in amounts.items()
+    ]
     return {"name": name, "type": "Node", "resources": resources}
 
 
