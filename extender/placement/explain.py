@@ -18,6 +18,7 @@ from extender.cache.pods.pod import is_over
 from extender.cache.pods.refusal import is_refusal
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.pod import PodDemand
+from extender.kubelet.refusal_text import rule_beside
 from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.devices import immovable
 from extender.kubevirt.guest.boot import boot
@@ -30,9 +31,10 @@ from extender.kubevirt.migration.policy import MigrationPolicy, Move
 from extender.kubevirt.migration.target_pod import largest_demand
 from extender.placement.answers import Fact, NodeAnswer, PodAnswer, ZoneAnswer
 from extender.placement.decide import fit_of
-from extender.placement.nearness import Nearness, advice_for, nearness_of, words_for
+from extender.placement.nearness import Nearness, nearness_of, words_for
 from extender.placement.outcomes import Mover, mover_of
 from extender.placement.page_words import loose_pages_words, pages_now
+from extender.placement.remedies import cause_words, remedy_for
 from extender.placement.subject import Subject, subject_of
 from extender.placement.winner import BY_IDS, guest_code, refusal_code
 from extender.placement.words import amount_words, counted, shortage
@@ -225,15 +227,15 @@ def _node(
         verdict=verdict,
         code=code.name,
         text=_text(code, state, near),
-        advice=REASONS[code].advice if near is None else advice_for(code, near),
+        advice=remedy_for(code, state, subject, near),
         nearest=near.missing if near is not None else "",
         score=entry.score if verdict != "refused" or exact is None else 0,
         mode=state.facts.pool.mode.name.lower(),
         pool=state.facts.pool.name,
         zones=tuple(positions[i] for i, count in enumerate(given) if count)
         or tuple(positions[i] for i in range(len(positions)) if code is Code.Fits and entry.mask >> i & 1),
-        cells=len(cells) or entry.cells,
-        per_zone=_zones(state, subject, given, cells, placed),
+        cells=(len(cells) or entry.cells) if code is Code.Fits else 0,
+        per_zone=_zones(state, subject, given, cells, placed if code is Code.Fits else None),
         facts=tuple(Fact(fact.name, fact.value, fact.source) for fact in state.facts.facts),
         steps=(
             *_counting_rule(state, subject, counts),
@@ -269,13 +271,13 @@ def _layout(subject: Subject, entry: Entry, cells: tuple[Cell, ...]) -> tuple[st
 
 
 def _text(code: Code, state: NodeState, near: Nearness | None) -> str:
-    reason = REASONS[code]
+    text = REASONS[code].text
     if code is Code.Fits:
-        return reason.text
-    text = reason.text
-    if code is Code.MemoryGroupConflict and not any(True for _ in state.ledger.pods()):
+        return text
+    if code is Code.MemoryGroupConflict and ((near is not None and not near.could) or not any(state.ledger.pods())):
         text = "the pod's own containers need zones of their memory in different groups"
-    detail = state.ledger.problem or (state.facts.detail if state.facts.code is code else "")
+    detail = state.ledger.problem if code is Code.KubeletCannotStart else ""
+    detail = detail or (state.facts.detail if state.facts.code is code else "") or cause_words(code, state)
     text = f"{text}: {detail}" if detail else text
     words = words_for(code, near) if near is not None else ""
     return f"{text}; {words}" if words else text
@@ -340,8 +342,7 @@ def _played_steps(
         return ()
     if isinstance(answer, Refused):
         outlook = kubelet.outlook(demand, answer)
-        # What the empty node would prefer is no help where it refuses the pod later on.
-        rule = answer.rule.partition("; not now:")[0] if outlook.startswith("not even") else answer.rule
+        rule = rule_beside(answer.rule, outlook)
         return f"kubelet: {answer.reason}", f"rule: {rule}", f"outlook: {outlook}"
     lines = []
     for container in demand.containers:
@@ -354,7 +355,7 @@ def _played_steps(
         ]
         lines.append(f"{container.name}: {'; '.join(parts)}")
     if verdict == "refused":
-        return (f"its kubelet alone would admit the pod ({', '.join(lines)})",)
+        return (f"by what is known of it, its kubelet alone would admit the pod ({', '.join(lines)})",)
     return tuple(lines)
 
 
@@ -377,6 +378,8 @@ def _zones(
             amounts.pop(subject.guest.pages, None)
         for cell in cells:
             taken.setdefault(state.row.zones[cell.zone].id, {})[subject.guest.pages] = cell.bytes
+    # What no zone lists is not known, which is not zero.
+    hidden = state.facts.left_out | {"memory"}
     answers = []
     for position, zone in enumerate(state.row.zones):
         free = pages_now(zone)
@@ -385,7 +388,7 @@ def _zones(
         missing += [
             shortage(name, amount - free.get(name, 0))
             for name, amount in memory.items()
-            if (name in free or (known and name != "memory")) and amount > free.get(name, 0)
+            if (name in free or (known and name not in hidden)) and amount > free.get(name, 0)
         ]
         missing += [
             f"{count - zone.device_free.get(name, 0)} {name}"
