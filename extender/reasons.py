@@ -175,7 +175,8 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.ReportUnreadable: Reason(
         "the node's NUMA report cannot be read",
-        "Correct what writes the node's NodeResourceTopology; `fastfit explain` shows the path of the mistake.",
+        "Correct what writes the node's NodeResourceTopology; `fastfit explain` shows the path of the mistake. Or state the "
+        "machine: fastfit.dev/machine of the Node, or `machine` of its pool.",
         "zones",
     ),
     # --- refused: the whole node -----------------------------------------------------------------------

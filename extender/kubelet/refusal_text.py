@@ -28,6 +28,8 @@ _SHOWN = 6
 _NEVER = "this pod never fits this node, not even empty"
 _NOT_EVEN = "not even on the empty node"
 _NOT_NOW = "; not now:"
+_NOWHERE = "fits nowhere"
+_NOWHERE_NOW = f"{_NOWHERE} now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,7 @@ def no_common_zones(
     asked = [answer for answer in now if answer.hints is not None]
     need = "one and the same zone" if node.policy == "single-numa-node" else "one and the same set of zones"
     parts = [f"{node.policy} wants {need} to be the narrowest choice for every resource"]
-    nowhere = {answer.resource for answer in empty if answer.hints is not None and not answer.hints.masks}
-    parts += [_resource(answer, node.zone_ids, now=answer.resource not in nowhere) for answer in asked]
+    parts += [_resource(answer, node.zone_ids, now=would_take is not None) for answer in asked]
     if any(answer.resource == "cpu" for answer in asked):
         parts += [f"zone {z.zone} has {z.total} CPUs, {z.allocatable} not reserved, {z.free} free" for z in node.cpus]
     if would_take is None:
@@ -125,15 +126,17 @@ def rule_beside(rule: str, words: str) -> str:
     """The rule of a refusal as it is told beside its outlook: what the empty node would prefer is no help where it refuses
     the pod later on.
     """
-    return rule.partition(_NOT_NOW)[0] if words.startswith(_NOT_EVEN) else rule
+    if not words.startswith(_NOT_EVEN):
+        return rule
+    return rule.partition(_NOT_NOW)[0].replace(_NOWHERE_NOW, _NOWHERE)
 
 
 def _resource(answer: ResourceHints, zone_ids: Sequence[int], *, now: bool = True) -> str:
-    """`now`: on the empty node it fits somewhere."""
+    """`now`: the empty node would take the request."""
     assert answer.hints is not None
     what = amount_text(answer.resource, answer.request) if answer.request else answer.resource
     if not answer.hints.masks:
-        return f"{what} fits nowhere{' now' if now else ''}"
+        return f"{what} {_NOWHERE_NOW if now else _NOWHERE}"
     width = f"minimal width {_zones(answer.width)}, " if answer.width else ""
     if answer.hints.preferred:
         return f"{what}: {width}prefers {sets_text(tuple(answer.hints.preferred), zone_ids)}"

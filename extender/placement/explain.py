@@ -51,6 +51,9 @@ _BY_IDS_WORDS = (
 )
 
 
+_KUBELET_ALONE = "not even on the empty node: its kubelet alone would take the pod there, but the huge pages or the guest would not fit"
+
+
 def explain(cluster: Cluster, pod: Pod) -> PodAnswer:
     """The answer for one pod over every node of the cache, which is to be up to date. Changes nothing."""
     if not is_over(pod):
@@ -242,7 +245,7 @@ def _node(
             *loose_pages_words(state, subject.question.ask),
             *((_BY_IDS_WORDS,) if exact is not None else ()),
             *(_layout(subject, entry, cells) if exact is None else ()),
-            *_played_steps(state, subject, played, verdict),
+            *_played_steps(state, subject, played, verdict, near),
         ),
         headroom=_headroom(state, subject, cluster.vms.kubevirt) if verdict != "refused" else "",
         migration=mover.outcome(state, code, placed) if mover is not None else None,
@@ -334,7 +337,7 @@ def _given(
 
 
 def _played_steps(
-    state: NodeState, subject: Subject, answer: Admitted | Refused | None, verdict: str
+    state: NodeState, subject: Subject, answer: Admitted | Refused | None, verdict: str, near: Nearness | None
 ) -> tuple[str, ...]:
     """The kubelet twin's answer, step by step."""
     kubelet, demand = state.ledger.kubelet, subject.question.demand
@@ -343,6 +346,8 @@ def _played_steps(
     if isinstance(answer, Refused):
         outlook = kubelet.outlook(demand, answer)
         rule = rule_beside(answer.rule, outlook)
+        if outlook.startswith("not now") and near is not None and not near.could:
+            rule, outlook = rule_beside(answer.rule, _KUBELET_ALONE), _KUBELET_ALONE
         return f"kubelet: {answer.reason}", f"rule: {rule}", f"outlook: {outlook}"
     lines = []
     for container in demand.containers:

@@ -242,6 +242,15 @@ def _device_outside(at: _At) -> str:
     return "The device's zone has no CPUs for the guest: free CPUs there, or a device in another zone."
 
 
+def _refused_before(at: _At) -> str:
+    sources = {known.name: known.source for known in at.state.facts.facts}
+    if not at.state.facts.stated or not sources["cpuManagerPolicy"].startswith(("annotation", "pool")):
+        return ""
+    general = REASONS[Code.RefusedBefore].advice
+    _, _, again = general.partition("state its facts. ")
+    return f"By what is stated of the node its kubelet would take the pod: compare the statement with the node. {again}"
+
+
 _OWN: Mapping[Code, Callable[[_At], str]] = {
     Code.ZonesNotReported: _zones_not_reported,
     Code.ReportContradictsPods: _contradicts_pods,
@@ -255,4 +264,5 @@ _OWN: Mapping[Code, Callable[[_At], str]] = {
     Code.MemoryGroupConflict: _group_conflict,
     Code.SmtAlignment: _smt,
     Code.DeviceOutsideCells: _device_outside,
+    Code.RefusedBefore: _refused_before,
 }

@@ -392,4 +392,11 @@ UNKNOWN: Final = [
         "Correct what writes the node's NodeResourceTopology",
         lambda s: s.put(report()),
     ),
+    Case(
+        Code.ReportUnreadable,
+        "an exporter that cannot be changed",
+        lambda: Scene(VM, node("n"), edited(report(), _twice)),
+        "Or state the machine",
+        lambda s: s.put(stated()),
+    ),
 ]

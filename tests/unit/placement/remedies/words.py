@@ -22,6 +22,7 @@ _DONE = (
     ("Topology Manager none", lambda state: state.facts.config.topology_manager_policy == "none"),
     ("state memoryManagerPolicy", lambda state: "memoryManagerPolicy" in state.facts.pool.kubelet),
     ("Free CPUs on the node", lambda state: not any(state.ledger.pods())),
+    ("state its facts", lambda state: state.facts.stated and bool(state.statement and state.statement.kubelet_json)),
     ("move away", lambda state: not any(state.ledger.pods())),
 )
 _OTHERS = ("other pods", "tied by", "held by", "another pod")
