@@ -334,6 +334,8 @@ class Vmi(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: VmiSpec = msgspec.field(default_factory=VmiSpec)
     status: VmiStatus = msgspec.field(default_factory=VmiStatus)
+    #: not of the API: a field that could not be decoded, with its path
+    unreadable: str = ""
 
 
 class MigrationSpec(_Record, frozen=True):

@@ -13,7 +13,7 @@ from extender.kubelet.facts_json import config_to_json
 from extender.kubelet.model import KubeletConfig
 from extender.kubelet.pod import PodDemand, is_memory
 from extender.kubelet.predicates import Allocatable, Shortage, Used, is_extended
-from extender.kubelet.refusal_text import amount_text
+from extender.kubelet.refusal_text import amount_text, rule_beside
 from extender.kubelet.results import Admitted, Block, ContainerPlacement, Refused
 from extender.kubelet.trace import Answer, Asked, Decided, Failed, Step, Took
 
@@ -228,7 +228,8 @@ def _result(admission: Admission, terminal: Terminal) -> Iterator[str]:
         yield _INDENT + terminal.paint("refused", "red") + f": {clean(answer.reason)}"
         yield wrap(f"message: Pod was rejected: {answer.message}", terminal, _INDENT * 2)
         yield _INDENT * 2 + "rule:"
-        yield from (wrap(f"- {part}", terminal, _INDENT * 3) for part in answer.rule.split("; "))
+        rule = rule_beside(answer.rule, admission.outlook)
+        yield from (wrap(f"- {part}", terminal, _INDENT * 3) for part in rule.split("; "))
         yield wrap(f"outlook: {admission.outlook}", terminal, _INDENT * 2)
         return
     yield _INDENT + terminal.paint("admitted", "green")
@@ -281,7 +282,8 @@ def _pod_json(admission: Admission) -> dict[str, object]:
     answer = admission.answer
     result: dict[str, object] = {"pod": admission.pod, "admit": isinstance(answer, Admitted)}
     if isinstance(answer, Refused):
-        result |= {"reason": answer.reason, "message": answer.message, "rule": answer.rule}
+        rule = rule_beside(answer.rule, admission.outlook)
+        result |= {"reason": answer.reason, "message": answer.message, "rule": rule}
         result["outlook"] = admission.outlook
     result["steps"] = [_step_json(step) for step in admission.steps]
     if admission.sums is not None:

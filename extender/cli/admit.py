@@ -63,7 +63,8 @@ class _Node:
 @click.option(
     "--kubelet",
     metavar="FILE",
-    help="The kubelet's configuration: its own KubeletConfiguration file, or the fields that decide admission.",
+    help="The kubelet's configuration: its KubeletConfiguration, its answer at /configz, OpenShift's KubeletConfig, or the "
+    "fields that decide admission.",
 )
 @click.option("--version", type=click.Choice(_VERSIONS), help=f"Kubernetes minor of a --machine; left out: {NEWEST}.")
 @click.option(

@@ -14,8 +14,8 @@ from extender.cli.picking import failed_before, is_manifest, pick_pod
 from extender.cli.tables import terminal_for
 from extender.placement.answer_json import as_json
 from extender.placement.explain import explain as explain_pod
-from extender.placement.explain import failure_words
 from extender.placement.node_totals import NodeTotals
+from extender.placement.notes import failure_words
 from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot, read_pod
 

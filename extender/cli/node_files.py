@@ -10,6 +10,7 @@ import yaml
 
 from extender.api.quantity import milli
 from extender.cli.kubelet_file import check_kubelet_file
+from extender.cli.kubelet_files import KUBELET_KIND, OPENSHIFT_KIND, settings_in
 from extender.errors import BadObject
 from extender.kubelet.admission import Kubelet
 from extender.kubelet.allocatable import MAX_PODS, Reservations, allocatable_of, reservations_of, stated_reservations
@@ -56,13 +57,19 @@ def stated_node(machine_file: str, kubelet_file: str | None, version: str) -> St
         devices = _devices(content.get("devices", {}), f"{machine_file}: devices")
     reserved = None
     if kubelet_file is not None:
-        own = _object(kubelet_file)
+        given = _object(kubelet_file)
+        own = settings_in(given, kubelet_file)
+        kind = str(given.get("kind"))
         config = _config(own, kubelet_file)
-        if own.get("kind") == "KubeletConfiguration":
+        if own.get("kind") == KUBELET_KIND:
+            if kind != OPENSHIFT_KIND:
+                # OpenShift completes its own from elsewhere: what the file lacks is no fault of it.
+                check_kubelet_file(own, config, kubelet_file)
             reserved = reservations_of(own, config, kubelet_file)
+        _check_reservation(config, kind, own, kubelet_file)
     if config is None:
         raise BadObject(f"{machine_file}: says nothing of the kubelet; name its configuration with --kubelet FILE")
-    kubelet = _start(machine, config, version, devices, machine_file)
+    kubelet = _start(machine, config, version, devices, kubelet_file or machine_file)
     notes = tuple(_open(config, reserved))
     reserved = reserved or stated_reservations(config)
     return StatedNode(kubelet, allocatable_of(machine, reserved, devices), notes)
@@ -88,15 +95,25 @@ def _start(
 
 
 def _config(content: Mapping[str, object], where: str) -> KubeletConfig:
-    if content.get("kind") != "KubeletConfiguration":
+    if content.get("kind") != KUBELET_KIND:
         inner = content.get("kubelet", content)
         return config_from_json(inner, f"{where}: kubelet")
     fields: dict[str, object] = {name: content[name] for name in _SHARED if content.get(name) is not None}
     if not fields.get("reservedSystemCPUs"):
         fields["reservedCPUCount"] = -(-sum(_reserved(content, name, where) for name in _RESERVATIONS) // 1000)
-    config = config_from_json(fields, where)
-    check_kubelet_file(content, config, where)
-    return config
+    return config_from_json(fields, where)
+
+
+def _check_reservation(config: KubeletConfig, kind: str, content: Mapping[str, object], where: str) -> None:
+    """Raises CannotStart where a file that should have a reservation has none, and CPU Manager needs one."""
+    if config.cpu_manager_policy != "static" or config.reserved_system_cpus or config.reserved_cpu_count:
+        return
+    if content.get("kind") == KUBELET_KIND:
+        more = "; OpenShift adds one of its own that is not written here: take the kubelet's answer at /configz"
+        raise CannotStart(
+            f"{where}: reserves no CPUs, and with cpuManagerPolicy static a kubelet does not start without: it needs "
+            f"reservedSystemCPUs, kubeReserved.cpu or systemReserved.cpu{more if kind == OPENSHIFT_KIND else ''}"
+        )
 
 
 def _reserved(content: Mapping[str, object], name: str, where: str) -> int:

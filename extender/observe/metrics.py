@@ -85,6 +85,13 @@ class Metrics:
         self._events = _Children(counter("watch_events", "Lines received from a source.", "source", "change"))
         self._failures = _Children(counter("watch_failures", "Failed attempts to watch a source.", "source", "cause"))
         self._skipped = _Children(counter("objects_skipped", "Objects of a source that could not be read.", "source"))
+        self._mended = _Children(
+            counter(
+                "objects_mended",
+                "Objects of a source of which a field was not of its type, and that were read.",
+                "source",
+            )
+        )
         self._refusals = _Children(
             counter(
                 "kubelet_refusals",
@@ -150,6 +157,10 @@ class Metrics:
     def object_skipped(self, source: str) -> None:
         """An object could not be read. The cache lacks it, or has it in an older form."""
         self._skipped[(source,)].inc()
+
+    def object_mended(self, source: str) -> None:
+        """A field of an object was not of its type; the object was read."""
+        self._mended[(source,)].inc()
 
     def kubelet_refusal(self, reason: str, our_verdict: str) -> None:
         """A kubelet refused a VM's pod with this `status.reason`; `our_verdict` is our verdict on the node."""

@@ -203,11 +203,12 @@ class NodeState:
         held = self.ledger.held_zones()
         if self._ended:
             fresh = [(when, freed) for when, freed in self._ended if now - when < _CREDIT_SECONDS]
-            self._ended = [] if shows_all_ended(held, nrt) else fresh
+            self._ended = [] if not nrt.problem and shows_all_ended(held, nrt) else fresh
         if not held:
             return NONE
         pods = self.ledger.held_pods()
-        quiet = not self._ended and all(pod.admitted for pod in pods)
+        # A report of which a part cannot be read shows no sums.
+        quiet = not nrt.problem and not self._ended and all(pod.admitted for pod in pods)
         return reconcile(held, nrt, self._credits(), proof_of(nrt, pods, quiet=quiet))
 
     def reread(self, pools: Pools) -> None:
