@@ -16,7 +16,7 @@ from tests.unit.cache import test_failed_migrations as migrations
 from tests.unit.kubevirt.test_cpu_request import odd_pool
 from tests.unit.kubevirt.test_devices import GPU, PERMITTED, made, with_devices
 from tests.unit.kubevirt.test_installation import record as installation
-from tests.unit.placement.remedies.scene import FULL, Case, Scene, edited, kubelet, report, running, stated
+from tests.unit.placement.remedies.scene import FULL, Case, Scene, SummedScene, edited, kubelet, report, running, stated
 
 __all__ = ["REFUSED"]
 
@@ -86,6 +86,10 @@ def _moving(**more: Any) -> Scene:
     return scene
 
 
+SMALL: Final = edited(stated(), lambda raw: raw["status"]["allocatable"].update(memory="1300Mi"))
+FILLER: Final = edited(
+    running("filler", 1, memory="1Gi"), lambda raw: raw["metadata"].update(labels={}, ownerReferences=[])
+)
 NEIGHBOURS: Final = (running("left", 10), running("right", 10))
 
 
@@ -376,7 +380,7 @@ REFUSED: Final = [
     Case(
         Code.LauncherCpusShort,
         "an odd pool",
-        lambda: Scene(pod("vm", 9, 0), stated(), odd_pool(7)),
+        lambda: Scene(pod("vm", 9, 16), stated(), odd_pool(7)),
         "give the pool an even number of threads, or the VM an even number of vCPUs",
         lambda s: (_ask(s, pod("vm", 11, 16)), s.put(odd_pool(8))),
     ),
@@ -406,5 +410,19 @@ REFUSED: Final = [
         lambda: Scene(edited(pod("vm"), _burstable), stated(), vmi("vm")),
         "every container needs CPU and memory limits equal to its requests",
         lambda s: _ask(s, pod("vm")),
+    ),
+    Case(
+        Code.LauncherPagesShort,
+        "a memory request below the guest",
+        lambda: Scene(pod("vm", 9, 8), stated(), vmi("vm")),
+        "remove spec.domain.resources.requests.memory",
+        lambda s: _ask(s, pod("vm", 9, 16)),
+    ),
+    Case(
+        Code.NodeResourcesShort,
+        "pods without a zone fill the node",
+        lambda: SummedScene(VM, SMALL, FILLER),
+        "Free the resource on the node",
+        lambda s: s.delete(FILLER),
     ),
 ]

@@ -13,10 +13,24 @@ from extender.cache.events import Record, Source
 from extender.cli.answer_view import details, summary
 from extender.cli.tables import Terminal
 from extender.placement.answers import NodeAnswer, PodAnswer
+from extender.placement.explain import explain
+from extender.placement.node_totals import NodeTotals
 from tests.kit.objects import GI, KUBELET_A, machine, node, nrt, pod
 from tests.kit.verbs import explained
 
-__all__ = ["FULL", "NO_MEMORY_MANAGER", "START", "Case", "Scene", "edited", "kubelet", "report", "running", "stated"]
+__all__ = [
+    "FULL",
+    "NO_MEMORY_MANAGER",
+    "START",
+    "Case",
+    "Scene",
+    "SummedScene",
+    "edited",
+    "kubelet",
+    "report",
+    "running",
+    "stated",
+]
 
 NO_MEMORY_MANAGER: dict[str, Any] = {"memoryManagerPolicy": "None", "reservedMemory": []}
 START = "2026-01-01T00:00:00Z"
@@ -68,6 +82,33 @@ class Scene:
         """Everything that `explain -o wide` prints of that node."""
         answer = replace(self.answer(), nodes=(self.at(),))
         return summary(answer, _WIDE, True) + "\n" + details(answer, _WIDE, True)
+
+
+class SummedScene(Scene):
+    """One in which the sums of all pods are judged too, as the commands do."""
+
+    def __init__(self, asked: Pod, *records: Record, **settings: Any) -> None:
+        self.records: dict[str, Record] = {}
+        super().__init__(asked, *records, **settings)
+
+    def put(self, *records: Record) -> None:
+        """Objects were added or changed."""
+        self.records |= {record.metadata.name: record for record in records}
+        super().put(*records)
+
+    def delete(self, *records: Record) -> None:
+        """Objects are gone."""
+        for record in records:
+            del self.records[record.metadata.name]
+        super().delete(*records)
+
+    def answer(self) -> PodAnswer:
+        """What is said of the pod."""
+        self.cluster.make_rows()
+        known = list(self.records.values())
+        pods = [record for record in known if isinstance(record, Pod)]
+        totals = NodeTotals([record for record in known if isinstance(record, Node)], pods)
+        return explain(self.cluster, self.asked, totals)
 
 
 @dataclass(frozen=True, slots=True)

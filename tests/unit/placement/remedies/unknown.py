@@ -53,6 +53,15 @@ def _stale() -> Scene:
     return scene
 
 
+def _fraction(raw: dict[str, Any]) -> None:
+    for amounts in raw["spec"]["containers"][0]["resources"].values():
+        amounts["cpu"] = "8500m"
+
+
+def _whole_cpus(scene: Scene) -> None:
+    scene.asked = pod("vm")
+
+
 def _unseen_pods() -> Scene:
     scene = Scene(VM, node("n"), edited(report(), _no_available))
     scene.cluster.absent(Source.PODS)
@@ -398,5 +407,12 @@ UNKNOWN: Final = [
         lambda: Scene(VM, node("n"), edited(report(), _twice)),
         "Or state the machine",
         lambda s: s.put(stated()),
+    ),
+    Case(
+        Code.NoExclusiveCpus,
+        "a fraction of a CPU",
+        lambda: Scene(edited(pod("vm"), _fraction), stated(), vmi("vm")),
+        "and `compute` whole CPUs",
+        _whole_cpus,
     ),
 ]
