@@ -247,7 +247,7 @@ def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Sna
     records: dict[Source, list[Record]] = {source: [] for source in Source}
     skipped: dict[str, int] = {}
     notes: list[str] = []
-    reports: dict[str, tuple[int, str]] = {}
+    nrts: dict[str, tuple[int, str]] = {}
     extender: dict[str, Any] = {}
     for file, text in documents:
         if file.extender is not None:
@@ -258,7 +258,7 @@ def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Sna
                 skipped[head.kind] = skipped.get(head.kind, 0) + 1
                 continue
             record = _record(raw, known[1], f"{where}: {place} ({_title(head)})", notes)
-            if isinstance(record, NodeResourceTopology) and not _is_new(record, place, records[known[0]], reports):
+            if isinstance(record, NodeResourceTopology) and not _is_new(record, place, records[known[0]], nrts):
                 continue
             records[known[0]].append(record)
     for name in _absent(extender, where):
@@ -267,16 +267,16 @@ def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Sna
     return Snapshot(records=records, extender=extender, skipped=skipped, notes=notes)
 
 
-def _is_new(report: NodeResourceTopology, place: str, others: list[Record], seen: dict[str, tuple[int, str]]) -> bool:
+def _is_new(nrt: NodeResourceTopology, place: str, others: list[Record], seen: dict[str, tuple[int, str]]) -> bool:
     """Whether it is the file's first report of its node. Of two that differ neither is believed."""
-    name = report.metadata.name
+    name = nrt.metadata.name
     if name not in seen:
         seen[name] = len(others), place
         return True
     at, first = seen[name]
     other = others[at]
     assert isinstance(other, NodeResourceTopology)
-    if msgspec.structs.replace(report, metadata=other.metadata) != other:
+    if msgspec.structs.replace(nrt, metadata=other.metadata) != other:
         words = f"{first} and {place} of the file are both the report of this node, and differ"
         others[at] = msgspec.structs.replace(other, unreadable=other.unreadable or words)
     return False

@@ -126,7 +126,7 @@ def _pages_not_reported(at: _At) -> str:
     return ""
 
 
-def _device_zone_open(at: _At) -> str:
+def _device_zone_undecided(at: _At) -> str:
     cells = at.subject.question.ask.cells
     hidden = sorted(set(cells.strict if cells is not None else ()) - set(at.state.facts.devices))
     if not hidden and at.state.facts.config.topology_manager_policy in _ALIGNED:
@@ -256,7 +256,7 @@ _OWN: Mapping[Code, Callable[[_At], str]] = {
     Code.ReportContradictsPods: _contradicts_pods,
     Code.TooManyZones: _too_many_zones,
     Code.PagesNotReported: _pages_not_reported,
-    Code.DeviceZoneOpen: _device_zone_open,
+    Code.DeviceZoneOpen: _device_zone_undecided,
     Code.CpusNotReported: _cpus_not_reported,
     Code.CpuManagerNotStatic: _cpu_manager_not_static,
     Code.NeverFitsZone: _never_fits_zone,

@@ -51,7 +51,7 @@ _LABELS = (*names_of(names.CPU_MANAGER_LABEL), names.SCHEDULABLE_LABEL, names.MU
 _KINDS: Memo[tuple[object, ...], "NodeFacts"] = Memo(1024)
 
 
-class _BadReport(BadObject):
+class _BadNrt(BadObject):
     """The node's report says of its zones what no machine has."""
 
 
@@ -144,7 +144,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
         return NodeFacts(
             name=node.name,
             pool=pool,
-            code=Code.ReportUnreadable if isinstance(error, _BadReport) else Code.FactsUnreadable,
+            code=Code.ReportUnreadable if isinstance(error, _BadNrt) else Code.FactsUnreadable,
             detail=str(error),
             config=KubeletConfig(),
             machine=None,
@@ -188,7 +188,7 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         try:
             machine, topology = _shared_machine(text, "the machine of its zones")
         except BadObject as error:
-            raise _BadReport(f"{_NRT} {node.name}: {error}") from None
+            raise _BadNrt(f"{_NRT} {node.name}: {error}") from None
         config = synthetic_config(config, machine, nrt)
         if sources.get("reservedCPUCount") == _RESERVED_SOURCE:
             # The zones show the reservation themselves, or hide it; then none is made up.
