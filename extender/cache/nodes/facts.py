@@ -131,6 +131,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
         node.page_sizes,
         node.kubelet_version,
         node.reserved_cpus,
+        node.cpus,
         tuple(map(node.labels.get, _LABELS)),
         None if nrt is None else nrt.ground,
         tuple((proved or {}).items()),
@@ -322,6 +323,17 @@ def _judge(
         named = nrt.other_policy if nrt is not None else ""
         other = f"the report names {named!r}, which is not known" if named else "it is not reported"
         return Code.PolicyNotKnown, f"topologyManagerPolicy: {other}, and nothing is stated"
+    aligned = config.topology_manager_policy != "none"
+    if aligned and sources["topologyManagerScope"] == _DEFAULT and nrt is not None and nrt.other_scope:
+        return (
+            Code.PolicyNotKnown,
+            f"topologyManagerScope: the report names {nrt.other_scope!r}, which is not known, and nothing is stated",
+        )
+    if stated is None and nrt is not None and _misses_some_cpus(node, nrt):
+        return (
+            Code.CpusNotReported,
+            f"its zones have {_capacity(nrt)} CPUs in all, {node.cpus} are allocatable on the node",
+        )
     contradiction = _contradiction(nrt, config, stated)
     if contradiction:
         return Code.FactsContradict, contradiction
@@ -329,7 +341,6 @@ def _judge(
     if unknown:
         return Code.OptionNotKnown, unknown
     zones = len(machine.zones)
-    aligned = config.topology_manager_policy != "none"
     if aligned and zones > _zones_allowed(config):
         return Code.TooManyZones, f"{zones} zones, policy {config.topology_manager_policy}, {_ZONES_OPTION} not set so"
     if zones > (MAX_SET_ZONES if aligned or config.memory_manager_policy == "Static" else MAX_ZONES):
@@ -339,6 +350,18 @@ def _judge(
 
 def _names_cpus(nrt: Nrt) -> bool:
     return any(zone.allocatable.get("cpu") for zone in nrt.zones)
+
+
+def _misses_some_cpus(node: NodeStatement, nrt: Nrt) -> bool:
+    """Whether zones, or CPUs of some, are left out: all of them have less than the node offers to pods.
+
+    The amount of each zone was rounded down.
+    """
+    return _names_cpus(nrt) and _capacity(nrt) + len(nrt.zones) <= node.cpus
+
+
+def _capacity(nrt: Nrt) -> int:
+    return sum(zone.capacity.get("cpu", 0) for zone in nrt.zones)
 
 
 def _misses_cpus(nrt: Nrt, config: KubeletConfig) -> bool:

@@ -245,4 +245,4 @@ def stand_in_nodes(nodes: Iterable[NodeState]) -> dict[str, int]:
 
 
 def _unseen(name: str) -> NodeStatement:
-    return NodeStatement(name, {}, "", "", frozenset(), "", 0, 0, ("", "", ""))
+    return NodeStatement(name, {}, "", "", frozenset(), "", 0, 0, 0, ("", "", ""))

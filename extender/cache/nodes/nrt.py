@@ -83,8 +83,9 @@ class Nrt:
     fingerprint_method: str = ""
     #: another program wrote it than NFD's topology updater or the resource-topology-exporter
     foreign: bool = False
-    #: the policy that it names, where that is none that is known
+    #: the policy and the scope that it names, where they are none that are known
     other_policy: str = ""
+    other_scope: str = ""
 
     @property
     def ground(self) -> tuple[object, ...]:
@@ -93,7 +94,7 @@ class Nrt:
             (zone.id, tuple(zone.capacity.items()), tuple(zone.allocatable.items()), tuple(zone.costs.items()))
             for zone in self.zones
         )
-        return zones, self.policy, self.scope, self.problem, self.foreign, self.other_policy
+        return zones, self.policy, self.scope, self.problem, self.foreign, self.other_policy, self.other_scope
 
     @property
     def misses_available(self) -> bool:
@@ -116,18 +117,19 @@ class Nrt:
 
 def read_nrt(record: NodeResourceTopology) -> Nrt:
     """Numbers of a report. What cannot be read becomes `problem`, a sentence with its path; nothing is raised."""
-    policy, scope, other = _policy(record)
+    policy, scope = _policy(record)
     attributes = {attribute.name: attribute.value for attribute in record.attributes or ()}
     zones, problem = _zones(record.zones or ())
     return Nrt(
         zones=zones,
-        policy=policy,
-        scope=scope,
+        policy=policy if policy in POLICIES else "",
+        scope=scope if scope in _SCOPES else "",
         problem=record.unreadable or problem,
         fingerprint=attributes.get(ATTRIBUTE, ""),
         fingerprint_method=attributes.get(METHOD_ATTRIBUTE, ""),
         foreign=_is_foreign(record),
-        other_policy=other,
+        other_policy="" if policy in POLICIES else policy[:_SHOWN_NAME],
+        other_scope="" if scope in _SCOPES else scope[:_SHOWN_NAME],
     )
 
 
@@ -189,17 +191,14 @@ def _is_foreign(record: NodeResourceTopology) -> bool:
     return any(key.partition("/")[0].endswith(_OTHER_WRITERS) for key in keys)
 
 
-def _policy(record: NodeResourceTopology) -> tuple[str, str, str]:
-    """Policy and scope, and a policy that is not known. Attributes first; the old topologyPolicies where they are absent."""
+def _policy(record: NodeResourceTopology) -> tuple[str, str]:
+    """Policy and scope as they are named. Attributes first; the old topologyPolicies where they are absent."""
     found = {attribute.name: attribute.value for attribute in record.attributes or ()}
-    named = policy = found.get("topologyManagerPolicy", "")
-    scope = found.get("topologyManagerScope", "")
-    if policy not in POLICIES and record.topology_policies:
-        named = named or record.topology_policies[0]
-        policy, old_scope = _OLDPOLICIES.get(record.topology_policies[0], ("", ""))
+    policy, scope = found.get("topologyManagerPolicy", ""), found.get("topologyManagerScope", "")
+    if not policy and record.topology_policies:
+        policy, old_scope = _OLDPOLICIES.get(record.topology_policies[0], (record.topology_policies[0], ""))
         scope = scope or old_scope
-    known = policy in POLICIES
-    return policy if known else "", scope if scope in _SCOPES else "", "" if known else named[:_SHOWN_NAME]
+    return policy, scope
 
 
 #: Reports repeat the same few amounts, and come again every minute.

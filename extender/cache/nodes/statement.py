@@ -27,6 +27,8 @@ class NodeStatement:
     kubelet_version: str
     #: CPUs that are not allocatable, rounded up
     reserved_cpus: int
+    #: whole CPUs that are allocatable; 0 where that cannot be read
+    cpus: int
     #: a hash of everything allocatable
     allocatable: int
     #: changes when another machine takes the name, or the machine or its kubelet starts anew: UID of the Node, boot id, and
@@ -54,6 +56,7 @@ def statement_of(node: Node) -> NodeStatement:
         page_sizes=_SIZES.intern(frozenset(sizes)),
         kubelet_version=intern_text(node.status.node_info.kubelet_version),
         reserved_cpus=_reserved_cpus(node),
+        cpus=_cpus(node),
         allocatable=hash(frozenset((node.status.allocatable or {}).items())),
         incarnation=(node.metadata.uid, node.status.node_info.boot_id, _ready_since(node)),
     )
@@ -67,6 +70,13 @@ def _reserved_cpus(node: Node) -> int:
     except BadObject:
         return 0
     return max(0, -(-(capacity - allocatable) // 1000))
+
+
+def _cpus(node: Node) -> int:
+    try:
+        return max(0, milli((node.status.allocatable or {}).get("cpu", 0)) // 1000)
+    except BadObject:
+        return 0
 
 
 def _ready_since(node: Node) -> str:
