@@ -23,6 +23,7 @@ from extender.kubevirt.migration.policy import running_domain
 from extender.kubevirt.migration.target_domain import libvirt_refusal, migrate
 from extender.placement.answers import MigrationAnswer
 from extender.placement.device_zones import DevicePlaces, moved_devices, places_of
+from extender.placement.remedies import text_of
 from extender.placement.subject import Subject
 from extender.reasons import REASONS, verdict_of
 
@@ -88,7 +89,8 @@ class Mover:
         if guest is None:
             return MigrationAnswer(Outcome.NOT_KNOWN, "the VM's VirtualMachineInstance is not known")
         if verdict_of(code) == "refused" and code not in _OF_THE_GUEST:
-            return MigrationAnswer(_BY_CODE.get(code, Outcome.KUBELET_REFUSES), REASONS[code].text)
+            text = text_of(code, state, self.subject)
+            return MigrationAnswer(_BY_CODE.get(code, Outcome.KUBELET_REFUSES), text)
         if not guest.size.passthrough:
             return MigrationAnswer(Outcome.NOT_NUMA, "the guest does not see the host's NUMA: it has no cells to keep")
         place = played.containers.get(COMPUTE) if played is not None else None

@@ -5,6 +5,7 @@ For people only. A remedy names nothing that the node already states, and no pod
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from _fastfit.codes import Code
 from _fastfit.model import MAX_SET_ZONES, MAX_ZONES, ZoneRow
@@ -21,7 +22,7 @@ from extender.placement.subject import Subject
 from extender.placement.words import counted, shortage
 from extender.reasons import REASONS
 
-__all__ = ["cause_words", "remedy_for"]
+__all__ = ["OWN_CONFLICT", "cause_words", "remedy_for", "text_of"]
 
 #: Pods named in a text before it says how many more there are.
 _SHOWN = 3
@@ -31,6 +32,8 @@ _EVEN_WHEN_EMPTY = frozenset({Code.MemoryGroupConflict})
 _ALIGNED = ("restricted", "single-numa-node")
 #: Policies that refuse less, the one that refuses most of them first.
 _POLICIES = ("restricted", "best-effort", "none")
+#: A conflict of groups that no other pod has a part in.
+OWN_CONFLICT: Final = "the pod's own containers need zones of their memory in different groups"
 _STATE_MACHINE = f"state the machine in annotation {names.MACHINE_ANNOTATION} or in `machine` of the node's pool"
 
 
@@ -59,6 +62,19 @@ def cause_words(code: Code, state: NodeState) -> str:
     if code is Code.CpuManagerNotStatic:
         return f"it is {state.facts.config.cpu_manager_policy} by {_source(state, 'cpuManagerPolicy')}"
     return ""
+
+
+def text_of(code: Code, state: NodeState, subject: Subject) -> str:
+    """The text of a code on this node, where nothing more is said of it."""
+    if code is Code.MemoryGroupConflict and _alone_refused(state, subject):
+        return OWN_CONFLICT
+    return REASONS[code].text
+
+
+def _alone_refused(state: NodeState, subject: Subject) -> bool:
+    """Whether the kubelet of the empty node refuses the pod as well."""
+    kubelet = state.ledger.kubelet
+    return kubelet is None or isinstance(kubelet.empty().admit(subject.question.demand), Refused)
 
 
 def _source(state: NodeState, fact: str) -> str:
@@ -207,11 +223,9 @@ def _memory_short(at: _At) -> str:
 
 
 def _group_conflict(at: _At) -> str:
-    kubelet = at.state.ledger.kubelet
-    alone = kubelet is None or isinstance(kubelet.empty().admit(at.subject.question.demand), Refused)
     scope = "set topologyManagerScope: pod, which keeps a VM's containers together"
     by_pod = _takes(at.state, at.subject, topology_manager_scope="pod")
-    if alone:
+    if _alone_refused(at.state, at.subject):
         own = "The pod's own containers are in each other's way"
         return f"{own}: {scope}." if by_pod else f"{own}: choose a size of one zone, or another policy."
     move = "move away the pods whose memory lies in one of these zones alone, or in other sets of zones"
@@ -219,7 +233,7 @@ def _group_conflict(at: _At) -> str:
 
 
 def _smt(at: _At) -> str:
-    threads, kubelet = at.state.threads_per_core, at.state.ledger.kubelet
+    threads = at.state.threads_per_core
     demand = at.subject.question.demand
     odd = [part for part in demand.containers if part.exclusive_cpus % threads]
     if odd:
@@ -231,7 +245,7 @@ def _smt(at: _At) -> str:
             f"{name} asks for {counted(cpus, 'CPU')}, and cores have {threads} threads: choose a multiple of {threads}"
             f"{by_kubevirt}."
         )
-    if kubelet is None or isinstance(kubelet.empty().admit(demand), Refused):
+    if _alone_refused(at.state, at.subject):
         return "The CPU count is whole cores, but reserved CPUs cut cores or leave too few: reserve whole cores."
     return "The CPU count is whole cores, but too few whole cores are free: free CPUs on the node."
 

@@ -290,6 +290,13 @@ REFUSED: Final = [
         lambda s: s.put(_guarded("restricted", topologyManagerScope="pod")),
     ),
     Case(
+        Code.MemoryGroupConflict,
+        "its own helpers, of a migration's target",
+        lambda: Scene(target("vm", 20, 48), _guarded("restricted"), vmi("vm", 19, 48)),
+        "set topologyManagerScope: pod",
+        lambda s: s.put(_guarded("restricted", topologyManagerScope="pod")),
+    ),
+    Case(
         Code.SmtAlignment,
         "an odd count",
         lambda: Scene(pod("vm", 9, 0), stated(**ALIGNED)),

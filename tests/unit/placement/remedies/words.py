@@ -34,7 +34,8 @@ def wrong_words(cluster: Cluster, node: NodeAnswer) -> Iterator[str]:
     state = cluster.node(node.node)
     if state is None:
         return
-    said = "\n".join((node.text, node.advice, *node.steps))
+    moved = node.migration.text if node.migration is not None else ""
+    said = "\n".join((node.text, node.advice, moved, *node.steps))
     for words, done in _DONE:
         if words in node.advice and done(state):
             yield f"{words!r} is already true"
