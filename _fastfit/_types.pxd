@@ -47,6 +47,7 @@ cdef struct Row:
     int32_t socket_unit
     int32_t total
     int32_t reserved
+    int32_t devices_free    # device resources of which any zone has one free
     uint32_t zones_with_cpus
     int32_t zones_with_cpus_count
     int32_t name_length
@@ -85,6 +86,7 @@ cdef struct Ask:
     int32_t single_zone_cpus    # CPUs of the main container if no other asks for CPUs and none for devices; else 0
     int32_t rank_memory     # the resource that ranks, as index into the memory names; it may not be asked for
     int64_t rank_unit
+    int64_t rank_need       # bytes asked of it
     int32_t rank_shift      # binary logarithm of rank_unit, -1 where it is no power of two
     int32_t has_cells
     int64_t cell_cores

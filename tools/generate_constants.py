@@ -34,7 +34,7 @@ NUMBERS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (
         _key_py,
         (
-            *("CPUS_AT", "DISTANCE_AT", "LAYOUT_AT", "CELLS_AT", "LOCALITY_AT"),
+            *("CPUS_AT", "DEVICES_AT", "DISTANCE_AT", "LAYOUT_AT", "CELLS_AT", "LOCALITY_AT"),
             *("PAGES_TOP", "CPUS_TOP", "DISTANCE_TOP", "LAYOUT_TOP", "CELLS_TOP", "LOCALITY_TOP"),
             *("LAYOUT_UNEVEN", "LAYOUT_EVEN", "LAYOUT_REPEATED"),
         ),
