@@ -126,6 +126,10 @@ cdef enum:
     LAYOUT_EVEN = 2
     LAYOUT_REPEATED = 3
 
+# _possible_py.py
+cdef enum:
+    UNTOLD = 1125899906842624
+
 # _fit_py.py
 cdef enum:
     QUERIES_KEPT = 64

@@ -17,6 +17,7 @@ from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, p
 from _fastfit._devices cimport device_allocate, device_offers, device_zones
 from _fastfit._hints cimport Offer, dont_care, one_zone, preferred_mask, survey, unpreferred_mask
 from _fastfit._memory cimport memory_allocate, pinned_pages, sum_over
+from _fastfit._possible cimport possible_key
 from _fastfit._types cimport Accounting, Answer, Ask, Columns, Detail, Part, Row, lowest, next_mask, popcount
 
 # What admit_single_zone() returns where it does not decide.
@@ -519,8 +520,8 @@ cdef inline void not_known(Answer *answer) noexcept nogil:
     answer.code = MEMORY_MANAGER_NOT_KNOWN
 
 
-# Fills everything of the answer but its stamp; `detail` may be NULL.
-cdef inline void judge(
+# The verdict, also where Memory Manager is not known.
+cdef inline void judge_open(
     const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
 ) noexcept nogil:
     cdef Row off
@@ -543,3 +544,13 @@ cdef inline void judge(
     judge_known(row, ask, columns, scratch, answer, detail)
     if not FITS < answer.code < FIRST_REFUSAL and (answer.code == FITS) != (code == FITS):
         not_known(answer)
+
+
+# Fills everything of the answer but its stamp; `detail` may be NULL.
+cdef inline void judge(
+    const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
+) noexcept nogil:
+    judge_open(row, ask, columns, scratch, answer, detail)
+    if FITS < answer.code < FIRST_REFUSAL:
+        answer.split = answer.mask = answer.cells = 0
+        answer.key = possible_key(row, ask, columns)

@@ -21,6 +21,7 @@ from _fastfit._devices_py import DeviceAccounting
 from _fastfit._hints_py import Hints, Merged, bits, merge
 from _fastfit._key_py import rank_key, widest
 from _fastfit._memory_py import MemoryAccounting
+from _fastfit._possible_py import possible_key
 from _fastfit.codes import FIRST_REFUSAL, Code, ContainerKind, Policy, Scope
 from _fastfit.model import MAX_SET_ZONES, MAX_ZONES, ContainerAsk, Row
 from _fastfit.values import Block, Cell, Placement
@@ -42,7 +43,7 @@ _BY_ZONE = (
 
 @dataclass(slots=True)
 class Outcome:
-    """A verdict. All fields but the code mean something only where the pod fits."""
+    """A verdict. Where the pod does not fit, only the code means something, and of an unknown node the key."""
 
     code: Code
     mask: int = 0
@@ -105,7 +106,15 @@ def _unlisted(row: Row, demand: Demand) -> Code:
 
 
 def judge(row: Row, demand: Demand) -> Outcome:
-    """The verdict and, where the pod fits, what it would get and how the node ranks."""
+    """The verdict and, where the pod fits, what it would get; and how the node ranks unless it refuses."""
+    outcome = _judge_open(row, demand)
+    if Code.Fits < outcome.code < FIRST_REFUSAL:
+        return Outcome(outcome.code, key=possible_key(row, demand))
+    return outcome
+
+
+def _judge_open(row: Row, demand: Demand) -> Outcome:
+    """The verdict, also where Memory Manager is not known."""
     if not row.memory_open:
         return _judge(row, demand)
     off = _judge(replace(row, memory_static=False), demand)

@@ -157,7 +157,7 @@ cdef struct Accounting:
     int32_t main_devices[MAX_RESOURCES][MAX_ZONES]  # the devices it could choose from
     int64_t no_bytes[MAX_ZONES]
 
-# A verdict. All fields but code and stamp mean something only where the pod fits.
+# A verdict. All fields but code and stamp mean something only where the pod fits, the key also of unknown nodes.
 cdef struct Answer:
     int64_t key
     uint64_t stamp

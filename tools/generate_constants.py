@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 from types import ModuleType
 
-from _fastfit import _cells_py, _cpus_py, _demand, _fit_py, _key_py, _wire_py, codes, model
+from _fastfit import _cells_py, _cpus_py, _demand, _fit_py, _key_py, _possible_py, _wire_py, codes, model
 
 PATH = Path(__file__).resolve().parent.parent / "_fastfit" / "_constants.pxd"
 
@@ -39,6 +39,7 @@ NUMBERS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
             *("LAYOUT_UNEVEN", "LAYOUT_EVEN", "LAYOUT_REPEATED"),
         ),
     ),
+    (_possible_py, ("UNTOLD",)),
     (_fit_py, ("QUERIES_KEPT", "SCORED")),
     (_wire_py, ("MAX_DEPTH",)),
 )

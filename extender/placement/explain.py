@@ -34,6 +34,7 @@ from extender.placement.nearness import Nearness, advice_for, nearness_of, words
 from extender.placement.outcomes import Mover, mover_of
 from extender.placement.page_words import loose_pages_words, pages_now
 from extender.placement.subject import Subject, subject_of
+from extender.placement.ties import settle_by_ids, tie_words
 from extender.placement.winner import BY_IDS, guest_code, refusal_code
 from extender.placement.words import amount_words, counted, shortage
 from extender.reasons import REASONS, verdict_of
@@ -87,6 +88,7 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_
     fit = fit_of(cluster, subject, orjson.dumps([name for name in cluster.table.names() if name != source]))
     if any(entry.name == refused_on and verdict_of(entry.code) != "refused" for entry in fit.entries()):
         fit.exclude(refused_on, Code.RefusedBefore)
+    settle_by_ids(cluster, fit)
     judged = _nearest_first([_node(cluster, subject, fit, entry, mover) for entry in fit.entries(limit)])
     if source in cluster.table:
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.
@@ -99,7 +101,11 @@ def explain_subject(cluster: Cluster, subject: Subject, limit: int = 0, refused_
         name=meta.name,
         kind=subject.role.value,
         demand=_demand(subject.question.demand),
-        notes=(*_notes(subject, cluster.vms.kubevirt), *_left_out(fit, limit)),
+        notes=(
+            *_notes(subject, cluster.vms.kubevirt),
+            *(() if subject.passes else tie_words(fit)),
+            *_left_out(fit, limit),
+        ),
         nodes=tuple(judged),
         generation=cluster.generation,
     )
