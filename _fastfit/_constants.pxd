@@ -113,12 +113,13 @@ cdef enum:
 
 # _key_py.py
 cdef enum:
-    CPUS_AT = 26
+    CPUS_AT = 25
+    DEVICES_AT = 39
     DISTANCE_AT = 40
     LAYOUT_AT = 48
     CELLS_AT = 50
     LOCALITY_AT = 55
-    PAGES_TOP = 67108863
+    PAGES_TOP = 33554431
     CPUS_TOP = 16383
     DISTANCE_TOP = 255
     LAYOUT_TOP = 3
@@ -127,6 +128,10 @@ cdef enum:
     LAYOUT_UNEVEN = 1
     LAYOUT_EVEN = 2
     LAYOUT_REPEATED = 3
+
+# _possible_py.py
+cdef enum:
+    UNTOLD = 1125899906842624
 
 # _fit_py.py
 cdef enum:

@@ -50,6 +50,8 @@ class Demand:
     main: int
     rank_name: str
     rank_unit: int
+    #: bytes of that resource that the main container asks for, or the pod holds of its pages
+    rank_need: int = 0
     #: the VM needs dedicated CPUs, or a container asks for exclusive ones: CPU Manager's policy decides
     wants_cpus: bool = False
 
@@ -152,7 +154,8 @@ def derive(ask: Ask) -> Demand:
         rank_name, rank_unit = pages[0], _page_bytes(pages[0])
     else:
         rank_name, rank_unit = _MEMORY, _MIB
-    names, device_names = tuple(memory), tuple(devices)
+    names, device_names, main = tuple(memory), tuple(devices), _main(ask)
+    own = ask.containers[main].memory if 0 <= main < len(ask.containers) else ()
     return Demand(
         ask=ask,
         code=code,
@@ -161,8 +164,9 @@ def derive(ask: Ask) -> Demand:
         asked_memory=tuple(name for name in memory if name in asked),
         page_names=tuple(sorted(pages)),
         pod=_pod(ask, names, device_names),
-        main=_main(ask),
+        main=main,
         rank_name=rank_name,
         rank_unit=rank_unit,
+        rank_need=max(dict(own).get(rank_name, 0), dict(ask.pages).get(rank_name, 0)),
         wants_cpus=ask.dedicated or any(part.cpus for part in ask.containers),
     )

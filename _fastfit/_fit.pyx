@@ -10,14 +10,14 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._answers cimport judged
-from _fastfit._constants cimport FITS, MAX_NAME, MODE_ENFORCE, NODE_NOT_SEEN, ON_UNKNOWN_KEEP, SCORED
+from _fastfit._constants cimport FIRST_REFUSAL, FITS, MAX_NAME, MODE_ENFORCE, NODE_NOT_SEEN, ON_UNKNOWN_KEEP, SCORED, UNTOLD
 from _fastfit._follow cimport following, note_successor
 from _fastfit._judge cimport judge
 from _fastfit._layouts cimport alike, is_uneven, lower_newly_unshared, number_layouts
 from _fastfit._names cimport CODES, KEPT, NO_NAME, Name, RANKED, SURVIVES, Tally, action_on, count, rank
 from _fastfit._placement cimport placement_of
 from _fastfit._reply cimport filter_bytes, score_bytes
-from _fastfit._slots cimport NOWHERE, Slot, find, prefetch
+from _fastfit._slots cimport NOWHERE, Slot, find, hash_name, hash_text, prefetch, tie_of
 from _fastfit._table cimport Query, Table
 from _fastfit._text cimport Cursor, NO_PROBLEM, is_at, skip_space, skip_string
 from _fastfit._types cimport Answer, Detail, Row
@@ -50,8 +50,11 @@ cdef class Fit:
     cdef readonly int32_t total
     cdef bint uneven            # whether any name gives an uneven layout
     cdef int32_t layouts        # how many uneven layouts were numbered
+    cdef uint64_t seed          # hash of the pod's UID
+    cdef bint settled           # see settle()
 
-    def __cinit__(self, Table table not None, Query query not None, bytes names not None):
+    def __cinit__(self, Table table not None, Query query not None, bytes names not None, str uid=""):
+        cdef bytes raw
         if query.table is not table:
             raise ValueError("the query is of another table")
         self._table = table
@@ -61,6 +64,9 @@ cdef class Fit:
         self._generation = table.generation
         self._unseen_mode = int(table.unseen_mode)
         self._unseen_actions = table.unseen_actions
+        if uid:
+            raw = uid.encode("utf-8", "surrogatepass")
+            self.seed = hash_text(PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
         self.name, self.room = table.spare_names, table.spare_room
         table.spare_names, table.spare_room = NULL, 0
         query.extend(table)
@@ -204,12 +210,15 @@ cdef class Fit:
         cdef const Answer *answer
         if name.slot == NOWHERE:
             name.code = <uint8_t>self._query.ask.code if self._query.ask.code else NODE_NOT_SEEN
-            name.key = name.mask = name.cells = 0
+            name.key = 0 if self._query.ask.code else UNTOLD
+            name.mask = name.cells = 0
+            name.tie = tie_of(self.seed, hash_name(name.spelled, name.spelled_length)) if self.seed else 0
             name.mode, name.on_unknown = self._unseen_mode, action_on(self._unseen_actions, name.code)
             return
         answer = judged(self._table, self._query, name.slot)
         name.code, name.key, name.mask, name.cells = answer.code, answer.key, answer.mask, answer.cells
         name.mode = self._table.slots.slot[name.slot].mode
+        name.tie = tie_of(self.seed, self._table.slots.slot[name.slot].hash)
         name.on_unknown = action_on(self._table.slots.slot[name.slot].actions, name.code)
         self.uneven |= is_uneven(name)
 
@@ -224,12 +233,14 @@ cdef class Fit:
         self._recount()
 
     def doubt(self, code):
-        """Give every node that still fits an unknown code; see the plain kernel."""
+        """Give every node that still fits an unknown code, and end the ranking; see the plain kernel."""
         cdef int32_t index
         cdef uint8_t other = Code(code)
         for index in range(self.total):
             if self.name[index].code == FITS:
                 self._set(index, other)
+            elif self.name[index].code < FIRST_REFUSAL:
+                self.name[index].key = 0
         self._recount()
 
     cdef inline void _set(self, int32_t index, uint8_t code) noexcept:
@@ -238,10 +249,15 @@ cdef class Fit:
         self.name[index].excluded, self.name[index].on_unknown = True, ON_UNKNOWN_KEEP
 
     cdef int _recount(self) except -1:
+        self.settled = False
         if self.layouts:
             lower_newly_unshared(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
         return 0
+
+    def settle(self):
+        """The best node is chosen, though others are as good; see the plain kernel."""
+        self.settled = True
 
     def shortlist(self, int limit):
         """Let only the best `limit` fitting names survive where more fit; see the plain kernel."""
@@ -300,8 +316,13 @@ cdef class Fit:
             codes = left
         return {code: codes[code] for code in range(CODES) if codes[code]}
 
+    @property
+    def tied(self):
+        """How many nodes are equally good where none fits, 0 where one is the best; see the plain kernel."""
+        return 0 if self.settled or self.tally.equals < 2 else self.tally.equals
+
     def best(self):
-        """Name and code of the node that gets the 10; None if no node takes part in the ranking."""
+        """Name and code of the node that ranks first; None if no node takes part in the ranking."""
         cdef int32_t best = self.tally.best
         return None if best == NO_NAME else (self._name_of(best), self.name[best].code)
 
@@ -337,6 +358,9 @@ cdef class Fit:
     cdef list _scores(self, int32_t top):
         """(index, score) of the scored names, best first; see the plain kernel."""
         cdef int32_t first = 0, place, others
+        cdef int32_t tied = self.tied
+        if tied:
+            return [] if tied == self.tally.ranked else [(index, 10) for index in self._ranked(tied)]
         ranked = self._ranked(max(top, 1))
         if not ranked:
             return []

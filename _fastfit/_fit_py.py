@@ -8,7 +8,9 @@ from _fastfit import _wire_py as wire
 from _fastfit._demand import derive
 from _fastfit._judge_py import Outcome, judge
 from _fastfit._key_py import LAYOUT_UNEVEN, layout_part, lowered
+from _fastfit._possible_py import untold_key
 from _fastfit._rows import within_bounds
+from _fastfit._ties_py import hash_name, seed_of, tie_of
 from _fastfit.codes import FIRST_REFUSAL, LAST_UNKNOWN, Code, Mode, OnUnknown, action_on
 from _fastfit.model import Ask, Row
 from _fastfit.values import Entry, Placement
@@ -28,7 +30,7 @@ class Query:
         self.table = table
         self._demand = derive(ask)
         #: of a name without a row: the code that holds on every node if there is one, else NodeNotSeen
-        self.unseen = Outcome(self._demand.code or Code.NodeNotSeen)
+        self.unseen = Outcome(self._demand.code or Code.NodeNotSeen, key=untold_key(self._demand))
         self._answers: dict[str, tuple[int, Outcome]] = {}
 
     def answer(self, row: Row, stamp: int) -> Outcome:
@@ -103,22 +105,25 @@ class Table:
         row, stamp = self._rows.get(name, (None, 0))
         return (query.unseen if row is None else query.answer(row, stamp)).code
 
-    def fit(self, query: Query, names: bytes) -> "Fit":
-        """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for bad JSON and for repeated names."""
-        return Fit(self, query, names)
+    def fit(self, query: Query, names: bytes, uid: str = "") -> "Fit":
+        """Judges the named nodes. `names` is a raw JSON array. Raises ScanError for bad JSON and for repeated names.
 
-    def answers_for(self, query: Query, names: bytes) -> "list[_Answer]":
+        `uid`: the pod's, by which equal nodes are ordered (_ties_py.py); without it their names order them.
+        """
+        return Fit(self, query, names, uid)
+
+    def answers_for(self, query: Query, names: bytes, seed: int) -> "list[_Answer]":
         """One answer per name, in the order asked."""
         if query.table is not self:
             raise ValueError("the query is of another table")
         answers = []
         for literal, name in wire.names_in(names):
-            text = name.decode()
+            text, tie = name.decode(), tie_of(seed, hash_name(name))
             row, stamp = self._rows.get(text, (None, 0))
             if row is None:
-                answers.append(_Answer(text, literal, query.unseen, self.unseen_mode, self.unseen_actions))
+                answers.append(_Answer(text, literal, query.unseen, self.unseen_mode, self.unseen_actions, tie))
             else:
-                answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.actions))
+                answers.append(_Answer(text, literal, query.answer(row, stamp), row.mode, row.actions, tie))
         return answers
 
     def text(self, code: int) -> bytes:
@@ -140,6 +145,8 @@ class _Answer:
     outcome: Outcome
     mode: Mode
     actions: int
+    #: orders nodes of equal keys
+    tie: int
     #: left out by a shortlist
     cut: bool = False
     #: no other name of the fit gives this uneven layout of guest cells
@@ -176,24 +183,30 @@ class _Answer:
         return self.survives and self.mode is not Mode.OBSERVE
 
     @property
-    def rank(self) -> tuple[int, int, bytes]:
-        """Sorts the best node first: fitting nodes by key, then unknown, then refused ones, equals by name."""
+    def level(self) -> tuple[int, int]:
+        """Equal for nodes that are equally good. Smaller is better: fitting nodes by key, then unknown, then refused ones."""
         fits = self.outcome.code is Code.Fits
-        return 0 if fits else 1 if self.unknown else 2, -self.key, self.name.encode()
+        return 0 if fits else 1 if self.unknown else 2, -self.key
+
+    @property
+    def rank(self) -> tuple[tuple[int, int], int, bytes]:
+        """Sorts the best node first."""
+        return self.level, self.tie, self.name.encode()
 
 
 class Fit:
     """The verdicts over the names of one call."""
 
-    def __init__(self, table: Table, query: Query, names: bytes) -> None:
+    def __init__(self, table: Table, query: Query, names: bytes, uid: str = "") -> None:
         self._table = table
         self._generation = table.generation
-        self._answers = table.answers_for(query, names)
+        self._answers = table.answers_for(query, names, seed_of(uid))
         self.total = len(self._answers)
         self._tally()
 
     def _tally(self) -> None:
         answers = self._answers
+        self._settled = False
         self._layouts = Counter(answer.layout for answer in answers)
         for answer in answers:
             answer.cut = False
@@ -224,8 +237,20 @@ class Fit:
     def _ranked(self) -> list[_Answer]:
         return sorted((answer for answer in self._answers if answer.ranked), key=lambda answer: answer.rank)
 
+    @property
+    def tied(self) -> int:
+        """How many nodes are equally good where none fits: kube-scheduler's own scores decide among them.
+
+        0 where a node fits, where one of the others is the best, and where settle() has chosen it.
+        """
+        best = min((answer.level for answer in self._answers if answer.ranked), default=None)
+        if self._settled or best is None or best[0] == 0:
+            return 0
+        equals = sum(answer.ranked and answer.level == best for answer in self._answers)
+        return equals if equals > 1 else 0
+
     def best(self) -> tuple[str, int] | None:
-        """Name and code of the node that gets the 10; None if no node takes part in the ranking."""
+        """Name and code of the node that ranks first; None if no node takes part in the ranking."""
         best = min((answer for answer in self._answers if answer.ranked), key=lambda answer: answer.rank, default=None)
         return (best.name, int(best.outcome.code)) if best else None
 
@@ -243,11 +268,17 @@ class Fit:
         raise KeyError(name)
 
     def doubt(self, code: int) -> None:
-        """Gives every node that still fits this unknown code, as exclude() does."""
+        """Gives every node that still fits this unknown code, as exclude() does. All unknown nodes are equal then."""
         for answer in self._answers:
             if answer.outcome.code is Code.Fits:
                 answer.outcome, answer.actions = Outcome(Code(code)), 0
+            elif answer.unknown:
+                answer.outcome = Outcome(answer.outcome.code)
         self._tally()
+
+    def settle(self) -> None:
+        """The best node is chosen, though others are as good: it gets the one 10. exclude() and doubt() undo it."""
+        self._settled = True
 
     def shortlist(self, limit: int) -> bool:
         """Lets only the best `limit` fitting names survive where more fit; returns whether any was left out.
@@ -282,6 +313,7 @@ class Fit:
         """The HostPriorityList.
 
         One 10 for the best node; the next top-1 fitting nodes 9..1, in even steps of rank. Equal keys score the same.
+        Where no node fits and several are equally good (`tied`), all of these get 10, or none where there are no others.
         """
         return wire.write_scores((answer.literal, score) for answer, score in self._scores(top))
 
@@ -290,6 +322,8 @@ class Fit:
         ranked = self._ranked()
         if not ranked:
             return []
+        if tied := self.tied:
+            return [] if tied == len(ranked) else [(answer, 10) for answer in ranked[:tied]]
         others = [answer for answer in ranked[1 : max(top, 1)] if answer.outcome.code is Code.Fits]
         scores = [(ranked[0], 10)]
         first = 0

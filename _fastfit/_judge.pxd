@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from _fastfit._cells cimport cells_of
 from _fastfit._constants cimport (
-    CELLS_AT, CELLS_TOP, CORE_SPLIT, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC,
+    CELLS_AT, CELLS_TOP, CORE_SPLIT, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC, DEVICES_AT,
     DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_SHORT, DISTANCE_AT, DISTANCE_TOP, FIRST_REFUSAL, FITS, GUEST_MEMORY_PAGES,
     INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT, MAX_SET_ZONES, MAX_ZONES, MEMORY_GROUP_CONFLICT,
     MEMORY_MANAGER_NOT_KNOWN, MORE_ZONES_THAN_CELLS, NEVER_FITS_ZONE, NODE_CPU_SHORT, NOT_SYMMETRIC,
@@ -17,6 +17,7 @@ from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, p
 from _fastfit._devices cimport device_allocate, device_offers, device_zones
 from _fastfit._hints cimport Offer, dont_care, one_zone, preferred_mask, survey, unpreferred_mask
 from _fastfit._memory cimport memory_allocate, pinned_pages, sum_over
+from _fastfit._possible cimport possible_key
 from _fastfit._types cimport Accounting, Answer, Ask, Columns, Detail, Part, Row, lowest, next_mask, popcount
 
 # What admit_single_zone() returns where it does not decide.
@@ -338,14 +339,61 @@ cdef inline int64_t pages_left(const Accounting *acct, uint32_t mask) noexcept n
     return left >> acct.ask.rank_shift if acct.ask.rank_shift >= 0 else left // acct.ask.rank_unit
 
 
+# Zones of the main container's memory, see the plain kernel; `mask`: those of its CPUs.
+cdef inline uint32_t memory_zones(const Accounting *acct, uint32_t mask) noexcept nogil:
+    cdef const Row *row = acct.row
+    cdef const int64_t *pages
+    cdef int64_t short
+    cdef int32_t zone, widest
+    cdef uint32_t given = 0
+    if row.memory_static:
+        return acct.main_memory
+    if acct.ask.has_cells or not mask or acct.columns.rank_pages < 0:
+        return 0
+    pages = row.pages + acct.columns.rank_pages * row.zones
+    short = acct.ask.rank_need - sum_over(pages, mask)
+    if short <= 0:
+        return 0
+    for zone in range(row.zones):
+        if not row.zone[zone].pages_known:
+            return 0
+    while short > 0:
+        widest = -1
+        for zone in range(row.zones):
+            if not (mask | given) >> zone & 1 and pages[zone] and (widest < 0 or pages[zone] > pages[widest]):
+                widest = zone
+        if widest < 0:
+            break
+        given |= <uint32_t>1 << widest
+        short -= pages[widest]
+    return given
+
+
+# Whether no device is free on the node for which the pod does not ask.
+cdef inline bint spares_devices(const Row *row, const Ask *ask, const Columns *columns) noexcept nogil:
+    cdef int32_t item, zone, column, asked = 0
+    if not row.devices_free:
+        return True
+    for item in range(ask.pod.devices):
+        column = columns.device[ask.pod.device_name[item]]
+        if not ask.pod.device[item] or column < 0:
+            continue
+        for zone in range(row.zones):
+            if row.device_free[column * row.zones + zone]:
+                asked += 1
+                break
+    return asked == row.devices_free
+
+
 cdef inline int64_t rank_key(
-    int64_t near, int64_t cells, int64_t layout, int64_t far, int64_t cpus, int64_t pages
+    int64_t near, int64_t cells, int64_t layout, int64_t far, bint spares_devices, int64_t cpus, int64_t pages
 ) noexcept nogil:
     return (
         near << LOCALITY_AT
         | CELLS_TOP - min(cells, <int64_t>CELLS_TOP) << CELLS_AT
         | layout << LAYOUT_AT
         | DISTANCE_TOP - min(far, <int64_t>DISTANCE_TOP) << DISTANCE_AT
+        | <int64_t>spares_devices << DEVICES_AT
         | CPUS_TOP - min(cpus, <int64_t>CPUS_TOP) << CPUS_AT
         | PAGES_TOP - min(pages, <int64_t>PAGES_TOP)
     )
@@ -398,9 +446,9 @@ cdef inline void judge_known(
     const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
 ) noexcept nogil:
     cdef Accounting acct
-    cdef uint32_t mask = 0, devices
+    cdef uint32_t mask = 0, memory, touched
     cdef int64_t near = 0, layout = 0, left = 0
-    cdef int32_t zone, item, held, cells
+    cdef int32_t zone, item, held
     cdef int code
     answer.key = answer.split = answer.mask = answer.cells = 0
     answer.code = <uint8_t>node_code(row, ask, columns)
@@ -435,12 +483,19 @@ cdef inline void judge_known(
             left += row.zone[zone].free - held
         if detail != NULL:
             detail.held[zone] = held
-    cells = max(popcount(mask), 1)
-    devices = device_zones(&acct) if ask.devices else 0
+    memory = memory_zones(&acct, mask)
+    touched = mask if ask.has_cells else mask | memory
     answer.mask = mask
-    answer.cells = <uint8_t>cells
-    left = max(left, <int64_t>0)
-    answer.key = rank_key(near, cells, layout, widest(row, mask | devices), left, pages_left(&acct, mask))
+    answer.cells = <uint8_t>max(popcount(mask), 1)
+    answer.key = rank_key(
+        near,
+        max(popcount(touched), 1),
+        layout,
+        widest(row, mask | memory | (device_zones(&acct) if ask.devices else 0)),
+        spares_devices(row, ask, columns),
+        max(left, <int64_t>0),
+        pages_left(&acct, touched),
+    )
     if detail != NULL:
         detail.exact = acct.split_known
         for item in range(ask.devices):
@@ -465,8 +520,8 @@ cdef inline void not_known(Answer *answer) noexcept nogil:
     answer.code = MEMORY_MANAGER_NOT_KNOWN
 
 
-# Fills everything of the answer but its stamp; `detail` may be NULL.
-cdef inline void judge(
+# The verdict, also where Memory Manager is not known.
+cdef inline void judge_open(
     const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
 ) noexcept nogil:
     cdef Row off
@@ -489,3 +544,13 @@ cdef inline void judge(
     judge_known(row, ask, columns, scratch, answer, detail)
     if not FITS < answer.code < FIRST_REFUSAL and (answer.code == FITS) != (code == FITS):
         not_known(answer)
+
+
+# Fills everything of the answer but its stamp; `detail` may be NULL.
+cdef inline void judge(
+    const Row *row, const Ask *ask, const Columns *columns, int64_t *scratch, Answer *answer, Detail *detail
+) noexcept nogil:
+    judge_open(row, ask, columns, scratch, answer, detail)
+    if FITS < answer.code < FIRST_REFUSAL:
+        answer.split = answer.mask = answer.cells = 0
+        answer.key = possible_key(row, ask, columns)

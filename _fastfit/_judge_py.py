@@ -21,6 +21,7 @@ from _fastfit._devices_py import DeviceAccounting
 from _fastfit._hints_py import Hints, Merged, bits, merge
 from _fastfit._key_py import rank_key, widest
 from _fastfit._memory_py import MemoryAccounting
+from _fastfit._possible_py import possible_key
 from _fastfit.codes import FIRST_REFUSAL, Code, ContainerKind, Policy, Scope
 from _fastfit.model import MAX_SET_ZONES, MAX_ZONES, ContainerAsk, Row
 from _fastfit.values import Block, Cell, Placement
@@ -42,7 +43,7 @@ _BY_ZONE = (
 
 @dataclass(slots=True)
 class Outcome:
-    """A verdict. All fields but the code mean something only where the pod fits."""
+    """A verdict. Where the pod does not fit, only the code means something, and of an unknown node the key."""
 
     code: Code
     mask: int = 0
@@ -105,7 +106,15 @@ def _unlisted(row: Row, demand: Demand) -> Code:
 
 
 def judge(row: Row, demand: Demand) -> Outcome:
-    """The verdict and, where the pod fits, what it would get and how the node ranks."""
+    """The verdict and, where the pod fits, what it would get; and how the node ranks unless it refuses."""
+    outcome = _judge_open(row, demand)
+    if Code.Fits < outcome.code < FIRST_REFUSAL:
+        return Outcome(outcome.code, key=possible_key(row, demand))
+    return outcome
+
+
+def _judge_open(row: Row, demand: Demand) -> Outcome:
+    """The verdict, also where Memory Manager is not known."""
     if not row.memory_open:
         return _judge(row, demand)
     off = _judge(replace(row, memory_static=False), demand)
@@ -354,8 +363,18 @@ def _placed(acct: _Accounting) -> Outcome:
     ]
     count = max(mask.bit_count(), 1)
     cpus_left = sum(row.zones[zone].cpu_free - held[zone] for zone in bits(mask))
-    far = widest(row.distances, mask | _device_zones(acct))
-    key = rank_key(count, far, max(cpus_left, 0), _pages_left(acct, mask), near, layout)
+    memory = _memory_zones(acct, mask)
+    touched = mask if demand.ask.cells is not None else mask | memory
+    far = widest(row.distances, mask | memory | _device_zones(acct))
+    key = rank_key(
+        max(touched.bit_count(), 1),
+        far,
+        max(cpus_left, 0),
+        _pages_left(acct, touched),
+        near,
+        layout,
+        spares_devices=not _leaves_devices(row, demand),
+    )
     placement = Placement(
         mask,
         tuple(held),
@@ -382,6 +401,38 @@ def _strict_code(acct: _Accounting, cells: int) -> Code:
         for name in ask.cells.strict
     ]
     return max(codes, default=Code.Fits)
+
+
+def _memory_zones(acct: _Accounting, mask: int) -> int:
+    """Mask of the zones of the main container's memory: those that it is pinned to.
+
+    Where Memory Manager pins nothing, huge pages come from the zones of the CPUs (`mask`) first: then the zones that must
+    give what these lack, the fullest first. 0 where that is not known. Guest cells have their pages in their zones.
+    """
+    row, demand = acct.row, acct.demand
+    if row.memory_static:
+        return acct.masks.get(demand.main, 0)
+    free = [zone.pages_free for zone in row.zones]
+    if demand.ask.cells is not None or not mask or not lists_pages(row, demand.rank_name):
+        return 0
+    pages = [zone.get(demand.rank_name, 0) for zone in free if zone is not None]
+    if len(pages) < len(free):
+        return 0
+    short = demand.rank_need - sum(pages[zone] for zone in bits(mask))
+    given = 0
+    for zone in sorted(range(len(pages)), key=lambda zone: (-pages[zone], zone)):
+        if short <= 0 or not pages[zone]:
+            break
+        if not mask >> zone & 1:
+            given |= 1 << zone
+            short -= pages[zone]
+    return given
+
+
+def _leaves_devices(row: Row, demand: Demand) -> bool:
+    """Whether a device is free on the node for which the pod does not ask."""
+    asked = {name for name, count in demand.pod.devices if count}
+    return any(free and name not in asked for zone in row.zones for name, free in zone.device_free.items())
 
 
 def _device_zones(acct: _Accounting) -> int:

@@ -33,15 +33,19 @@ cdef struct Name:
     uint8_t mode
     uint8_t on_unknown
     uint8_t excluded
+    uint32_t tie            # orders names of equal keys, see _ties_py.py
     uint16_t layout         # number of the uneven layout of its guest cells, see _layouts.pxd; 0: none, or not numbered
 
-# Verdicts over all names. `best` and `error` are indexes into them, NO_NAME if there is none.
+# Verdicts over all names. `best` and `error` are indexes into them, NO_NAME if there is none. `equals`: names that rank as
+# high as the best, itself included, where it does not fit; else 0. `ranked`: names that take part in the ranking.
 cdef struct Tally:
     int32_t fits
     int32_t refused
     int32_t survivors
     int32_t best
     int32_t error
+    int32_t ranked
+    int32_t equals
     int32_t codes[CODES]
 
 
@@ -57,15 +61,22 @@ cdef inline int grade(uint8_t code) noexcept nogil:
     return 0 if code == FITS else 1 if code < FIRST_REFUSAL else 2
 
 
-# Whether one name ranks before another: by verdict, key, name.
+# Whether one name ranks before another: by verdict, key, tie, name.
 cdef inline bint before(const Name *one, const Name *other) noexcept nogil:
     cdef int order
     if one.code != other.code and grade(one.code) != grade(other.code):
         return grade(one.code) < grade(other.code)
     if one.key != other.key:
         return one.key > other.key
+    if one.tie != other.tie:
+        return one.tie < other.tie
     order = memcmp(one.spelled, other.spelled, min(one.spelled_length, other.spelled_length))
     return order < 0 or (order == 0 and one.spelled_length < other.spelled_length)
+
+
+# Whether two names are equally good.
+cdef inline bint equal(const Name *one, const Name *other) noexcept nogil:
+    return one.key == other.key and grade(one.code) == grade(other.code)
 
 
 # Counts the verdicts, marks the names that survive and those that are ranked, and finds the best.
@@ -87,10 +98,15 @@ cdef inline void count(Name *names, int32_t total, Tally *tally) noexcept nogil:
             name.state = SURVIVES
             if name.mode != MODE_OBSERVE:
                 name.state = SURVIVES | RANKED
+                tally.ranked += 1
                 if tally.best == NO_NAME or before(name, &names[tally.best]):
                     tally.best = index
         elif tally.error == NO_NAME and name.code < FIRST_REFUSAL and name.on_unknown == ON_UNKNOWN_ERROR:
             tally.error = index
+    if tally.best == NO_NAME or names[tally.best].code == FITS:
+        return
+    for index in range(total):
+        tally.equals += (names[index].state & RANKED) != 0 and equal(&names[index], &names[tally.best])
 
 
 # Replaces the heap's top, the worst of its names, by `index`.

@@ -135,6 +135,11 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
         if packed.has_distances:
             for other in range(zones):
                 packed.distance[zone * zones + other] = row.distances[zone][other]
+    for column in range(<int32_t>devices):
+        for zone in range(zones):
+            if packed.device_free[column * zones + zone]:
+                packed.devices_free += 1
+                break
     fill_sockets(packed, row)
     return packed
 
@@ -174,6 +179,7 @@ cdef inline Ask *pack_ask(demand, tuple memory) except NULL:
     packed.devices = <int32_t>len(demand.device_names)
     packed.rank_memory = memory.index(demand.rank_name)
     packed.rank_unit = demand.rank_unit
+    packed.rank_need = demand.rank_need
     packed.rank_shift = demand.rank_unit.bit_length() - 1 if demand.rank_unit.bit_count() == 1 else -1
     pack_part(&packed.pod, demand.pod, memory, demand.device_names)
     for place, part in enumerate(ask.containers):

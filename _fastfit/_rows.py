@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from _fastfit.codes import Code
+from _fastfit.codes import FIRST_REFUSAL, Code
 from _fastfit.model import MAX_NAME, MAX_ZONES, Row, ZoneRow
 
 __all__ = ["within_bounds"]
@@ -95,10 +95,13 @@ def within_bounds(row: Row) -> Row:
         physical_free=min(max(row.physical_free, 0), _MAX_CPUS * MAX_ZONES),
         pages_together=_clamped_amounts(row.pages_together, _MAX_BYTES * MAX_ZONES),
     )
-    if row.node_code is not Code.Fits:
+    if row.node_code >= FIRST_REFUSAL:
         return replace(row, zones=(), distances=())
     if zones > MAX_ZONES:
         return replace(row, distances=())
+    if row.node_code is not Code.Fits:
+        # Its zones only rank it.
+        row = replace(row, distances=())
     if row.distances and (len(row.distances) != zones or any(len(line) != zones for line in row.distances)):
         raise ValueError(f"row {row.name}: distances are not {zones} x {zones}")
     everything = (1 << zones) - 1

@@ -50,8 +50,9 @@ cdef struct Slots:
     uint32_t mask
 
 
+# As in _ties_py.py.
 @cython.overflowcheck(False)
-cdef inline uint32_t hash_name(const char *name, Py_ssize_t length) noexcept nogil:
+cdef inline uint64_t hash_text(const char *name, Py_ssize_t length) noexcept nogil:
     cdef uint64_t word, mixed = <uint64_t>length * 0x9E3779B97F4A7C15ULL
     while length >= 8:
         memcpy(&word, name, 8)
@@ -62,7 +63,22 @@ cdef inline uint32_t hash_name(const char *name, Py_ssize_t length) noexcept nog
     word = 0
     memcpy(&word, name, length)
     mixed = (mixed ^ word) * 0x94D049BB133111EBULL
-    return <uint32_t>(mixed ^ (mixed >> 32))
+    return mixed ^ (mixed >> 32)
+
+
+cdef inline uint32_t hash_name(const char *name, Py_ssize_t length) noexcept nogil:
+    return <uint32_t>hash_text(name, length)
+
+
+# As in _ties_py.py: where a node (its hash) stands among equal ones, for a pod (the hash of its UID, 0 without one).
+@cython.overflowcheck(False)
+cdef inline uint32_t tie_of(uint64_t seed, uint32_t name) noexcept nogil:
+    cdef uint64_t mixed
+    if not seed:
+        return 0
+    mixed = (seed ^ name) * 0xBF58476D1CE4E5B9ULL
+    mixed = (mixed ^ mixed >> 32) * 0x94D049BB133111EBULL
+    return <uint32_t>(mixed >> 32)
 
 
 # A slot in use; its name is not terminated.

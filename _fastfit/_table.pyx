@@ -200,8 +200,8 @@ cdef class Table:
 
         return code_on(self, query, name)
 
-    def fit(self, Query query not None, names):
-        """Judge the named nodes. `names` is a raw JSON array. Raises ScanError for bad JSON and for repeated names."""
+    def fit(self, Query query not None, names, uid=""):
+        """Judge the named nodes; see the plain kernel. `names` is a raw JSON array. Raises ScanError for bad JSON and for repeated names."""
         from _fastfit._fit import Fit  # a fit in turn needs the table's C side
 
-        return Fit(self, query, names)
+        return Fit(self, query, names, uid)

@@ -48,6 +48,7 @@ cdef struct Row:
     int32_t socket_unit
     int32_t total
     int32_t reserved
+    int32_t devices_free    # device resources of which any zone has one free
     uint32_t zones_with_cpus
     int32_t zones_with_cpus_count
     int32_t name_length
@@ -86,6 +87,7 @@ cdef struct Ask:
     int32_t single_zone_cpus    # CPUs of the main container if no other asks for CPUs and none for devices; else 0
     int32_t rank_memory     # the resource that ranks, as index into the memory names; it may not be asked for
     int64_t rank_unit
+    int64_t rank_need       # bytes asked of it
     int32_t rank_shift      # binary logarithm of rank_unit, -1 where it is no power of two
     int32_t has_cells
     int64_t cell_cores
@@ -156,7 +158,7 @@ cdef struct Accounting:
     int32_t main_devices[MAX_RESOURCES][MAX_ZONES]  # the devices it could choose from
     int64_t no_bytes[MAX_ZONES]
 
-# A verdict. All fields but code and stamp mean something only where the pod fits.
+# A verdict. All fields but code and stamp mean something only where the pod fits, the key also of unknown nodes.
 cdef struct Answer:
     int64_t key
     uint64_t stamp

@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 from types import ModuleType
 
-from _fastfit import _cells_py, _cpus_py, _demand, _fit_py, _key_py, _wire_py, codes, model
+from _fastfit import _cells_py, _cpus_py, _demand, _fit_py, _key_py, _possible_py, _wire_py, codes, model
 
 PATH = Path(__file__).resolve().parent.parent / "_fastfit" / "_constants.pxd"
 
@@ -34,11 +34,12 @@ NUMBERS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (
         _key_py,
         (
-            *("CPUS_AT", "DISTANCE_AT", "LAYOUT_AT", "CELLS_AT", "LOCALITY_AT"),
+            *("CPUS_AT", "DEVICES_AT", "DISTANCE_AT", "LAYOUT_AT", "CELLS_AT", "LOCALITY_AT"),
             *("PAGES_TOP", "CPUS_TOP", "DISTANCE_TOP", "LAYOUT_TOP", "CELLS_TOP", "LOCALITY_TOP"),
             *("LAYOUT_UNEVEN", "LAYOUT_EVEN", "LAYOUT_REPEATED"),
         ),
     ),
+    (_possible_py, ("UNTOLD",)),
     (_fit_py, ("QUERIES_KEPT", "SCORED")),
     (_wire_py, ("MAX_DEPTH",)),
 )

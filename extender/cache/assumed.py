@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from _fastfit.codes import Code
 from extender.api.objects import Pod
+from extender.bounded import BoundedSet
 from extender.cache.nodes.dirty import DirtyNodes
 from extender.cache.nodes.node import NodeState
 from extender.cache.nodes.placement import PodGuest
@@ -22,6 +23,8 @@ __all__ = ["AssumedPlacement", "AssumedPods"]
 _OPTIONS = "cpuManagerPolicyOptions"
 #: Attempts whose failures are waited for: one that repeats the failure before it is not written at all.
 _LATE = 3
+#: Offered pods that are remembered; far more than wait at any time.
+_OFFERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
         self._placements: dict[str, AssumedPlacement] = {}
         #: pods nominated for a node that has no row yet, by UID
         self._nominations: dict[str, _Nomination] = {}
+        #: UIDs of pods that were left to kube-scheduler's own scores, among the nodes that we let it have
+        self._offered: BoundedSet[str] = BoundedSet(_OFFERED)
 
     def __getitem__(self, uid: str) -> AssumedPlacement:
         """The placement of a pod. Raises KeyError where it has none."""
@@ -89,7 +94,7 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
         """
         state.play_pending()
         entry = replace(pod, node=state.name)
-        if _probe_under_way(state, entry):
+        if verdict == "fits" and _probe_under_way(state, entry):
             return Code.ProbeUnderWay
         answer = state.ledger.assume(entry)
         if isinstance(answer, Refused):
@@ -108,6 +113,16 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
             one = self._nominations.pop(uid)
             if isinstance(state.ledger.assume(replace(one.pod, node=state.name)), Admitted):
                 self._placements[uid] = AssumedPlacement(state.name, one.attempt, None, "none", decided=False)
+
+    def offer(self, uid: str) -> None:
+        """The pod goes where kube-scheduler's own scores send it, among nodes that we let it have. No node is charged."""
+        self._offered.add(uid)
+
+    def take_offer(self, uid: str) -> bool:
+        """Whether the pod, which was bound, was offered; not any more."""
+        offered = uid in self._offered
+        self._offered.discard(uid)
+        return offered
 
     def renew(self, uid: str, now: float) -> None:
         """The pod is still on its way: its placement, if it has one, waits as long as a new one."""
@@ -131,6 +146,7 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
     def forget(self, uid: str) -> None:
         """Ends the pod's placement, if it has one."""
         self._nominations.pop(uid, None)
+        self._offered.discard(uid)
         assumed = self._placements.pop(uid, None)
         if assumed is not None and assumed.node in self._nodes and self._nodes[assumed.node].ledger.forget(uid):
             self._dirty.mark(assumed.node)
@@ -180,7 +196,8 @@ class AssumedPods(Mapping[str, AssumedPlacement]):
 def _probe_under_way(state: NodeState, pod: PodEntry) -> bool:
     """Whether another pod that full-pcpus-only would refuse is on its way to the node, whose options are not known.
 
-    Its admission or refusal will show whether the option is on.
+    Its admission or refusal will show whether the option is on. Asked only of nodes that fit but for this option: where
+    more is not known, many pods would wait for little news.
     """
     threads = state.threads_per_core
     if not splits_cores(pod.demand, threads):

@@ -366,6 +366,7 @@ class Cluster:
     def _bind(self, entry: PodEntry, *, listed: bool) -> Effects:
         """`listed`: a whole list shows it, so it was bound at some time in the past."""
         effects: list[Effect] = []
+        entry.placed_by_us = self.assumed.take_offer(entry.uid)
         assumed = self.assumed.bind(entry.uid, entry.node)
         if assumed is not None:
             entry.our_verdict = assumed.verdict

@@ -11,6 +11,7 @@ from extender.kubelet.results import Admitted, Refused
 from extender.kubevirt.demand import question_for
 from extender.kubevirt.launcher_pod import PodRole
 from extender.placement.subject import Subject, move_of
+from extender.placement.ties import ids_decide
 from extender.placement.winner import BY_IDS, guest_code, move_refusal, refusal_code
 from extender.reasons import verdict_of
 
@@ -25,7 +26,7 @@ def fit_of(cluster: Cluster, subject: Subject, names: bytes) -> Fit:
 
     Raises ScanError for bad names.
     """
-    fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names)
+    fit = cluster.table.fit(cluster.table.prepare(subject.question.ask), names, subject.pod.metadata.uid)
     for name, code in cluster.excluded_nodes(subject.question.demand, subject.move):
         with contextlib.suppress(KeyError):  # not among the names of this call
             fit.exclude(name, code)
@@ -51,15 +52,22 @@ class Decider:
     def assume_best(self, subject: Subject, fit: Fit) -> tuple[str, int] | None:
         """Assumes the pod on the best node; a winner that the kubelet twin refuses is excluded and the next one taken.
 
-        Returns the winner and its code, None where the pod is assumed on no node: none can take it, or so many winners
-        were excluded that the rest is not checked. Unchecked nodes are unknown, and none of them is the winner.
+        Returns the winner and its code, None where the pod is assumed on no node: none can take it, none fits and
+        several are equally good (then kube-scheduler's own scores decide), or so many winners were excluded that the
+        rest is not checked. Unchecked nodes are unknown, and none of them is the winner.
         """
         for _ in range(_EXCLUSIONS):
             best = fit.best()
-            if best is None or verdict_of(best[1]) == "refused":
+            if best is None:
+                return best
+            if fit.tied and not ids_decide(self.cluster, *best):
+                self.cluster.assumed.offer(subject.pod.metadata.uid)
+                return None
+            if verdict_of(best[1]) == "refused":
                 return best
             refusal = self._assume(subject, *best)
             if refusal is None:
+                fit.settle()
                 return best
             fit.exclude(best[0], refusal)
         best = fit.best()

@@ -1,11 +1,11 @@
 """prioritize: which of the survivors is best.
 
 Exactly one node gets 10, and the shipped weight makes one point decide: kube-scheduler takes the node on which we assume
-the pod. Absent hosts count 0 there, so zeros are left out. kube-scheduler does not call this verb for a sole survivor, and
+the pod. Where no node fits and several are equally good, these get the same, and its own scores decide. Absent hosts count 0 there, so zeros are left out. kube-scheduler does not call this verb for a sole survivor, and
 swallows every error of it: an unreadable call gets an error status and an empty body.
 """
 
-from _fastfit import ScanError
+from _fastfit import Fit, ScanError
 from extender.placement.decide import fit_of
 from extender.placement.subject import subject_of
 from extender.verbs.call import Call, Context, Filtered, Summary
@@ -36,8 +36,7 @@ def prioritize_nodes(context: Context, call: Call, now: float) -> Reply:
     except ScanError:
         return Reply(400, b"", "bad_request")
     best = context.decider.assume_best(subject, fit)
-    # Without a winner nothing is assumed, and kube-scheduler's own scores decide.
-    reply = fit.score_reply(context.score_top) if best is not None else NO_SCORES
+    reply = _scores(context, fit, best)
     record_later(context, "prioritize", subject, fit, best)
     return Reply(200, reply, "ok")
 
@@ -45,6 +44,11 @@ def prioritize_nodes(context: Context, call: Call, now: float) -> Reply:
 def _again(context: Context, found: Filtered, *, left_only: bool) -> Reply:
     """What filter found and assumed holds: only the scores are new."""
     context.decider.cluster.renew(found.call.pod.metadata.uid)
-    reply = found.fit.score_reply(context.score_top) if found.best is not None else NO_SCORES
+    reply = _scores(context, found.fit, found.best)
     record_later(context, "prioritize", found.subject, found.fit, found.best, left_only=left_only)
     return Reply(200, reply, "ok")
+
+
+def _scores(context: Context, fit: Fit, best: tuple[str, int] | None) -> bytes:
+    """Without a winner only equally good nodes are told from worse ones; kube-scheduler's own scores decide."""
+    return fit.score_reply(context.score_top) if best is not None or fit.tied else NO_SCORES

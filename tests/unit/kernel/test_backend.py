@@ -120,7 +120,7 @@ def test_both_kernels_are_constructed_the_same_way(backend: Backend) -> None:
     """By the names of the parameters in the stubs, which a compiled class does not show itself."""
     stubs = {"Table": "_table", "Query": "_table", "Fit": "_fit"}
     compiled = backend.name == "cython"
-    values: dict[str, object] = {"texts": [], "ask": ask((2, 1, 1, 0)), "names": names("n")}
+    values: dict[str, object] = {"texts": [], "ask": ask((2, 1, 1, 0)), "names": names("n"), "uid": "u"}
     for owner, stub in stubs.items():
         classes = [
             node for node in ast.parse((PACKAGE / f"{stub}.pyi").read_text()).body if name_of_class(node) == owner
