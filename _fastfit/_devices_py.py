@@ -11,9 +11,17 @@ from dataclasses import dataclass
 
 from _fastfit._hints_py import Hints, bits, submasks, subset_sums
 from _fastfit.codes import Code
-from _fastfit.model import Row
+from _fastfit.model import ContainerAsk, Row
 
-__all__ = ["DeviceAccounting", "allocate", "cells_code", "device_accounting", "device_hints", "empty_device_hints"]
+__all__ = [
+    "DeviceAccounting",
+    "allocate",
+    "cells_code",
+    "device_accounting",
+    "device_hints",
+    "empty_device_hints",
+    "leaves_devices",
+]
 
 
 @dataclass(slots=True)
@@ -102,3 +110,9 @@ def cells_code(free: Sequence[int], count: int, mask: int | None, cells: int) ->
         sure = sure and (inside == held or not missing)
         missing -= min(missing, held)
     return Code.Fits if sure else Code.DeviceZoneOpen
+
+
+def leaves_devices(row: Row, pod: ContainerAsk) -> bool:
+    """Whether a device is free on the node for which the pod does not ask."""
+    asked = {name for name, count in pod.devices if count}
+    return any(free and name not in asked for zone in row.zones for name, free in zone.device_free.items())

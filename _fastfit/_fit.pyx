@@ -10,7 +10,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from _fastfit._answers cimport judged
-from _fastfit._constants cimport FIRST_REFUSAL, FITS, MAX_NAME, MODE_ENFORCE, NODE_NOT_SEEN, ON_UNKNOWN_KEEP, SCORED, UNTOLD
+from _fastfit._constants cimport (
+    FIRST_REFUSAL, FITS, MAX_NAME, MODE_ENFORCE, NODE_NOT_SEEN, ON_UNKNOWN_KEEP, SCORED, UNTOLD,
+)
 from _fastfit._follow cimport following, note_successor
 from _fastfit._judge cimport judge
 from _fastfit._layouts cimport alike, is_uneven, lower_newly_unshared, number_layouts

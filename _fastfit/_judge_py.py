@@ -107,16 +107,14 @@ def _unlisted(row: Row, demand: Demand) -> Code:
 
 def judge(row: Row, demand: Demand) -> Outcome:
     """The verdict and, where the pod fits, what it would get; and how the node ranks unless it refuses."""
-    outcome = _judge_open(row, demand)
+    outcome = _judge_open(row, demand) if row.memory_open else _judge(row, demand)
     if Code.Fits < outcome.code < FIRST_REFUSAL:
         return Outcome(outcome.code, key=possible_key(row, demand))
     return outcome
 
 
 def _judge_open(row: Row, demand: Demand) -> Outcome:
-    """The verdict, also where Memory Manager is not known."""
-    if not row.memory_open:
-        return _judge(row, demand)
+    """The verdict where Memory Manager is not known."""
     off = _judge(replace(row, memory_static=False), demand)
     if not demand.asked_memory or Code.Fits < off.code < FIRST_REFUSAL:
         return off
@@ -373,7 +371,7 @@ def _placed(acct: _Accounting) -> Outcome:
         _pages_left(acct, touched),
         near,
         layout,
-        spares_devices=not _leaves_devices(row, demand),
+        spares_devices=not devices_.leaves_devices(row, demand.pod),
     )
     placement = Placement(
         mask,
@@ -427,12 +425,6 @@ def _memory_zones(acct: _Accounting, mask: int) -> int:
             given |= 1 << zone
             short -= pages[zone]
     return given
-
-
-def _leaves_devices(row: Row, demand: Demand) -> bool:
-    """Whether a device is free on the node for which the pod does not ask."""
-    asked = {name for name, count in demand.pod.devices if count}
-    return any(free and name not in asked for zone in row.zones for name, free in zone.device_free.items())
 
 
 def _device_zones(acct: _Accounting) -> int:

@@ -36,8 +36,8 @@ cdef struct Name:
     uint32_t tie            # orders names of equal keys, see _ties_py.py
     uint16_t layout         # number of the uneven layout of its guest cells, see _layouts.pxd; 0: none, or not numbered
 
-# Verdicts over all names. `best` and `error` are indexes into them, NO_NAME if there is none. `equals`: names that rank as
-# high as the best, itself included, where it does not fit; else 0. `ranked`: names that take part in the ranking.
+# Verdicts over all names. `best` and `error` are indexes into them, NO_NAME if there is none. `equals`: names that rank
+# as high as the best, itself included, where it does not fit; else 0. `ranked`: names that take part in the ranking.
 cdef struct Tally:
     int32_t fits
     int32_t refused

@@ -201,7 +201,7 @@ cdef class Table:
         return code_on(self, query, name)
 
     def fit(self, Query query not None, names, uid=""):
-        """Judge the named nodes; see the plain kernel. `names` is a raw JSON array. Raises ScanError for bad JSON and for repeated names."""
+        """Judge the named nodes; see the plain kernel. Raises ScanError for bad JSON and for repeated names."""
         from _fastfit._fit import Fit  # a fit in turn needs the table's C side
 
         return Fit(self, query, names, uid)

@@ -18,11 +18,12 @@ PATIENT = settings(
 )
 
 
-def everything(backend: Backend, nodes: list[Row], ask: Ask, wanted: bytes) -> dict[str, Any]:
+def everything(backend: Backend, nodes: list[Row], ask: Ask, wanted: bytes, uid: str = "") -> dict[str, Any]:
     """All that a fit can tell."""
     table = backend.table(*nodes)
-    fit = table.fit(table.prepare(ask), wanted)
+    fit = table.fit(table.prepare(ask), wanted, uid)
     return {
+        "tied": fit.tied,
         "entries": fit.entries(),
         "placements": [fit.placement(node.name) for node in nodes],
         "counts": fit.counts(),
@@ -32,6 +33,7 @@ def everything(backend: Backend, nodes: list[Row], ask: Ask, wanted: bytes) -> d
         "filter": [fit.filter_reply(), fit.filter_reply(always_failed=True)],
         "scores": [fit.score_reply(), fit.score_reply(2), fit.score_reply(0)],
         "generation": table.generation,
+        "settled": (fit.settle(), fit.tied, fit.score_reply()),
         "shortlist": (fit.shortlist(1), fit.filter_reply(), fit.survivors, fit.best(), fit.entries()),
     }
 
@@ -43,7 +45,8 @@ def test_same_answers(kernel: Backend, data: st.DataObject) -> None:
     nodes = [data.draw(rows(name=f"n{number}", most=8 if number == 0 else 4)) for number in range(4)]
     ask = data.draw(asks())
     wanted = names(*data.draw(st.permutations([*nodes, "stranger"])))
-    assert everything(kernel, nodes, ask, wanted) == everything(PYTHON, nodes, ask, wanted)
+    uid = data.draw(st.text(max_size=40))
+    assert everything(kernel, nodes, ask, wanted, uid) == everything(PYTHON, nodes, ask, wanted, uid)
 
 
 @PATIENT
