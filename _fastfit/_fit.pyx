@@ -53,7 +53,7 @@ cdef class Fit:
     cdef bint uneven            # whether any name gives an uneven layout
     cdef int32_t layouts        # how many uneven layouts were numbered
     cdef uint64_t seed          # hash of the pod's UID
-    cdef bint settled           # see settle()
+    cdef bint chosen           # see choose()
 
     def __cinit__(self, Table table not None, Query query not None, bytes names not None, str uid=""):
         cdef bytes raw
@@ -251,15 +251,15 @@ cdef class Fit:
         self.name[index].excluded, self.name[index].on_unknown = True, ON_UNKNOWN_KEEP
 
     cdef int _recount(self) except -1:
-        self.settled = False
+        self.chosen = False
         if self.layouts:
             lower_newly_unshared(self.name, self.total, self.layouts)
         count(self.name, self.total, &self.tally)
         return 0
 
-    def settle(self):
+    def choose(self):
         """The best node is chosen, though others are as good; see the plain kernel."""
-        self.settled = True
+        self.chosen = True
 
     def shortlist(self, int limit):
         """Let only the best `limit` fitting names survive where more fit; see the plain kernel."""
@@ -321,7 +321,7 @@ cdef class Fit:
     @property
     def tied(self):
         """How many nodes are equally good where none fits, 0 where one is the best; see the plain kernel."""
-        return 0 if self.settled or self.tally.equals < 2 else self.tally.equals
+        return 0 if self.chosen or self.tally.equals < 2 else self.tally.equals
 
     def best(self):
         """Name and code of the node that ranks first; None if no node takes part in the ranking."""

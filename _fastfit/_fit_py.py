@@ -206,7 +206,7 @@ class Fit:
 
     def _tally(self) -> None:
         answers = self._answers
-        self._settled = False
+        self._chosen = False
         self._layouts = Counter(answer.layout for answer in answers)
         for answer in answers:
             answer.cut = False
@@ -241,10 +241,10 @@ class Fit:
     def tied(self) -> int:
         """How many nodes are equally good where none fits: kube-scheduler's own scores decide among them.
 
-        0 where a node fits, where one of the others is the best, and where settle() has chosen it.
+        0 where a node fits, where one of the others is the best, and where choose() has chosen it.
         """
         best = min((answer.level for answer in self._answers if answer.ranked), default=None)
-        if self._settled or best is None or best[0] == 0:
+        if self._chosen or best is None or best[0] == 0:
             return 0
         equals = sum(answer.ranked and answer.level == best for answer in self._answers)
         return equals if equals > 1 else 0
@@ -276,9 +276,9 @@ class Fit:
                 answer.outcome = Outcome(answer.outcome.code)
         self._tally()
 
-    def settle(self) -> None:
+    def choose(self) -> None:
         """The best node is chosen, though others are as good: it gets the one 10. exclude() and doubt() undo it."""
-        self._settled = True
+        self._chosen = True
 
     def shortlist(self, limit: int) -> bool:
         """Lets only the best `limit` fitting names survive where more fit; returns whether any was left out.

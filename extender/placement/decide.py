@@ -67,7 +67,7 @@ class Decider:
                 return best
             refusal = self._assume(subject, *best)
             if refusal is None:
-                fit.settle()
+                fit.choose()
                 return best
             fit.exclude(best[0], refusal)
         best = fit.best()

@@ -47,7 +47,7 @@ from extender.placement.outcomes import Mover, mover_of
 from extender.placement.page_words import loose_pages_words
 from extender.placement.remedies import cause_words, remedy_for
 from extender.placement.subject import Subject, subject_of
-from extender.placement.ties import settle_by_ids, tie_words
+from extender.placement.ties import choose_by_ids, tie_words
 from extender.placement.winner import BY_IDS, guest_code, refusal_code
 from extender.placement.words import amount_words, counted
 from extender.placement.zone_answers import given_to, zone_answers
@@ -119,7 +119,7 @@ def explain_subject(
     full = [entry.name for entry in fit.entries() if entry.name in short and entry.code == Code.Fits]
     for name in full:
         fit.exclude(name, Code.NodeResourcesShort)
-    settle_by_ids(cluster, fit)
+    choose_by_ids(cluster, fit)
     judged = _nearest_first([_node(cluster, subject, fit, entry, mover, short) for entry in fit.entries(limit)])
     if source in cluster.table:
         # kube-scheduler never asks about it (anti-affinity): it takes no part in the ranking.

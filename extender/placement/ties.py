@@ -8,7 +8,7 @@ from _fastfit import Fit
 from extender.cache.cluster import Cluster
 from extender.placement.winner import BY_IDS
 
-__all__ = ["ids_decide", "settle_by_ids", "tie_words"]
+__all__ = ["choose_by_ids", "ids_decide", "tie_words"]
 
 
 def ids_decide(cluster: Cluster, node: str, code: int) -> bool:
@@ -17,11 +17,11 @@ def ids_decide(cluster: Cluster, node: str, code: int) -> bool:
     return code in BY_IDS and state is not None and state.facts.stated
 
 
-def settle_by_ids(cluster: Cluster, fit: Fit) -> None:
+def choose_by_ids(cluster: Cluster, fit: Fit) -> None:
     """Leaves the first of equal nodes as the best where its CPU ids decide, as a call would."""
     best = fit.best()
     if fit.tied and best is not None and ids_decide(cluster, *best):
-        fit.settle()
+        fit.choose()
 
 
 def tie_words(fit: Fit) -> tuple[str, ...]:

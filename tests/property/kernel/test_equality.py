@@ -33,7 +33,7 @@ def everything(backend: Backend, nodes: list[Row], ask: Ask, wanted: bytes, uid:
         "filter": [fit.filter_reply(), fit.filter_reply(always_failed=True)],
         "scores": [fit.score_reply(), fit.score_reply(2), fit.score_reply(0)],
         "generation": table.generation,
-        "settled": (fit.settle(), fit.tied, fit.score_reply()),
+        "settled": (fit.choose(), fit.tied, fit.score_reply()),
         "shortlist": (fit.shortlist(1), fit.filter_reply(), fit.survivors, fit.best(), fit.entries()),
     }
 

@@ -104,7 +104,7 @@ def test_settled(backend: Backend) -> None:
     table = fleet(backend, node_code=Code.PolicyNotKnown)
     fit = table.fit(table.prepare(FOUR), names(*NODES), "u")
     best = fit.best()
-    fit.settle()
+    fit.choose()
     assert fit.tied == 0
     assert scores(fit) == {best[0]: 10}
     fit.exclude(best[0], Code.ZonesDisagree)
