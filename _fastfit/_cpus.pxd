@@ -83,9 +83,10 @@ cdef inline int32_t zone_order(const Accounting *acct, uint32_t mask, int32_t *o
         left &= left - 1
         if not acct.pool[zone]:
             continue
-        key = (<int64_t>acct.pool[zone] << 4) | zone
+        # Five bits tell MAX_ZONES zones and sockets apart; CPUs of a zone need 17 (_rows.py).
+        key = (<int64_t>acct.pool[zone] << 5) | zone
         if row.sockets_first:
-            key |= ((<int64_t>in_socket[row.zone[zone].socket] << 4) | row.zone[zone].socket) << 24
+            key |= ((<int64_t>in_socket[row.zone[zone].socket] << 5) | row.zone[zone].socket) << 26
         place = count
         while place and keys[place - 1] > key:
             keys[place] = keys[place - 1]
@@ -93,7 +94,7 @@ cdef inline int32_t zone_order(const Accounting *acct, uint32_t mask, int32_t *o
         keys[place] = key
         count += 1
     for place in range(count):
-        order[place] = keys[place] & 15
+        order[place] = keys[place] & 31
     return count
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from _fastfit import Ask, Code, ContainerAsk, Policy, Row
 from _fastfit.model import MAX_SET_ZONES, MAX_ZONES
-from tests.kit.kernel.backends import Backend
-from tests.kit.kernel.rows import GI, PAGES, answer, ask, row, vm, zone
+from tests.kit.kernel.backends import PYTHON, Backend
+from tests.kit.kernel.rows import GI, PAGES, answer, ask, names, row, vm, zone
 
 
 def _code(kernel: Backend, node: Row, wanted: Ask) -> Code:
@@ -95,3 +95,18 @@ def test_policy_none_tries_no_sets_of_zones(kernel: Backend, zones: int) -> None
     assert _code(kernel, node, ask((2, 20, 0, 0))) is (Code.Fits if zones <= MAX_ZONES else Code.TooManyZones)
     many = Code.Fits if zones <= MAX_SET_ZONES else Code.TooManyZones
     assert _code(kernel, replace(node, memory_static=True), ask((2, 4, 0, 0))) is many
+
+
+def test_zones_beyond_the_sixteenth_keep_their_places(kernel: Backend) -> None:
+    """CPUs over several of many zones come from the fullest ones first, whatever their numbers."""
+    zones = [replace(zone(place, 2 + place % 3, total=16), socket=place % 20) for place in range(MAX_ZONES)]
+    node, wanted = row(zones, Policy.NONE, threads_per_core=1), ask((2, 20, 0, 0))
+    answers = []
+    for backend in (kernel, PYTHON):
+        table = backend.table(node)
+        fit = table.fit(table.prepare(wanted), names(node))
+        answers.append((fit.entries(), fit.placement(node.name)))
+    assert answers[0] == answers[1]
+    given = answers[0][1].cpus
+    assert sum(given) == 20
+    assert any(given[MAX_SET_ZONES:])
