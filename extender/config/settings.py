@@ -181,9 +181,13 @@ class Limits(_Part, frozen=True):
     connections: Annotated[
         int,
         _field(
-            "one kube-scheduler holds one or two; the rest is room for restarts", "connections per port", ge=4, le=4096
+            "one kube-scheduler holds one or two; the rest is room for restarts. Times bodyBytes it must leave the cache its "
+            "memory",
+            "connections",
+            ge=4,
+            le=4096,
         ),
-    ] = 64
+    ] = 32
     request_seconds: Annotated[
         int, _field("for one body to arrive; kube-scheduler's own timeout is 1-5 s", "seconds", ge=1, le=300)
     ] = 10

@@ -34,7 +34,8 @@ READ_S: Final = 65.0
 CHUNK: Final = 256 * 1024
 #: etcd accepts objects up to 1.5 MiB; as JSON, with managedFields, an object may be several times as large.
 LINE_BYTES: Final = 8 * 1024 * 1024
-PAGE_BYTES: Final = 64 * 1024 * 1024
+#: A page over this is asked for again in smaller ones; every kind may hold one at a time.
+PAGE_BYTES: Final = 16 * 1024 * 1024
 #: Bytes read of an error body. A Status is small; the body may also be the error page of a proxy.
 STATUS_BYTES: Final = 64 * 1024
 
