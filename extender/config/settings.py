@@ -262,9 +262,16 @@ class Settings(_Part, frozen=True):
         _field(
             "what a VM's guest cells do to its live-migration targets: prefer refuses certain failures and ranks the rest, "
             "strict passes only targets with the same layout, off ignores them; a VM's annotation fastfit.dev/migration "
-            "wins over it"
+            "wins over it, unless migrationFromOwners is false"
         ),
     ] = "prefer"
+    migration_from_owners: Annotated[
+        bool,
+        _field(
+            "false: `migration` holds for every VM, and the annotation fastfit.dev/migration counts for nothing; an owner's "
+            "strict can keep a node from being drained. explain shows whose annotation is not followed"
+        ),
+    ] = True
     pools: Annotated[tuple[Pool, ...], _field("groups of nodes with settings of their own; the first match wins")] = ()
     sources: Annotated[Sources, _field("kinds watched besides nodes and pods")] = Sources()
     stale_after_seconds: Annotated[

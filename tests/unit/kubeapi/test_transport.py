@@ -140,7 +140,7 @@ def test_forbidden_names_verb_and_resource_and_is_retried_slowly() -> None:
             assert "pods: not synced yet" in text
             # the port shows the class alone, the log and the status the whole
             assert text.endswith("(last error: Forbidden)")
-            assert "grant the verb watch on pods" in stage.status(Source.PODS).last_error
+            assert "grant the verb watch on pods" in stage.status().last_error
             api.forbidden = set()
             await stage.settled()
             assert stage.watcher.ready
