@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from extender.api.objects import Pod
 from extender.config import Settings
@@ -125,14 +126,15 @@ def test_calls_and_lists_leave_half_of_the_manifests_memory_to_the_cache() -> No
     assert LINE_BYTES <= PAGE_BYTES
 
 
-def test_settings_over_the_limit_do_not_start(capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_over_the_limit_do_not_start() -> None:
     """All of the memory: named with both settings and the remedy. More than half: a warning. No limit: nothing."""
     most = in_flight_bytes(Settings())
-    check_memory(Settings(), None)
-    check_memory(Settings(), 2 * most)
-    assert capsys.readouterr().out == ""
-    check_memory(Settings(), 2 * most - 1024)
-    assert "more than half" in capsys.readouterr().out
+    with capture_logs() as logs:
+        check_memory(Settings(), None)
+        check_memory(Settings(), 2 * most)
+        assert not logs
+        check_memory(Settings(), 2 * most - 1024)
+        assert "more than half" in logs[0]["event"]
     with pytest.raises(ConfigError, match=r"limits\.connections x limits\.bodyBytes = 32 x 4194304.*lower"):
         check_memory(Settings(), most)
 
