@@ -26,6 +26,7 @@ from extender.api.objects import KubeVirt, ManagedFields, Migration, Node, NodeR
 from extender.cache.events import Record, Sink, Source
 from extender.cache.nodes.nrt_age import written_at
 from extender.errors import SnapshotError
+from extender.snapshot.aliases import too_many_aliases
 from extender.snapshot.allowed import redact
 
 __all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
@@ -105,7 +106,10 @@ class Snapshot:
 def read(path: str | Path) -> Snapshot:
     """The snapshot in `path` ("-": standard input). Raises SnapshotError naming file, item and path."""
     where = _where(path)
-    return _snapshot(_documents(_content(path), where), where)
+    try:
+        return _snapshot(_documents(_content(path), where), where)
+    except RecursionError:
+        raise SnapshotError(f"{where}: nests too deep; no object of the API server does") from None
 
 
 def from_objects(objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> Snapshot:
@@ -234,6 +238,8 @@ def _documents(content: bytes, where: str) -> Iterator[tuple[_File, msgspec.Raw]
         yield _document(content, where, "")
         return
     try:
+        if too_many_aliases(content, _YamlLoader):
+            raise SnapshotError(f"{where}: has too many aliases (*); write their values out")
         documents = [document for document in yaml.load_all(content, Loader=_YamlLoader) if document is not None]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SnapshotError(f"{where}: is neither JSON nor YAML: {' '.join(str(error).split())}") from error
