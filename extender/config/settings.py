@@ -176,7 +176,7 @@ class Limits(_Part, frozen=True):
         int, _field("four times the largest supported cluster", "names per call", ge=1, le=100000)
     ] = 20000
     nesting: Annotated[
-        int, _field("a pod nests about 12 deep; a hostile body could exhaust the stack", "levels", ge=32, le=512)
+        int, _field("a pod nests about 12 deep; a hostile body could exhaust the stack", "levels", ge=32, le=256)
     ] = 64
     connections: Annotated[
         int,
@@ -218,7 +218,9 @@ class Tls(_Part, frozen=True):
     client_ca_file: Annotated[
         str | None,
         _field(
-            "PEM: who may sign kube-scheduler's client certificate; left out: callers are not authenticated", "file"
+            "PEM: who may sign kube-scheduler's client certificate, which then needs TLS 1.3; left out: callers are not "
+            "authenticated",
+            "file",
         ),
     ] = msgspec.field(default=None, name="clientCAFile")
 
