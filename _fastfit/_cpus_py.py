@@ -8,7 +8,7 @@ every number of threads per core, as long as a core's free threads are either al
 * uneven machines (cores or sockets of unequal CPU counts): the kubelet takes the machine's average for a whole unit and
   may hand out CPUs that are reserved or already held, so a pool that counts as too small may suffice.
 With the two options a pool of one zone, or one that is used up, is decided all the same.
-Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/cpumanager/policy_static.go and cpu_assignment.go.
+Source: Kubernetes 1.33 to 1.37, pkg/kubelet/cm/cpumanager/policy_static.go and cpu_assignment.go.
 """
 
 from collections.abc import Sequence

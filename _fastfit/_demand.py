@@ -1,6 +1,6 @@
 """What both kernels derive from an ask once, before they look at any row.
 
-The effective request of a pod is that of KEP-753 (restartable init containers), as Kubernetes 1.36 and 1.37 compute it
+The effective request of a pod is that of KEP-753 (restartable init containers), as Kubernetes 1.33 to 1.37 compute it
 in pkg/kubelet/cm/cpumanager/policy_static.go and memorymanager/policy_static.go for Topology Manager's scope `pod`.
 """
 

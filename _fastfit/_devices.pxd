@@ -34,7 +34,7 @@ cdef inline bint device_offers(const Accounting *acct, int32_t name, int32_t cou
     cdef int64_t available = 0
     for zone in range(acct.row.zones):
         if mask >> zone & 1:
-            if not acct.device_total[name][zone]:
+            if not acct.device_total[name][zone] and not acct.row.devices_every_zone:
                 return False
             available += acct.device_free[name][zone] + acct.device_reuse[name][zone]
         elif acct.device_reuse[name][zone]:

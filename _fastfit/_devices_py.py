@@ -2,7 +2,7 @@
 
 A device on several zones counts in each of them. Which devices of a mask of several zones are given depends in the
 kubelet on the order of a Go map; here the lowest zones give first.
-Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go (devicesToAllocate);
+Source: Kubernetes 1.33 to 1.37, pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go (devicesToAllocate);
 cells_code(): KubeVirt v1.9.0, pkg/virt-launcher/virtwrap/converter (pci-placement.go).
 """
 
@@ -24,6 +24,8 @@ class DeviceAccounting:
     free: list[int]
     #: devices that the pod's regular init containers leave to later containers
     reuse: list[int]
+    #: hints are made of all zones of the node, not only of those with devices (kubelets before 1.36)
+    every_zone: bool = False
 
 
 def device_accounting(row: Row, names: Sequence[str]) -> dict[str, DeviceAccounting]:
@@ -33,7 +35,7 @@ def device_accounting(row: Row, names: Sequence[str]) -> dict[str, DeviceAccount
         total = [zone.device_total.get(name, 0) for zone in row.zones]
         if any(total):
             free = [zone.device_free.get(name, 0) for zone in row.zones]
-            acct[name] = DeviceAccounting(total, free, [0] * len(total))
+            acct[name] = DeviceAccounting(total, free, [0] * len(total), row.devices_every_zone)
     return acct
 
 
@@ -44,7 +46,7 @@ def _hints(acct: DeviceAccounting, free: Sequence[int], count: int) -> Hints:
     available = subset_sums([has + left for has, left in zip(free, acct.reuse, strict=True)])
     width = hosts.bit_count()
     masks = []
-    for mask in submasks(hosts):
+    for mask in submasks((1 << len(acct.total)) - 1 if acct.every_zone else hosts):
         if known[mask] >= count:
             width = min(width, mask.bit_count())
         if held & ~mask == 0 and available[mask] >= count:
@@ -53,13 +55,14 @@ def _hints(acct: DeviceAccounting, free: Sequence[int], count: int) -> Hints:
 
 
 def device_hints(acct: DeviceAccounting, count: int) -> Hints:
-    """Masks of the zones that have the resource. The preferred width is by all devices, those in use included."""
+    """Masks of the zones that have the resource, or of all zones. The preferred width is by all devices, those in use included."""
     return _hints(acct, acct.free, count)
 
 
 def empty_device_hints(acct: DeviceAccounting, count: int) -> Hints:
     """The same on this node without any pod."""
-    return _hints(DeviceAccounting(acct.total, acct.total, [0] * len(acct.total)), acct.total, count)
+    empty = DeviceAccounting(acct.total, acct.total, [0] * len(acct.total), acct.every_zone)
+    return _hints(empty, acct.total, count)
 
 
 def allocate(acct: DeviceAccounting, count: int, mask: int | None, regular_init: bool) -> bool:

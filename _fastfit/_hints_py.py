@@ -3,7 +3,7 @@
 A mask has one bit per zone position. A hint list is what one provider offers for one resource. None is a don't-care
 hint; an empty list says that no set of zones has enough. The kubelet merges by walking the cross product of all lists;
 here the merge is a closed form with the same result.
-Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/topologymanager/policy.go, policy_best_effort.go, policy_restricted.go,
+Source: Kubernetes 1.33 to 1.37, pkg/kubelet/cm/topologymanager/policy.go, policy_best_effort.go, policy_restricted.go,
 policy_single_numa_node.go and numa_info.go.
 """
 

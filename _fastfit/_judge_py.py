@@ -3,7 +3,7 @@
 Per container in kubelet order (per pod in Topology Manager's scope `pod`): each manager offers masks, and Topology
 Manager merges them and decides. Then devices, CPUs and memory are taken in that order, with the merged mask as
 guidance. The next container gets what is left.
-Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/topologymanager/scope_container.go, scope_pod.go and policy_*.go;
+Source: Kubernetes 1.33 to 1.37, pkg/kubelet/cm/topologymanager/scope_container.go, scope_pod.go and policy_*.go;
 KubeVirt v1.9.0 as in _cells_py.py and _devices_py.py.
 
 This is the readable statement of the rules. _judge.pxd computes the same bit for bit.

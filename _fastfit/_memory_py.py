@@ -3,7 +3,7 @@
 All memory resources of a container share one list of masks. A zone belongs to a group once a block on several zones is
 assigned to it. A zone with blocks takes part in wider blocks only through its own group. Inside a group the lowest zone
 is charged first, so only the group's sum is meaningful.
-Source: Kubernetes 1.36 and 1.37, pkg/kubelet/cm/memorymanager/policy_static.go.
+Source: Kubernetes 1.33 to 1.37, pkg/kubelet/cm/memorymanager/policy_static.go.
 """
 
 from collections.abc import Mapping, Sequence

@@ -102,6 +102,7 @@ cdef inline Row *pack_row(row, int32_t schema, tuple names, uint64_t stamp) exce
     packed.distribute = row.distribute
     packed.uncore = row.uncore
     packed.uneven = row.uneven
+    packed.devices_every_zone = row.devices_every_zone
     packed.too_many_zones = too_many
     packed.threads = row.threads_per_core
     packed.physical_free = row.physical_free

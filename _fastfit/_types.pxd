@@ -37,6 +37,7 @@ cdef struct Row:
     uint8_t distribute
     uint8_t uncore
     uint8_t uneven
+    uint8_t devices_every_zone
     uint8_t sockets_first
     uint8_t has_distances
     uint8_t too_many_zones

@@ -53,6 +53,7 @@ class Code(IntEnum):
     MemoryManagerNotKnown = 22
     OptionNotKnown = 23
     ReportUnreadable = 24
+    NoExclusiveCpus = 25
     # refused: a rule of the kubelet or of KubeVirt says no
     NotSchedulable = 32
     CpuManagerNotStatic = 33
@@ -78,6 +79,8 @@ class Code(IntEnum):
     MigrationFailedBefore = 66
     DeviceOutsideCells = 67
     NotGuaranteed = 68
+    NodeResourcesShort = 70
+    LauncherPagesShort = 71
 
 
 LAST_UNKNOWN: Final = 31

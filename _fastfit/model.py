@@ -75,6 +75,8 @@ class Row:
     uncore: bool = False
     #: cores or sockets have unequal numbers of CPUs, so that the kubelet's averages are the size of none of them
     uneven: bool = False
+    #: devices are hinted on sets of any zones, not only of those that have such devices (kubelets before 1.36)
+    devices_every_zone: bool = False
     threads_per_core: int = 1
     #: CPUs that count for full-pcpus-only: in the shared pool and on a core without a reserved CPU
     physical_free: int = 0

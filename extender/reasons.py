@@ -48,8 +48,8 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.PolicyNotKnown: Reason(
         "Topology Manager policy of the node not known",
-        "The NodeResourceTopology has no topologyManagerPolicy; state it in annotation fastfit.dev/kubelet "
-        "or in `kubelet` of the node's pool.",
+        "Neither the node's report nor a statement names a topologyManagerPolicy that is known: state it in annotation "
+        "fastfit.dev/kubelet or in `kubelet` of the node's pool.",
         "policy",
     ),
     Code.TooManyZones: Reason(
@@ -60,24 +60,26 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.ReportContradictsPods: Reason(
         "the node's pods cannot all be placed by what is known of it",
-        "A running pod holds more than the stated machine and configuration allow: check the node's facts in explain.",
+        "A running pod holds more than the stated machine and configuration allow: correct the annotation or the pool; "
+        "explain names the pods and each fact with its source.",
         "contradiction",
     ),
     Code.OptionsUndecided: Reason(
         "CPU Manager options leave the zones open",
-        "Counts per zone do not decide where this CPU Manager option puts the CPUs; state the machine "
-        "in annotation fastfit.dev/machine.",
+        "Counts per zone do not decide where this CPU Manager option puts the CPUs: state the machine "
+        "in annotation fastfit.dev/machine or in `machine` of the node's pool.",
         "counts",
         rule="a CPU Manager option decides by CPU ids which zones give the CPUs",
     ),
     Code.PodLevelResources: Reason(
         "pod-level resources: exclusive CPUs depend on a feature gate",
-        "The pod sets spec.resources; whether its CPUs are pinned depends on PodLevelResourceManagers.",
+        "The pod sets spec.resources; whether its CPUs are pinned depends on PodLevelResourceManagers. KubeVirt does not set "
+        "it: look for the webhook that does.",
         "pod",
     ),
     Code.GroupsNotKnown: Reason(
         "memory groups of the node not known",
-        "Memory Manager's groups cannot be derived from what is seen of the node.",
+        "Memory Manager's groups cannot be derived from what is seen of the node. No verdict gives this code any more.",
         "counts",
     ),
     Code.FactsUnreadable: Reason(
@@ -87,7 +89,8 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.FactsContradict: Reason(
         "what is stated of the node contradicts its NUMA report",
-        "The annotations or the pool differ from the node's NodeResourceTopology (zones, CPUs or policy).",
+        "The annotations or the pool differ from the node's NodeResourceTopology (zones, CPUs or policy): correct them; "
+        "explain names what differs.",
         "contradiction",
     ),
     Code.PagesNotReported: Reason(
@@ -101,18 +104,20 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.InitContainerCpus: Reason(
         "an init container holds CPUs, counts do not decide",
-        "Give the init container a fractional CPU request.",
+        "Give the init container a fractional CPU request, or state the machine in annotation fastfit.dev/machine or in "
+        "`machine` of the node's pool.",
         "counts",
         rule="which zones keep an init container's CPUs depends on CPU ids",
     ),
     Code.TooManyResources: Reason(
-        "too many kinds of resources in the node's zones",
-        "The node's report has more resource names than the extender keeps.",
+        "too many containers or kinds of resources in the pod",
+        "A pod is judged with up to 64 containers, and up to 8 kinds each of memory with huge pages and of devices that have "
+        "zones: ask for fewer.",
         "zones",
     ),
     Code.DemandUnreadable: Reason(
         "the pod's requests cannot be read",
-        "A quantity of the pod is malformed or out of range.",
+        "A quantity of the pod is malformed, out of range, or no whole number of bytes: correct it; explain names it.",
         "pod",
     ),
     Code.MoverNotKnown: Reason(
@@ -124,7 +129,8 @@ REASONS: Final[dict[Code, Reason]] = {
     Code.DeviceZoneOpen: Reason(
         "the NUMA zone of a PCI device is not decided",
         "The report names no zone for the device, or the kubelet may take one that lies outside the guest's cells; then "
-        "KubeVirt's gate PCINUMAAwareTopology keeps the VM from starting.",
+        "KubeVirt's gate PCINUMAAwareTopology keeps the VM from starting. Topology Manager restricted or single-numa-node "
+        "takes devices and CPUs from the same zones.",
         "zones",
         rule="the zone of a device is not known, or the kubelet may choose one without a vCPU",
     ),
@@ -169,13 +175,22 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.ReportUnreadable: Reason(
         "the node's NUMA report cannot be read",
-        "Correct what writes the node's NodeResourceTopology; `fastfit explain` shows the path of the mistake.",
+        "Correct what writes the node's NodeResourceTopology; `fastfit explain` shows the path of the mistake. Or state the "
+        "machine: fastfit.dev/machine of the Node, or `machine` of its pool.",
         "zones",
+    ),
+    Code.NoExclusiveCpus: Reason(
+        "dedicated CPUs are asked, but the pod gets none of its own",
+        "The pod is a migration's target and not Guaranteed, or `compute` asks for a fraction of a CPU: the kubelet gives it "
+        "CPUs that it shares, and KubeVirt pins the vCPUs to those. Which they are, and in which zones, nobody can tell. Give "
+        "every container CPU and memory limits equal to its requests, and `compute` whole CPUs.",
+        "pod",
     ),
     # --- refused: the whole node -----------------------------------------------------------------------
     Code.NotSchedulable: Reason(
         "KubeVirt marks the node unschedulable",
-        "Label kubevirt.io/schedulable is false: virt-handler or its device plugins are not ready.",
+        "Label kubevirt.io/schedulable is false: virt-handler or its device plugins are not ready. Look at virt-handler on "
+        "the node; it writes the label.",
     ),
     Code.CpuManagerNotStatic: Reason(
         "CPU Manager is not static",
@@ -208,12 +223,13 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.ZonesDisagree: Reason(
         "CPUs, memory and devices need different NUMA zones",
-        "Topology Manager wants one set of zones for every resource; explain shows which resource needs which.",
+        "Topology Manager wants one set of zones for every resource; explain shows which resource needs which. Free what is "
+        "missing in zones that have the rest.",
         rule="each resource has zones it prefers, but no set of zones is preferred by all",
     ),
     Code.ZoneMemoryShort: Reason(
         "no NUMA zone has enough memory or huge pages",
-        "Memory Manager Static finds no zone with the pages, or other pods hold them; see free pages per zone in explain.",
+        "Free memory or huge pages of the zones, or lower the VM's memory; explain shows what each zone has and lacks.",
         rule="no zones have enough free memory of every kind asked (memorymanager/policy_static.go), or in fact fewer pages",
     ),
     Code.MemoryGroupConflict: Reason(
@@ -230,7 +246,7 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.DeviceZoneShort: Reason(
         "no NUMA zone has enough free devices",
-        "The asked device is not free in the zones that have CPUs and memory.",
+        "Free a device in the zones that have CPUs and memory, or these in the zones that have devices.",
         rule="too few free devices on zones of the needed width",
     ),
     Code.RefusedBefore: Reason(
@@ -251,7 +267,8 @@ REASONS: Final[dict[Code, Reason]] = {
     # --- refused: KubeVirt ------------------------------------------------------------------------------
     Code.ZonePagesShort: Reason(
         "a zone lacks its even share of guest memory",
-        "KubeVirt splits guest memory evenly over the touched zones; QEMU would fail to start.",
+        "KubeVirt splits guest memory evenly over the touched zones; QEMU would fail to start. Free huge pages of the zones "
+        "that lack them, or lower the VM's memory.",
         rule="each guest cell touches its even share of pages in its zone, and one zone has not that many",
     ),
     Code.CoreSplit: Reason(
@@ -272,8 +289,15 @@ REASONS: Final[dict[Code, Reason]] = {
     ),
     Code.LauncherCpusShort: Reason(
         "never starts: the pod asks for fewer CPUs than are pinned",
+        "Look for what lowered the request of `compute` (a webhook), or raised the VM's spec later. "
         "With alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity KubeVirt counts a supplemental IO thread pool twice in "
         "the pod's request: give the pool an even number of threads, or the VM an even number of vCPUs.",
+    ),
+    Code.LauncherPagesShort: Reason(
+        "never starts: the pod asks for fewer huge pages than the guest",
+        "KubeVirt takes the huge pages of the pod from the memory request where that is less than the guest's memory, and the "
+        "kubelet's limit then stops QEMU at boot: remove spec.domain.resources.requests.memory, or set memoryOvercommit of "
+        "the KubeVirt object to 100 (before KubeVirt 1.10 it divides huge pages too).",
     ),
     Code.NotGuaranteed: Reason(
         "never starts: dedicated CPUs in a pod that is not Guaranteed",
@@ -291,6 +315,11 @@ REASONS: Final[dict[Code, Reason]] = {
         "With KubeVirt's gate PCINUMAAwareTopology a VM with guestMappingPassthrough boots only if every GPU, host device "
         "and SR-IOV VF lies in a zone with a vCPU: free CPUs there, or use Topology Manager restricted.",
         rule="a device must come from a zone without a vCPU (KubeVirt: strict PCI placement)",
+    ),
+    Code.NodeResourcesShort: Reason(
+        "the node's allocatable does not hold the pod beside the others",
+        "The requests of all pods of the node add up to too much (kubelet: OutOfcpu, OutOfmemory, OutOfpods, ...). Free the "
+        "resource on the node, or use another one. kube-scheduler filters by it before it asks; `explain`, `targets` say so.",
     ),
     Code.NotSymmetric: Reason(
         "the guest's cells would not match this node's zones",

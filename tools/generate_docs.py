@@ -1,4 +1,4 @@
-"""Writes docs/reasons.md, docs/settings.md and docs/outcomes.md from the one table each of them comes from.
+"""Writes reasons.md, settings.md, outcomes.md and kubelet-versions.md in docs from the one table each of them comes from.
 
 `python tools/generate_docs.py` writes; `--check` exits 1 where a file is not what would be written.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from _fastfit.codes import Code
 from extender.config import describe
 from extender.reasons import REASONS, verdict_of
+from tools.kubelet_versions_page import kubelet_versions
 from tools.outcomes_page import outcomes
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -58,7 +59,13 @@ def main() -> int:
     """Writes or checks."""
     check = "--check" in sys.argv[1:]
     stale = []
-    for name, text in (("reasons.md", reasons()), ("settings.md", settings()), ("outcomes.md", outcomes())):
+    pages = {
+        "reasons.md": reasons(),
+        "settings.md": settings(),
+        "outcomes.md": outcomes(),
+        "kubelet-versions.md": kubelet_versions(),
+    }
+    for name, text in pages.items():
         path = DOCS / name
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue

@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.admission.report import markdown, table
+from bench.shared.seeds import seeds
 from tests.kit.admission.run import Outcome, Plan, refusals, run
 from tests.kit.cluster.build import BuildError, ensure_binary
 
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.admission", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=_seeds, default=[1, 2, 3, 4, 5], metavar="N,N,..", help="default: 1,2,3,4,5")
+    parser.add_argument("--seeds", type=seeds, default=[1, 2, 3, 4, 5], metavar="N,N,..", help="default: 1,2,3,4,5")
     parser.add_argument("--nrt", choices=("exact", "nfd"), default="exact", help="what exporters count of a pod")
     parser.add_argument("--lag", type=float, default=0, metavar="S", help="seconds until an NRT shows a change")
     parser.add_argument("--matrix", action="store_true", help="fastfit on exact and nfd NRTs, 0 and 10 s late")
@@ -73,10 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--markdown", action="store_true", help="print the table of medians for the README")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and state of every run below DIR")
     return parser
-
-
-def _seeds(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.moves.report import table
 from bench.shared.report import progress
+from bench.shared.seeds import seeds
 from tests.kit.cluster.build import BuildError, ensure_binary
 from tests.kit.moves.plan import Plan
 from tests.kit.moves.run import Result, misses, run
@@ -56,15 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench.moves", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--moves", type=int, default=200, metavar="N", help="migrations of each run, default: 200")
-    parser.add_argument("--seeds", "--seed", type=_seeds, default=[1], metavar="N,N,..", help="default: 1")
+    parser.add_argument("--seeds", "--seed", type=seeds, default=[1], metavar="N,N,..", help="default: 1")
     parser.add_argument("--scheduler", choices=("fastfit", "default", "both"), default="both")
     parser.add_argument("--json", type=Path, metavar="F", help="write every migration there")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and state of every run below DIR")
     return parser
-
-
-def _seeds(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

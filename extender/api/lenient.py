@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["decode_leniently"]
+from extender.api.objects import NodeResourceTopology, Pod, Vmi
+
+__all__ = ["decode_leniently", "decode_object"]
 
 _Record = TypeVar("_Record", bound=msgspec.Struct)
 
@@ -23,6 +25,7 @@ _AMOUNT = {"str", "int", "float"}
 #: Faults that are mended in one object.
 _MOST = 16
 _SHOWN = 64
+_LEFT_OUT = "; left out"
 
 
 def decode_leniently(
@@ -37,7 +40,7 @@ def decode_leniently(
     notes: list[str] = []
     left_out = False
     while len(notes) < _MOST:
-        mended = _mend(content, str(error))
+        mended = _mend(content, str(error), lists=decoder.type is not Pod)
         if mended is None:
             break
         notes.append(mended[0])
@@ -49,15 +52,35 @@ def decode_leniently(
     raise error
 
 
-def _mend(content: object, message: str) -> tuple[str, bool] | None:
-    """Mends what the message complains of, in place: what was done, and whether a field was left out."""
+def decode_object(text: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[_Record]) -> tuple[_Record, tuple[str, ...]]:
+    """The record of an API object, and what was mended. Raises msgspec.DecodeError where it cannot be read.
+
+    A report without one of its fields is another report, a VM without one another VM: they are marked `unreadable`. A
+    pod without one would hold something else, and cannot be read at all.
+    """
+    record, notes, left_out = decode_leniently(text, decoder)
+    if left_out and isinstance(record, Pod):
+        return decoder.decode(text), ()  # raises, and names the fault
+    if left_out and isinstance(record, NodeResourceTopology | Vmi):
+        fault = next(note for note in notes if note.endswith(_LEFT_OUT))
+        return msgspec.structs.replace(record, unreadable=fault), notes
+    return record, notes
+
+
+def _mend(content: object, message: str, *, lists: bool) -> tuple[str, bool] | None:
+    """Mends what the message complains of, in place: what was done, and whether a field was left out.
+
+    `lists`: for the sake of one element its whole list may be left out.
+    """
     found = _FAULT.fullmatch(message)
     if found is None:
         return None
     expected, got, path = set(found[1].split(" | ")), found[2], found[3]
     steps = [(name, index, every) for name, index, every in _STEP.findall(path)]
-    if not steps or steps[-1][1]:
-        return None  # an element of a list: without it the list would say something else
+    if steps and steps[-1][1]:
+        return _drop_list(content, steps, f"${path}") if lists else None
+    if not steps:
+        return None
     name, _, every = steps[-1]
     for place in _places(content, steps[:-1]):
         if not isinstance(place, dict):
@@ -65,6 +88,16 @@ def _mend(content: object, message: str) -> tuple[str, bool] | None:
         for key in [name] if not every else list(place):
             if key in place and _TYPES.get(type(place[key])) == got:
                 return _replace(place, key, expected, f"${path}", free=bool(every))
+    return None
+
+
+def _drop_list(content: object, steps: list[tuple[str, str, str]], path: str) -> tuple[str, bool] | None:
+    """Leaves out a whole list: without one element it would say something else."""
+    while steps and not steps[-1][0]:
+        steps.pop()
+    for place in _places(content, steps[:-1]) if steps else ():
+        if isinstance(place, dict) and place.pop(steps[-1][0], None) is not None:
+            return f"{path}: is not of the type of its list, {steps[-1][0]}{_LEFT_OUT}", True
     return None
 
 
@@ -82,7 +115,7 @@ def _replace(place: dict[str, Any], key: str, expected: set[str], path: str, *, 
         place[key] = shown
         return f"{where}: {shown} is read as text", False
     del place[key]
-    return f"{where}: {shown} is not of type {' or '.join(sorted(expected - {'null'}))}; left out", True
+    return f"{where}: {shown} is not of type {' or '.join(sorted(expected - {'null'}))}{_LEFT_OUT}", True
 
 
 def _number(value: object) -> int | None:

@@ -14,6 +14,7 @@ __all__ = [
     "Condition",
     "Container",
     "ContainerStatus",
+    "Domain",
     "KubeVirt",
     "ManagedFields",
     "Meta",
@@ -118,6 +119,7 @@ class PodSpec(_Record, frozen=True):
     resources: Resources | None = None
     node_selector: dict[str, str] | None = None
     affinity: Affinity | None = None
+    priority: int | None = None
 
 
 class Condition(_Record, frozen=True):
@@ -216,6 +218,7 @@ class GuestCpu(_Record, frozen=True):
     dedicated_cpu_placement: bool = False
     isolate_emulator_thread: bool = False
     numa: Numa | None = None
+    realtime: dict[str, Any] | None = None
 
 
 class Hugepages(_Record, frozen=True):
@@ -331,6 +334,8 @@ class Vmi(_Record, frozen=True):
     metadata: Meta = msgspec.field(default_factory=Meta)
     spec: VmiSpec = msgspec.field(default_factory=VmiSpec)
     status: VmiStatus = msgspec.field(default_factory=VmiStatus)
+    #: not of the API: a field that could not be decoded, with its path
+    unreadable: str = ""
 
 
 class MigrationSpec(_Record, frozen=True):

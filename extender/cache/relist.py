@@ -270,6 +270,8 @@ def _vm_in(record: Record) -> tuple[str, SeenVmi]:
     assert isinstance(record, Vmi)
     guest: Guest | None = None
     with contextlib.suppress(BadObject):
+        if record.unreadable:
+            raise BadObject(record.unreadable)
         guest = _GUESTS.intern(guest_of(record))
     return record.metadata.uid, seen_in(record, guest)
 

@@ -11,12 +11,13 @@ from extender.kubelet.admission import Kubelet
 from extender.kubelet.cpuset import format_cpus, from_ids
 from extender.kubelet.facts_json import config_to_json
 from extender.kubelet.model import KubeletConfig
-from extender.kubelet.pod import PodDemand
-from extender.kubelet.refusal_text import amount_text
+from extender.kubelet.pod import PodDemand, is_memory
+from extender.kubelet.predicates import Allocatable, Shortage, Used, is_extended
+from extender.kubelet.refusal_text import amount_text, rule_beside
 from extender.kubelet.results import Admitted, Block, ContainerPlacement, Refused
 from extender.kubelet.trace import Answer, Asked, Decided, Failed, Step, Took
 
-__all__ = ["ADMISSION_KIND", "Admission", "NodeFacts", "as_json", "as_text"]
+__all__ = ["ADMISSION_KIND", "Admission", "NodeFacts", "Sums", "as_json", "as_text", "sum_text"]
 
 ADMISSION_KIND = "FastfitAdmission"
 
@@ -32,6 +33,28 @@ class NodeFacts:
     name: str
     notes: tuple[str, ...]
     pods: Mapping[str, str] = field(default_factory=dict)
+    allocatable: Allocatable = field(default_factory=lambda: Allocatable({}))
+    allocatable_notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a pod requests and the others use, CPUs in thousandths, and what the node has too little of."""
+
+    requests: Mapping[str, int]
+    used: Used
+    allocatable: Allocatable
+    short: tuple[Shortage, ...]
+    critical: bool
+
+    def judged(self) -> Iterator[Shortage]:
+        """Every resource that the kubelet compares, in its order."""
+        order = {name: number for number, name in enumerate(("pods", "cpu", "memory", "ephemeral-storage"))}
+        has = self.allocatable
+        for name in sorted(self.requests, key=lambda name: (order.get(name, len(order)), name)):
+            if self.requests[name] and has.judges(name) and (name in has.amounts or not is_extended(name)):
+                used = self.used.pods if name == "pods" else self.used.amounts.get(name, 0)
+                yield Shortage(name, self.requests[name], used, has.amounts.get(name, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +69,8 @@ class Admission:
     answer: Admitted | Refused
     outlook: str
     ran_there: bool
+    #: the kubelet's sums; None: its managers had refused before
+    sums: Sums | None = None
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -65,6 +90,9 @@ def _node(facts: NodeFacts, kubelet: Kubelet, terminal: Terminal) -> Iterator[st
         yield wrap(f"note: {note}", terminal, _INDENT)
     if facts.pods:
         yield wrap(f"runs there: {', '.join(sorted(facts.pods))}", terminal, _INDENT)
+    amounts = ", ".join(_sum_amount(name, amount) for name, amount in sorted(facts.allocatable.amounts.items()))
+    yield wrap(f"allocatable: {amounts or 'not known'}", terminal, _INDENT)
+    yield from (wrap(f"note: {note}", terminal, _INDENT) for note in facts.allocatable_notes)
     columns = [
         Column("ZONE", right=True),
         Column("CPUS FREE"),
@@ -119,7 +147,40 @@ def _pod(admission: Admission, terminal: Terminal) -> Iterator[str]:
         yield wrap(f"{container.name} ({container.kind.value}) asks for {asks}", terminal, _INDENT)
     for number, step in enumerate(admission.steps, 1):
         yield from _step(number, step, terminal)
+    if admission.sums is not None:
+        yield from _sums(len(admission.steps) + 1, admission.sums, terminal)
     yield from _result(admission, terminal)
+
+
+def _sums(number: int, sums: Sums, terminal: Terminal) -> Iterator[str]:
+    verdict = f"short of {', '.join(one.resource for one in sums.short)}" if sums.short else "enough"
+    if sums.critical:
+        verdict = "a critical pod: where they do not suffice, the kubelet evicts others"
+    yield wrap(f"{number}. sums over all pods of the node: {verdict}", terminal, _INDENT)
+    columns = [Column("RESOURCE"), Column("REQUESTED"), Column("USED"), Column("ALLOCATABLE")]
+    rows: list[list[str | Cell]] = [
+        [one.resource, *(_bare_amount(one.resource, n) for n in (one.requested, one.used, one.capacity))]
+        for one in sums.judged()
+    ]
+    yield render(columns, rows, terminal, _INDENT * 2)
+
+
+def sum_text(short: Shortage) -> str:
+    """What a sum is short of: "hugepages-1Gi: 32Gi requested, 16Gi used, 36Gi allocatable"."""
+    numbers = (_bare_amount(short.resource, amount) for amount in (short.requested, short.used, short.capacity))
+    return f"{short.resource}: {{}} requested, {{}} used, {{}} allocatable".format(*numbers)
+
+
+def _sum_amount(name: str, amount: int) -> str:
+    return f"{_bare_amount(name, amount)} {name}"
+
+
+def _bare_amount(name: str, amount: int) -> str:
+    if name == "cpu":
+        return f"{amount / 1000:g}"
+    if is_memory(name) or name == "ephemeral-storage":
+        return amount_text("memory", amount).removesuffix(" memory")
+    return str(amount)
 
 
 def _step(number: int, step: Step, terminal: Terminal) -> Iterator[str]:
@@ -167,7 +228,8 @@ def _result(admission: Admission, terminal: Terminal) -> Iterator[str]:
         yield _INDENT + terminal.paint("refused", "red") + f": {clean(answer.reason)}"
         yield wrap(f"message: Pod was rejected: {answer.message}", terminal, _INDENT * 2)
         yield _INDENT * 2 + "rule:"
-        yield from (wrap(f"- {part}", terminal, _INDENT * 3) for part in answer.rule.split("; "))
+        rule = rule_beside(answer.rule, admission.outlook)
+        yield from (wrap(f"- {part}", terminal, _INDENT * 3) for part in rule.split("; "))
         yield wrap(f"outlook: {admission.outlook}", terminal, _INDENT * 2)
         return
     yield _INDENT + terminal.paint("admitted", "green")
@@ -206,6 +268,8 @@ def as_json(facts: NodeFacts, before: Kubelet, played: Sequence[Admission]) -> b
         "notes": list(facts.notes),
         "pods": sorted(facts.pods),
         "state": before.state(),
+        "allocatable": dict(sorted(facts.allocatable.amounts.items())),
+        "allocatableNotes": list(facts.allocatable_notes),
     }
     head = {"apiVersion": names.API_VERSION, "kind": ADMISSION_KIND, "node": node}
     return orjson.dumps(head | {"pods": [_pod_json(admission) for admission in played]}, option=_JSON)
@@ -218,9 +282,15 @@ def _pod_json(admission: Admission) -> dict[str, object]:
     answer = admission.answer
     result: dict[str, object] = {"pod": admission.pod, "admit": isinstance(answer, Admitted)}
     if isinstance(answer, Refused):
-        result |= {"reason": answer.reason, "message": answer.message, "rule": answer.rule}
+        rule = rule_beside(answer.rule, admission.outlook)
+        result |= {"reason": answer.reason, "message": answer.message, "rule": rule}
         result["outlook"] = admission.outlook
     result["steps"] = [_step_json(step) for step in admission.steps]
+    if admission.sums is not None:
+        result["sums"] = [
+            {"resource": one.resource, "requested": one.requested, "used": one.used, "allocatable": one.capacity}
+            for one in admission.sums.judged()
+        ]
     result["containers"] = {name: _place_json(place) for name, place in answer.containers.items()}
     return result
 

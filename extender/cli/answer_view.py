@@ -31,6 +31,7 @@ def summary(answer: PodAnswer, terminal: Terminal, wide: bool = False) -> str:
     lines = [terminal.paint(clean(f"Pod {answer.namespace}/{answer.name}: {answer.kind}"), "bold")]
     lines += [wrap(f"asks for {container}", terminal, "  ") for container in answer.demand]
     lines += [wrap(f"note: {note}", terminal, "  ") for note in answer.notes]
+    lines += [wrap(f"not judged: {answer.not_judged}", terminal, "  ")] if answer.not_judged else []
     if not answer.nodes:
         return "\n".join(lines if _passes(answer) else [*lines, "  no nodes are known"])
     counts = {verdict: sum(node.verdict == verdict for node in answer.nodes) for verdict in VERDICT_COLOURS}
@@ -95,6 +96,8 @@ def _detail(node: NodeAnswer, terminal: Terminal, wide: bool) -> Iterator[str]:
         yield wrap(f"nearest: {node.nearest}", terminal, "  ")
     if node.headroom:
         yield wrap(f"hotplug: the node {node.headroom}", terminal, "  ")
+    if node.stand_in:
+        yield wrap(node.stand_in, terminal, "  ")
     if not wide and node.verdict == "refused":
         yield from (wrap(step, terminal, "  ") for step in node.steps)
     if node.per_zone:

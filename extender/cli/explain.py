@@ -14,7 +14,8 @@ from extender.cli.picking import failed_before, is_manifest, pick_pod
 from extender.cli.tables import terminal_for
 from extender.placement.answer_json import as_json
 from extender.placement.explain import explain as explain_pod
-from extender.placement.explain import failure_words
+from extender.placement.node_totals import NodeTotals
+from extender.placement.notes import failure_words
 from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot, read_pod
 
@@ -51,11 +52,13 @@ def explain(
 
     POD is the name of a virt-launcher pod, NAMESPACE/NAME, the name of its VM, or a manifest file. A VM's name means the
     pod that it lives in; where all have ended, the last one, whose end is shown, and the VM's next pod is judged. Fitting nodes come
-    first; for each other node follow the rule, the remedy, and what every NUMA zone has free and lacks.
+    first; for each other node follow the rule, the remedy, and what every NUMA zone has free and lacks. A node whose
+    allocatable does not hold POD beside all pods that are there is refused too; kube-scheduler's other filters are not judged.
     """
     seen = open_snapshot(snapshot, kubeconfig)
     wanted = _wanted(pod, namespace, seen)
-    answer = explain_pod(cluster_of(seen, settings_for(config, seen)), wanted)
+    totals = NodeTotals(seen.nodes(), seen.pods())
+    answer = explain_pod(cluster_of(seen, settings_for(config, seen)), wanted, totals)
     failed = failed_before(seen.pods(), wanted) if not wanted.spec.node_name or is_over(wanted) else []
     if failed:
         others = f"{len(failed)} other pods of this VM" if len(failed) > 1 else "1 other pod of this VM"

@@ -1,20 +1,25 @@
 """Reads a node's machine and kubelet configuration from files, in the golden format or the kubelet's own."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import yaml
 
 from extender.api.quantity import milli
+from extender.cli.kubelet_file import check_kubelet_file
+from extender.cli.kubelet_files import KUBELET_KIND, OPENSHIFT_KIND, settings_in
 from extender.errors import BadObject
 from extender.kubelet.admission import Kubelet
+from extender.kubelet.allocatable import MAX_PODS, Reservations, allocatable_of, reservations_of, stated_reservations
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
+from extender.kubelet.predicates import Allocatable
 from extender.snapshot.aliases import too_many_aliases
 
-__all__ = ["stated_kubelet"]
+__all__ = ["StatedNode", "stated_node"]
 
 #: Fields of KubeletConfiguration that decide admission; the golden format has them under the same names.
 _SHARED = (
@@ -27,8 +32,17 @@ _RESERVATIONS: Final = ("kubeReserved", "systemReserved")
 _NODE_FIELDS = ("machine", "kubelet", "devices", "name", "steps")
 
 
-def stated_kubelet(machine_file: str, kubelet_file: str | None, version: str) -> Kubelet:
-    """The kubelet of an empty node, from files ("-": standard input). Raises BadObject, which names file and path."""
+@dataclass(frozen=True, slots=True)
+class StatedNode:
+    """An empty node. `allocatable_notes`: what the files leave open of its allocatable, and what is taken instead."""
+
+    kubelet: Kubelet
+    allocatable: Allocatable
+    allocatable_notes: tuple[str, ...]
+
+
+def stated_node(machine_file: str, kubelet_file: str | None, version: str) -> StatedNode:
+    """The empty node that files state ("-": standard input). Raises BadObject, which names file and path."""
     content = _object(machine_file)
     devices: Mapping[str, Mapping[int, int]] = {}
     if "numa" in content:
@@ -42,11 +56,34 @@ def stated_kubelet(machine_file: str, kubelet_file: str | None, version: str) ->
         machine = machine_from_json(content["machine"], f"{machine_file}: machine")
         config = config_from_json(content["kubelet"], f"{machine_file}: kubelet") if "kubelet" in content else None
         devices = _devices(content.get("devices", {}), f"{machine_file}: devices")
+    reserved = None
     if kubelet_file is not None:
-        config = _config(_object(kubelet_file), kubelet_file)
+        given = _object(kubelet_file)
+        own = settings_in(given, kubelet_file)
+        kind = str(given.get("kind"))
+        config = _config(own, kubelet_file)
+        if own.get("kind") == KUBELET_KIND:
+            if kind != OPENSHIFT_KIND:
+                # OpenShift completes its own from elsewhere: what the file lacks is no fault of it.
+                check_kubelet_file(own, config, kubelet_file)
+            reserved = reservations_of(own, config, kubelet_file)
+        _check_reservation(config, kind, own, kubelet_file)
     if config is None:
         raise BadObject(f"{machine_file}: says nothing of the kubelet; name its configuration with --kubelet FILE")
-    return _start(machine, config, version, devices, machine_file)
+    kubelet = _start(machine, config, version, devices, kubelet_file or machine_file)
+    notes = tuple(_open(config, reserved))
+    reserved = reserved or stated_reservations(config)
+    return StatedNode(kubelet, allocatable_of(machine, reserved, devices), notes)
+
+
+def _open(config: KubeletConfig, reserved: Reservations | None) -> Iterator[str]:
+    """What is taken for what the files do not say."""
+    if reserved is None and stated_reservations(config).memory == 0:
+        yield "reserved memory is not stated: 100Mi, the kubelet's default of evictionHard"
+    if reserved is None or not (reserved.max_pods or reserved.pods_per_core):
+        yield f"pods: {MAX_PODS}, the kubelet's default of maxPods"
+    yield "the disk is not stated: ephemeral-storage is not judged"
+    yield "extended resources that the files do not name are not judged"
 
 
 def _start(
@@ -59,13 +96,25 @@ def _start(
 
 
 def _config(content: Mapping[str, object], where: str) -> KubeletConfig:
-    if content.get("kind") != "KubeletConfiguration":
+    if content.get("kind") != KUBELET_KIND:
         inner = content.get("kubelet", content)
         return config_from_json(inner, f"{where}: kubelet")
     fields: dict[str, object] = {name: content[name] for name in _SHARED if content.get(name) is not None}
     if not fields.get("reservedSystemCPUs"):
         fields["reservedCPUCount"] = -(-sum(_reserved(content, name, where) for name in _RESERVATIONS) // 1000)
     return config_from_json(fields, where)
+
+
+def _check_reservation(config: KubeletConfig, kind: str, content: Mapping[str, object], where: str) -> None:
+    """Raises CannotStart where a file that should have a reservation has none, and CPU Manager needs one."""
+    if config.cpu_manager_policy != "static" or config.reserved_system_cpus or config.reserved_cpu_count:
+        return
+    if content.get("kind") == KUBELET_KIND:
+        more = "; OpenShift adds one of its own that is not written here: take the kubelet's answer at /configz"
+        raise CannotStart(
+            f"{where}: reserves no CPUs, and with cpuManagerPolicy static a kubelet does not start without: it needs "
+            f"reservedSystemCPUs, kubeReserved.cpu or systemReserved.cpu{more if kind == OPENSHIFT_KIND else ''}"
+        )
 
 
 def _reserved(content: Mapping[str, object], name: str, where: str) -> int:

@@ -23,7 +23,8 @@ def is_manifest(argument: str) -> bool:
 def pick_pod(
     pods: Sequence[Pod], wanted: str, namespace: str | None = None, vmi_nodes: Mapping[str, str] | None = None
 ) -> Pod:
-    """The pod named `wanted` (NAME or NAMESPACE/NAME), else the pod that the VM of that name lives in.
+    """The VM's pod named `wanted` (NAME or NAMESPACE/NAME), else the pod that the VM of that name lives in, else any pod
+    named so: one that has ended, or that is of no VM.
 
     Of a VM's pods, the one that waits for a node is meant, else the one that runs; where all have ended, the last one.
     `vmi_nodes`: the node of each known VMI by its UID, which tells the pods of a migration apart. Raises SnapshotError,
@@ -33,13 +34,15 @@ def pick_pod(
     if slash:
         namespace = place
     near = [pod for pod in pods if namespace is None or pod.metadata.namespace == namespace]
-    found = [pod for pod in near if pod.metadata.name == name]
+    named = [pod for pod in near if pod.metadata.name == name]
+    found = [pod for pod in named if vmi_name(pod) and not is_over(pod)]
     if not found:
         by_namespace: dict[str, list[Pod]] = {}
         for pod in near:
             if vmi_name(pod) == name:
                 by_namespace.setdefault(pod.metadata.namespace, []).append(pod)
         found = [_pod_of_vm(of_vm, vmi_nodes or {}) for of_vm in by_namespace.values()]
+    found = found or named
     if len(found) == 1:
         return found[0]
     if found:

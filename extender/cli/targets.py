@@ -22,6 +22,7 @@ from extender.placement.answer_json import as_json
 from extender.placement.answers import EvacuableAnswer, NodeAnswer, PodAnswer
 from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain
+from extender.placement.node_totals import NodeTotals
 from extender.placement.outcomes import Outcome
 from extender.runtime.settings import settings_for
 from extender.snapshot import Snapshot
@@ -54,17 +55,20 @@ def targets(
 
     The target's pod is made as KubeVirt would make it now. Guest cells are fixed since the VM's boot: a node on which
     its vCPUs would lie in more NUMA zones than it has cells is refused by libvirt, one with another split runs it
-    slower.
+    slower. A node whose allocatable does not hold the target beside all pods that are there is refused too; kube-scheduler's
+    other filters are not judged.
     """
     seen = open_snapshot(snapshot, kubeconfig)
     cluster = cluster_of(seen, settings_for(config, seen))
     source = _running(cluster, seen, vm, namespace)
     uid = controlling_vmi(source)
     guest = cluster.vms.guest(uid)
-    answer = explain(cluster, target_pod(source, guest, cluster.vms.run_of(uid).plugged, cluster.vms.kubevirt))
+    target = target_pod(source, guest, cluster.vms.run_of(uid).plugged, cluster.vms.kubevirt)
+    totals = NodeTotals(seen.nodes(), seen.pods())
+    answer = explain(cluster, target, totals)
     entry = cluster.pods.get(source.metadata.uid)
     if entry is not None:
-        answer = replace(answer, evacuable=Evacuability(cluster).count(entry))
+        answer = replace(answer, evacuable=Evacuability(cluster).count(entry, totals.short(target)))
     if output == "json":
         click.echo(as_json(answer))
     else:
@@ -84,7 +88,13 @@ def _running(cluster: Cluster, seen: Snapshot, wanted: str, namespace: str | Non
     found = [pod for pod, node in zip(found, runs, strict=True) if node in ("", pod.spec.node_name)]
     if not found:
         raise SnapshotError("no VM runs: there is nothing to migrate")
-    return pick_pod(found, wanted, namespace, seen.vmi_nodes())
+    pod = pick_pod(found, wanted, namespace, seen.vmi_nodes())
+    ends = pod.metadata.deletion_timestamp or controlling_vmi(pod) in seen.ending_vmis()
+    if ends:
+        raise SnapshotError(
+            f"the VM in pod {pod.metadata.namespace}/{pod.metadata.name} is ending: KubeVirt migrates it no more"
+        )
+    return pod
 
 
 def _is_source(node: NodeAnswer) -> bool:
@@ -95,6 +105,7 @@ def _page(answer: PodAnswer, source: Pod, pages: str, terminal: Terminal) -> str
     lines = [terminal.paint(clean(f"Pod {answer.namespace}/{source.metadata.name} on {source.spec.node_name}"), "bold")]
     lines += [wrap(f"its target asks for {container}", terminal, "  ") for container in answer.demand]
     lines += [wrap(f"note: {note}", terminal, "  ") for note in answer.notes]
+    lines.append(wrap(f"not judged: {answer.not_judged}", terminal, "  "))
     if answer.evacuable is not None:
         lines.append(f"  evacuable targets now: {_numbers(answer.evacuable)}")
     columns = [

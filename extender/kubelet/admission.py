@@ -1,6 +1,6 @@
 """One node's kubelet: holds the state of all resource managers, admits pods and removes them.
 
-Order of events as in pkg/kubelet/cm/topologymanager/scope_container.go and scope_pod.go (Kubernetes 1.35 to 1.37).
+Order of events as in pkg/kubelet/cm/topologymanager/scope_container.go and scope_pod.go (Kubernetes 1.33 to 1.37).
 Stale state is swept. Then, per container or once per pod (by scope), the hints of the Device, CPU and Memory Manager
 are merged and the policy decides; each manager allocates, in that order. The first refusal ends the admission. What was
 allocated until then stays until the next sweep.
@@ -79,7 +79,8 @@ class Kubelet:
         cpu = CpuManager(shared_topology(machine), config, self.version)
         memory = MemoryManager(machine, config)
         by_position = {r: self._by_position(r, counts) for r, counts in (devices or {}).items()}
-        self._now = Managers(DeviceManager(by_position), cpu, memory)
+        every_zone = range(len(machine.zones)) if self.version < "1.36" else ()
+        self._now = Managers(DeviceManager(by_position, every_zone), cpu, memory)
         #: The managers of the empty node; never changed.
         self._empty = self._now.clone()
         #: Pods that count as active, in order of admission.
@@ -115,6 +116,7 @@ class Kubelet:
         receives each step (trace.py). Raises BadObject for device hints on zones that the machine lacks.
         """
         given = None if device_hints is None else self._read_hints(device_hints)
+        pod = pod.as_seen_by(self.version)
         self._active[pod.uid] = _Pod(pod, device_hints)
         failure = self._handle(pod, given, trace)
         containers = {c.name: self._placement(pod.uid, c.name) for c in pod.containers}
@@ -336,7 +338,12 @@ class Kubelet:
                 )
             )
         return NodeCounts(
-            tuple(zones), self._cpu.physical.bit_count(), topology.cpus_per_core, topology.cut_zones, topology.uneven
+            tuple(zones),
+            self._cpu.physical.bit_count(),
+            topology.cpus_per_core,
+            topology.cut_zones,
+            topology.uneven,
+            self._now.devices.every_zone,
         )
 
     def _placement(self, uid: str, name: str) -> ContainerPlacement:

@@ -41,6 +41,7 @@ class NodeCounts:
     """Zones in ascending id. `physical_free`: CPUs that full-pcpus-only counts as free on the whole node.
 
     `cut_zones` and `uneven` (cpu_topology.py): machines on which counts per zone do not decide what is allocated.
+    `devices_every_zone`: hints of devices are made of all zones (devices.py).
     """
 
     zones: tuple[ZoneCounts, ...]
@@ -48,3 +49,4 @@ class NodeCounts:
     threads_per_core: int
     cut_zones: bool
     uneven: bool
+    devices_every_zone: bool = False

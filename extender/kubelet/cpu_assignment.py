@@ -1,6 +1,6 @@
 """Which CPUs the CPU Manager takes from a pool: packed, spread, or aligned to last-level caches.
 
-Source: pkg/kubelet/cm/cpumanager/cpu_assignment.go (takeByTopologyNUMAPacked), Kubernetes 1.35 to 1.37; KEP-3570,
+Source: pkg/kubelet/cm/cpumanager/cpu_assignment.go (takeByTopologyNUMAPacked), Kubernetes 1.33 to 1.37; KEP-3570,
 KEP-4176, KEP-4800. Best fit at every level: units with the fewest free CPUs are visited first, then those with the
 lowest id. The order of a step is computed when the step starts, and does not change while it takes CPUs. The
 distribution across zones is in cpu_distribution.py.
@@ -29,18 +29,25 @@ def not_enough(requested: int, available: int) -> TakeError:
 
 
 def take_packed(
-    topology: CpuTopology, pool: int, need: int, *, spread: bool = False, align_caches: bool = False
+    topology: CpuTopology,
+    pool: int,
+    need: int,
+    *,
+    spread: bool = False,
+    align_caches: bool = False,
+    odd_rests: bool = True,
 ) -> int | TakeError:
     """Take `need` CPUs of `pool`: whole zones and sockets first, then caches, cores and single CPUs.
 
     `spread` (distribute-cpus-across-cores) skips the step of whole cores and takes single CPUs by ascending id.
-    `align_caches` (prefer-align-cpus-by-uncorecache) takes whole caches, and a part of one cache for the rest.
+    `align_caches` (prefer-align-cpus-by-uncorecache) takes whole caches, and a part of one cache for the rest; before
+    1.34 (no `odd_rests`) not for a rest that is half a core more than whole cores.
     """
     if need < 1:
         return 0
     if need > pool.bit_count():
         return not_enough(need, pool.bit_count())
-    taking = _Taking(topology, pool, need)
+    taking = _Taking(topology, pool, need, odd_rests=odd_rests)
     steps = [taking.whole_zones, taking.whole_sockets]
     if not topology.zones_first:
         steps.reverse()
@@ -70,8 +77,9 @@ def _by_fit(units: Units, free: int, inside: int) -> list[int]:
 class _Taking:
     """One request in progress (the kubelet's cpuAccumulator): what is free, taken, and still needed."""
 
-    def __init__(self, topology: CpuTopology, pool: int, need: int) -> None:
+    def __init__(self, topology: CpuTopology, pool: int, need: int, *, odd_rests: bool = True) -> None:
         self.topology = topology
+        self._odd_rests = odd_rests
         self.free = pool
         self.need = need
         self.got = 0
@@ -166,9 +174,10 @@ class _Taking:
         here = self.free & cache
         present = [own for own in self.topology.cores.values() if own & here]
         cpus = 0
-        for own in present[: -(-self.need // threads)]:
+        count = -(-self.need // threads) if self._odd_rests else self.need // threads
+        for own in present[:count]:
             cpus |= own & self.free
-        if self.need % 2 and threads > 1 and cpus.bit_count() > self.need:
+        if self._odd_rests and self.need % 2 and threads > 1 and cpus.bit_count() > self.need:
             cpus &= ~(1 << (cpus.bit_length() - 1))
         if cpus.bit_count() == self.need:
             self._take(cpus)

@@ -1,6 +1,6 @@
 """CPUs spread evenly over zones: option distribute-cpus-across-numa (KEP-2902).
 
-Source: pkg/kubelet/cm/cpumanager/cpu_assignment.go, takeByTopologyNUMADistributed, Kubernetes 1.35 to 1.37. For k from
+Source: pkg/kubelet/cm/cpumanager/cpu_assignment.go, takeByTopologyNUMADistributed, Kubernetes 1.33 to 1.37. For k from
 the fewest to the most zones, every k-subset of the zones is tried. Each zone gives an equal share; the rest is taken in
 groups from the subset of these zones that leaves the machine most balanced (smallest standard deviation of free CPUs).
 If no k works, CPUs are packed.

@@ -1,6 +1,6 @@
 """CPU Manager: which containers get exclusive CPUs, its hints, and allocation.
 
-Source: pkg/kubelet/cm/cpumanager/policy_static.go and policy_options.go, Kubernetes 1.35 to 1.37; KEP-3570. Which CPUs
+Source: pkg/kubelet/cm/cpumanager/policy_static.go and policy_options.go, Kubernetes 1.33 to 1.37; KEP-3570. Which CPUs
 of a pool are taken is decided in cpu_assignment.py and cpu_distribution.py.
 """
 
@@ -223,7 +223,8 @@ class CpuManager:
     def _take(self, pool: int, need: int) -> int | TakeError:
         if _ACROSS_ZONES not in self.options:
             spread, by_cache = _ACROSS_CORES in self.options, _BY_CACHE in self.options
-            return take_packed(self.topology, pool, need, spread=spread, align_caches=by_cache)
+            odd_rests = self.version >= "1.34"
+            return take_packed(self.topology, pool, need, spread=spread, align_caches=by_cache, odd_rests=odd_rests)
         group = self.topology.cpus_per_core if _FULL_CORES in self.options else 1
         one_socket = self.by_socket and self.version >= "1.37"
         return take_distributed(self.topology, pool, need, group, one_socket, self._pack)

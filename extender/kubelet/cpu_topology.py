@@ -1,6 +1,6 @@
 """The CPUs of a machine as the CPU Manager sees them: zones, sockets, cores, caches.
 
-Source: pkg/kubelet/cm/cpumanager/topology/topology.go, Kubernetes 1.35 to 1.37.
+Source: pkg/kubelet/cm/cpumanager/topology/topology.go, Kubernetes 1.33 to 1.37.
 """
 
 from collections.abc import Mapping

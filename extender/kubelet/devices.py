@@ -1,12 +1,15 @@
 """Device Manager: hints and counts of device-plugin resources.
 
-Source: pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go, Kubernetes 1.35 to 1.37. Only counts per zone are
+Source: pkg/kubelet/cm/devicemanager/topology_hints.go and manager.go, Kubernetes 1.33 to 1.37. Only counts per zone are
 kept. In an affinity of several zones, the plugin or the order of a Go map decides from which zone a device comes. The
 model takes the lowest zone: exact for one zone, an assumption for several. Devices of finished init containers are also
 reused by zone.
+
+Up to 1.35 hints are made of all zones of the machine, from 1.36 of those that have such a device. The preferred sets are
+the same; the others decide where no set is preferred by all managers (best-effort).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from extender.kubelet.pod import ContainerDemand, Kind, PodDemand, peak_need
 from extender.kubelet.results import Failure, unexpected
@@ -20,11 +23,12 @@ Counts = dict[int, int]
 
 class DeviceManager:
     """Devices with zones. `total`: resource -> zone position -> healthy devices. Other devices never constrain a
-    pod.
+    pod. `every_zone`: the positions of the machine's zones where hints are made of all of them (before 1.36); else empty.
     """
 
-    def __init__(self, total: Mapping[str, Mapping[int, int]]) -> None:
+    def __init__(self, total: Mapping[str, Mapping[int, int]], every_zone: Iterable[int] = ()) -> None:
         self.total = total
+        self._every_zone = tuple(every_zone)
         self.free = {resource: dict(counts) for resource, counts in total.items()}
         #: by pod and container: resource -> zone position -> devices, those reused counted with both containers
         self.held: dict[str, dict[str, dict[str, Counts]]] = {}
@@ -32,9 +36,14 @@ class DeviceManager:
         self.owned: dict[str, dict[str, Counts]] = {}
         self._reusable: tuple[str, dict[str, Counts]] = ("", {})
 
+    @property
+    def every_zone(self) -> bool:
+        """Whether hints are made of all zones of the machine."""
+        return bool(self._every_zone)
+
     def clone(self) -> "DeviceManager":
         """Return an independent copy."""
-        copy = DeviceManager(self.total)
+        copy = DeviceManager(self.total, self._every_zone)
         copy.free = {resource: dict(counts) for resource, counts in self.free.items()}
         copy.held = {
             uid: {name: {r: dict(c) for r, c in taken.items()} for name, taken in pod.items()}
@@ -66,7 +75,7 @@ class DeviceManager:
         if (held is not None and available != need) or available < need:
             return ResourceHints(resource, need, width, IMPOSSIBLE)
         must = sum(1 << zone for zone, count in reusable.items() if count)
-        usable = {zone: free.get(zone, 0) + reusable.get(zone, 0) for zone in total}
+        usable = {zone: free.get(zone, 0) + reusable.get(zone, 0) for zone in self._every_zone or total}
         fit = tuple(mask for mask, sum_ in _sums(usable) if must & ~mask == 0 and sum_ >= need)
         preferred = frozenset(mask for mask in fit if mask.bit_count() == width)
         return ResourceHints(resource, need, width, Hints(fit, preferred))

@@ -1,6 +1,6 @@
 """Memory Manager: pinned memory and huge pages, and groups of zones.
 
-Source: pkg/kubelet/cm/memorymanager/policy_static.go, Kubernetes 1.35 to 1.37; KEP-1769. A zone with a block of its own
+Source: pkg/kubelet/cm/memorymanager/policy_static.go, Kubernetes 1.33 to 1.37; KEP-1769. A zone with a block of its own
 cannot get a block that spans several zones, and the reverse. Zones of a block that spans them form a group until the
 last of their blocks is gone. A request for which no zones are found is refused under every Topology Manager policy,
 `none` included.

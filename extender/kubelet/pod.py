@@ -1,6 +1,6 @@
 """What a pod requests of the kubelet's resource managers, per container, in the order in which they handle containers.
 
-Rules (Kubernetes 1.35 to 1.37):
+Rules (Kubernetes 1.33 to 1.37):
 * QoS class: pkg/apis/core/v1/helper/qos/qos.go.
 * Exclusive CPUs: a container of a Guaranteed pod that requests a whole number of CPUs. A fractional CPU of a Guaranteed
   container is not exclusive (pkg/kubelet/cm/cpumanager/policy_static.go).
@@ -9,6 +9,7 @@ Rules (Kubernetes 1.35 to 1.37):
 * Huge pages: every container that asks for them touches some; only the Memory Manager pins them to zones.
 Requests default to limits, as at the API server. Once the kubelet has admitted a pod, its status states what was
 allocated (allocatedResources); the spec may ask for a resize that the kubelet has not made, or never will.
+Kubelets before 1.34 do not know pod-level resources and go by the containers alone (`PodDemand.as_seen_by`).
 """
 
 from collections.abc import Callable, Mapping
@@ -27,6 +28,8 @@ __all__ = ["ContainerDemand", "Kind", "PodDemand", "is_memory", "is_pages", "loo
 Amounts = tuple[tuple[str, int], ...]
 _Quantities = Mapping[str, str | int | float]
 _NONE: _Quantities = {}
+#: The first minor whose kubelet has PodLevelResources on by default (KEP-2837).
+_KNOWS_POD_LEVEL = "1.34"
 _FRACTION = "is not a whole number of bytes, which the Memory Manager refuses"
 
 
@@ -66,11 +69,19 @@ class PodDemand:
     guaranteed: bool
     pod_level: bool
     containers: tuple[ContainerDemand, ...]
+    #: with pod-level resources: what the pod is to a kubelet that does not know them (its UID is not set)
+    by_containers: "PodDemand | None" = None
 
     @property
-    def shape(self) -> tuple[bool, bool, tuple[ContainerDemand, ...]]:
+    def shape(self) -> "tuple[bool, bool, tuple[ContainerDemand, ...], PodDemand | None]":
         """Everything but the UID. Pods of one shape get the same answer from one node state."""
-        return self.guaranteed, self.pod_level, self.containers
+        return self.guaranteed, self.pod_level, self.containers, self.by_containers
+
+    def as_seen_by(self, version: str) -> "PodDemand":
+        """Return the demand as a kubelet of this modelled minor understands it."""
+        if self.by_containers is None or version >= _KNOWS_POD_LEVEL:
+            return self
+        return replace(self.by_containers, uid=self.uid)
 
 
 def is_memory(name: str) -> bool:
@@ -108,7 +119,7 @@ def pod_demand(pod: Pod) -> PodDemand:
         if len(_SHAPES) >= _MAX_SHAPES:
             _SHAPES.clear()
         _SHAPES[shape] = first
-    return PodDemand(pod.metadata.uid, first.guaranteed, first.pod_level, first.containers)
+    return PodDemand(pod.metadata.uid, first.guaranteed, first.pod_level, first.containers, first.by_containers)
 
 
 def _allocated(statuses: list[ContainerStatus] | None) -> dict[str, _Quantities]:
@@ -132,9 +143,12 @@ def _read(pod: Pod, allocated: Mapping[str, _Quantities]) -> PodDemand:
         _container(container, kind, allocated.get(container.name, _NONE), guaranteed=guaranteed, pod_level=pod_level)
         for container, kind in zip((*init, *apps), kinds, strict=True)
     ]
+    by_containers = None
     if pod_level:
         containers = _with_pages_of_pod(containers, spec.resources)
-    return PodDemand(pod.metadata.uid, guaranteed, pod_level, tuple(containers))
+        plain = msgspec.structs.replace(pod, spec=msgspec.structs.replace(spec, resources=None))
+        by_containers = replace(_read(plain, allocated), uid="")
+    return PodDemand(pod.metadata.uid, guaranteed, pod_level, tuple(containers), by_containers)
 
 
 def _with_pages_of_pod(containers: list[ContainerDemand], resources: Resources | None) -> list[ContainerDemand]:
@@ -249,8 +263,22 @@ def _container(
 
 
 def _allocated_requests(requests: _Quantities, allocated: _Quantities) -> _Quantities:
-    """Requests as the kubelet has granted them; a resize changes CPU and memory alone."""
-    return {name: allocated.get(name, amount) for name, amount in requests.items()} if allocated else requests
+    """Requests as the kubelet has granted them; a resize changes CPU and memory alone.
+
+    A granted amount that cannot be read says nothing: then the request stands, and the pod still holds something.
+    """
+    if not allocated:
+        return requests
+    return {name: allocated[name] if _readable(allocated, name) else requests[name] for name in requests}
+
+
+def _readable(quantities: _Quantities, name: str) -> bool:
+    if name not in quantities:
+        return False
+    try:
+        return _amount(quantities, name) >= 0
+    except BadObject:
+        return False
 
 
 def _count(quantities: _Quantities, name: str) -> int:

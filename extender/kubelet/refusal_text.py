@@ -12,11 +12,24 @@ from extender.kubelet.pod import is_memory
 from extender.kubelet.results import Admitted, Refused
 from extender.kubelet.topology_manager import ResourceHints
 
-__all__ = ["RefusingNode", "ZoneCpus", "amount_text", "no_common_zones", "outlook", "sets_text", "why_width"]
+__all__ = [
+    "RefusingNode",
+    "ZoneCpus",
+    "amount_text",
+    "no_common_zones",
+    "outlook",
+    "rule_beside",
+    "sets_text",
+    "why_width",
+]
 
 #: Sets of zones in a text before it says "and N more".
 _SHOWN = 6
 _NEVER = "this pod never fits this node, not even empty"
+_NOT_EVEN = "not even on the empty node"
+_NOT_NOW = "; not now:"
+_NOWHERE = "fits nowhere"
+_NOWHERE_NOW = f"{_NOWHERE} now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,7 @@ def no_common_zones(
     asked = [answer for answer in now if answer.hints is not None]
     need = "one and the same zone" if node.policy == "single-numa-node" else "one and the same set of zones"
     parts = [f"{node.policy} wants {need} to be the narrowest choice for every resource"]
-    parts += [_resource(answer, node.zone_ids) for answer in asked]
+    parts += [_resource(answer, node.zone_ids, now=would_take is not None) for answer in asked]
     if any(answer.resource == "cpu" for answer in asked):
         parts += [f"zone {z.zone} has {z.total} CPUs, {z.allocatable} not reserved, {z.free} free" for z in node.cpus]
     if would_take is None:
@@ -105,15 +118,25 @@ def outlook(empty: Admitted | Refused, rule: str) -> str:
         zones = ", ".join(f"{name} on zones {','.join(map(str, hint))}" for name, hint in places.items() if hint)
         return "not now: the empty node would take the pod" + (f" ({zones})" if zones else "")
     if empty.rule == rule or (_NEVER in empty.rule and _NEVER in rule):
-        return "not even on the empty node, and by the same rule"
-    return f"not even on the empty node: {empty.reason}: {empty.rule}"
+        return f"{_NOT_EVEN}, and by the same rule"
+    return f"{_NOT_EVEN}: {empty.reason}: {empty.rule}"
 
 
-def _resource(answer: ResourceHints, zone_ids: Sequence[int]) -> str:
+def rule_beside(rule: str, words: str) -> str:
+    """The rule of a refusal as it is told beside its outlook: what the empty node would prefer is no help where it refuses
+    the pod later on.
+    """
+    if not words.startswith(_NOT_EVEN):
+        return rule
+    return rule.partition(_NOT_NOW)[0].replace(_NOWHERE_NOW, _NOWHERE)
+
+
+def _resource(answer: ResourceHints, zone_ids: Sequence[int], *, now: bool = True) -> str:
+    """`now`: the empty node would take the request."""
     assert answer.hints is not None
     what = amount_text(answer.resource, answer.request) if answer.request else answer.resource
     if not answer.hints.masks:
-        return f"{what} fits nowhere now"
+        return f"{what} {_NOWHERE_NOW if now else _NOWHERE}"
     width = f"minimal width {_zones(answer.width)}, " if answer.width else ""
     if answer.hints.preferred:
         return f"{what}: {width}prefers {sets_text(tuple(answer.hints.preferred), zone_ids)}"
@@ -137,7 +160,7 @@ def _never(node: RefusingNode, empty: Sequence[ResourceHints]) -> str:
     if node.by_width and len({answer.width for answer in asked}) > 1:
         return "; ".join(widths)
     return "empty zones leave no choice in common: " + "; ".join(
-        _resource(answer, node.zone_ids) for answer in empty if answer.hints is not None
+        _resource(answer, node.zone_ids, now=False) for answer in empty if answer.hints is not None
     )
 
 

@@ -1,6 +1,6 @@
 """Topology Manager: merges the hints of the resource managers into one set of zones, and decides.
 
-Source: pkg/kubelet/cm/topologymanager (policy.go, policy_*.go, policy_options.go), Kubernetes 1.35 to 1.37; KEP-693,
+Source: pkg/kubelet/cm/topologymanager (policy.go, policy_*.go, policy_options.go), Kubernetes 1.33 to 1.37; KEP-693,
 KEP-3545. A set of zones is an integer mask of zone *positions* (bit 0 is the zone with the lowest id). The kubelet
 enumerates the cross product of all hint lists (policy.go). The result does not depend on their order; it is computed
 here in closed form, in one pass over 2^zones masks.

@@ -21,6 +21,8 @@ __all__ = ["Question", "devices_of", "question_for", "question_of"]
 
 _KINDS = {Kind.INIT: 0, Kind.SIDECAR: 1, Kind.APP: 2}
 _HUGE = "hugepages-"
+#: Pods that are made for the guest's size of now. A running VM's may be of before a memory hotplug.
+_MADE_FOR_GUEST = (PodRole.FIRST_BOOT, PodRole.PROVISIONING)
 _DEFAULTS = Installation()
 
 
@@ -160,13 +162,26 @@ def _pod_code(
     """What holds on every node: the VM never starts in such a pod, or nobody can tell what the pod is given.
 
     A VM with dedicated CPUs is handed over by virt-controller only in a Guaranteed pod
-    (pkg/virt-controller/watch/vmi/lifecycle.go); the target of a migration is not asked.
+    (pkg/virt-controller/watch/vmi/lifecycle.go); the target of a migration is not asked. There, and where `compute` asks
+    for a fraction of a CPU, the launcher pins vCPUs to whatever CPUs the pod shares with others.
     """
     if dedicated and not demand.guaranteed and boots and role is not PodRole.MIGRATION_TARGET:
         return Code.NotGuaranteed
+    if role in _MADE_FOR_GUEST and guest is not None and guest.pages and _too_few_pages(demand, guest):
+        return Code.LauncherPagesShort
     if dedicated and demand.pod_level:
         return Code.PodLevelResources
-    return _launcher_code(demand, guest, move)
+    code = _launcher_code(demand, guest, move)
+    ignored = move is not None and move.policy is MigrationPolicy.OFF
+    if code is Code.Fits and dedicated and not ignored and not _compute_cpus(demand):
+        return Code.NoExclusiveCpus
+    return code
+
+
+def _compute_cpus(demand: PodDemand) -> int:
+    """Exclusive CPUs of `compute`; of a pod without a container of that name, all."""
+    own = [part.exclusive_cpus for part in demand.containers if part.name == COMPUTE]
+    return sum(own) if own else sum(part.exclusive_cpus for part in demand.containers)
 
 
 def is_ordinary(ask: Ask) -> bool:
@@ -191,6 +206,20 @@ def _launcher_code(demand: PodDemand, guest: Guest | None, move: Move | None) ->
         return Code.Fits
     given = (container.exclusive_cpus for container in demand.containers if container.name == COMPUTE)
     return Code.LauncherCpusShort if any(cpus and lacks_cpus(guest.size, cpus) for cpus in given) else Code.Fits
+
+
+def _too_few_pages(demand: PodDemand, guest: Guest) -> bool:
+    """Whether `compute` asks for fewer huge pages than the guest has memory.
+
+    KubeVirt asks for the memory request where that is less (pkg/virt-controller/services/renderresources.go,
+    WithHugePages, v1.9.0). QEMU touches every page of the guest at boot, and the kubelet limits the container to what it
+    asks for.
+    """
+    compute = next((container for container in demand.containers if container.name == COMPUTE), None)
+    if compute is None:
+        return False
+    asked = sum(amount for name, amount in (*compute.memory, *compute.pages) if name == guest.pages)
+    return asked < guest.size.memory_bytes
 
 
 def _cells(

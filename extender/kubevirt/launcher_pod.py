@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from extender import names
-from extender.api.objects import Affinity, Owner, Pod, Quantity, Resources, Vmi
+from extender.api.objects import Affinity, Domain, Owner, Pod, Quantity, Resources, Vmi
 from extender.api.quantity import whole
 from extender.errors import BadObject
 from extender.kubevirt.guest.size import GuestSize
@@ -155,7 +155,6 @@ def guest_of(vmi: Vmi) -> Guest:
         memory_bytes = whole(amount) if amount is not None else 0
         page_bytes = whole(page_size) if page_size else 0
         request = whole(asked) if (asked := _requested(domain.resources)) is not None else 0
-        most = whole(memory.max_guest) if memory is not None and memory.max_guest is not None else 0
     except BadObject as error:
         raise BadObject(f"VMI {vmi.metadata.namespace}/{vmi.metadata.name}: {error}") from error
     size = GuestSize(
@@ -175,13 +174,28 @@ def guest_of(vmi: Vmi) -> Guest:
         pages=f"hugepages-{page_size}" if page_bytes else "",
         dedicated=cpu is not None and cpu.dedicated_cpu_placement,
         memory_request=request,
-        max_memory=most,
+        max_memory=_max_memory(domain),
         gpus=tuple(device.device_name for device in (devices.gpus if devices is not None else None) or ()),
         host_devices=tuple(d.device_name for d in (devices.host_devices if devices is not None else None) or ()),
         sriov=any(nic.sriov is not None for nic in (devices.interfaces if devices is not None else None) or ()),
         bound_to_host=_bound_to_host(vmi),
         not_migratable=_not_migratable(vmi),
     )
+
+
+def _max_memory(domain: Domain) -> int:
+    """maxGuest of a VM whose memory can grow; 0: it cannot (ValidateLiveUpdateMemory, pkg/liveupdate/memory/memory.go), or
+    the amount cannot be read: nothing is decided by it.
+    """
+    cpu, memory = domain.cpu, domain.memory
+    mapped = cpu is not None and cpu.numa is not None and cpu.numa.guest_mapping_passthrough is not None
+    fixed = mapped or domain.launch_security is not None or (cpu is not None and cpu.realtime is not None)
+    if fixed or memory is None or memory.max_guest is None:
+        return 0
+    try:
+        return whole(memory.max_guest)
+    except BadObject:
+        return 0
 
 
 def _requested(resources: Resources | None) -> Quantity | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from extender import names
 
-__all__ = ["RENAMED", "RenamedLabel", "label_of", "names_of"]
+__all__ = ["RENAMED", "RenamedLabel", "flag_of", "label_of", "names_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +59,15 @@ def label_of(labels: Mapping[str, str], name: str) -> tuple[str, str] | None:
     for each in names_of(name):
         if each in labels:
             return each, labels[each]
+    return None
+
+
+def flag_of(labels: Mapping[str, str], name: str) -> tuple[str, bool] | None:
+    """The same for a label that says true or false; another value (`True`, `yes`, nothing) says neither.
+
+    KubeVirt writes and selects exactly these two.
+    """
+    for each in names_of(name):
+        if (value := labels.get(each)) in ("true", "false"):
+            return each, value == "true"
     return None

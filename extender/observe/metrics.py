@@ -78,6 +78,7 @@ class Metrics:
         self.pulse = LoopPulse()
         self._sources: Callable[[], Iterable[SourceStatus]] = tuple
         self._charged: Callable[[], int] = int
+        self._stand_ins: Callable[[], Mapping[str, int]] = dict
         self._evacuable: Callable[[], tuple[Evacuable | None, float]] = lambda: (None, 0.0)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -94,6 +95,13 @@ class Metrics:
         self._events = _Children(counter("watch_events", "Lines received from a source.", "source", "change"))
         self._failures = _Children(counter("watch_failures", "Failed attempts to watch a source.", "source", "cause"))
         self._skipped = _Children(counter("objects_skipped", "Objects of a source that could not be read.", "source"))
+        self._mended = _Children(
+            counter(
+                "objects_mended",
+                "Objects of a source of which a field was not of its type, and that were read.",
+                "source",
+            )
+        )
         self._refusals = _Children(
             counter(
                 "kubelet_refusals",
@@ -160,6 +168,10 @@ class Metrics:
         """An object could not be read. The cache lacks it, or has it in an older form."""
         self._skipped[(source,)].inc()
 
+    def object_mended(self, source: str) -> None:
+        """A field of an object was not of its type; the object was read."""
+        self._mended[(source,)].inc()
+
     def kubelet_refusal(self, reason: str, our_verdict: str) -> None:
         """A kubelet refused a VM's pod with this `status.reason`; `our_verdict` is our verdict on the node."""
         known = reason
@@ -199,6 +211,10 @@ class Metrics:
         """Sets the callback for the number of charged pods."""
         self._charged = count
 
+    def ask_stand_ins(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Sets the callback for nodes that are judged by the rules of another kubelet minor, by why."""
+        self._stand_ins = counts
+
     def ask_evacuable(self, numbers: Callable[[], tuple[Evacuable | None, float]]) -> None:
         """Sets the callback for VMs by number of migration targets (None before the first count) and the time now."""
         self._evacuable = numbers
@@ -227,6 +243,14 @@ class Metrics:
         yield GaugeMetricFamily(
             f"{METRIC_PREFIX}_charged_pods", "Pods that hold or were promised a placement.", value=self._charged()
         )
+        stand_ins = GaugeMetricFamily(
+            f"{METRIC_PREFIX}_stand_in_nodes",
+            "Nodes whose kubelet's minor is not modelled: they are judged by the rules of the nearest or newest one.",
+            labels=["cause"],
+        )
+        for cause, count in self._stand_ins().items():
+            stand_ins.add_metric([cause], count)
+        yield stand_ins
         yield from _evacuable_vms(*self._evacuable())
         seconds = HistogramMetricFamily(
             f"{METRIC_PREFIX}_request_seconds", "Seconds from the head of a call to its reply.", labels=["verb"]

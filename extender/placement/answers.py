@@ -84,6 +84,8 @@ class NodeAnswer:
     nearest: str = ""
     #: whether the node holds the VM at the largest size that hotplug may reach; empty: it has that size, or not known
     headroom: str = ""
+    #: where the kubelet's own minor is not modelled: by whose rules it is judged; else empty
+    stand_in: str = ""
     #: of a live-migration target: what would become of the migration here
     migration: MigrationAnswer | None = None
 
@@ -104,3 +106,5 @@ class PodAnswer:
     generation: int
     #: of a running VM whose targets are asked for: how many there are now; None: not counted yet
     evacuable: EvacuableAnswer | None = None
+    #: what decides as well and is not judged here
+    not_judged: str = ""

@@ -7,7 +7,7 @@ migrate at all. What kube-scheduler decides (taints, affinity, volumes) is not i
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -104,9 +104,10 @@ class Evacuability:
         age = max(0.0, self._cluster.now - known.at)
         return EvacuableAnswer(known.found.seen_from(pod.node), symmetric, round(age, 1), known.immovable)
 
-    def count(self, pod: PodEntry) -> EvacuableAnswer | None:
-        """Counts the VM in this pod at once, as long as that takes."""
+    def count(self, pod: PodEntry, full: Iterable[str] = ()) -> EvacuableAnswer | None:
+        """Counts the VM in this pod at once, as long as that takes. `full`: nodes whose allocatable does not hold it."""
         one = self._new(pod)
+        one.excluded = tuple({*one.excluded, *(name for name in full if name in self._cluster.table)})
         one.sources[pod.node] += 1
         for _ in self._count(one):
             pass

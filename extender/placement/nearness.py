@@ -6,12 +6,13 @@ For people only. Kubelets are played on the empty node; what is lacking is count
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import inf
 
 from _fastfit.codes import Code, Policy
 from _fastfit.model import Row, ZoneRow
 from extender.cache.nodes.node import NodeState
 from extender.cache.nodes.synthetic_machine import page_bytes
-from extender.kubelet.pod import PodDemand
+from extender.kubelet.pod import PodDemand, is_pages
 from extender.kubelet.results import Admitted
 from extender.kubevirt.guest.boot import boot
 from extender.kubevirt.guest.domain import GuestError, zone_pages
@@ -22,11 +23,18 @@ from extender.placement.subject import Subject
 from extender.placement.words import shortage
 from extender.reasons import REASONS
 
-__all__ = ["Nearness", "advice_for", "nearness_of", "words_for"]
+__all__ = ["Nearness", "advice_for", "nearness_of", "pages_in_all", "words_for"]
 
 #: Refusals that hold as long as the node is configured as it is, or for every node.
 _BY_CONFIGURATION = frozenset(
-    {Code.CpuManagerNotStatic, Code.NoPagesOfSize, Code.KubeletCannotStart, Code.LauncherCpusShort, Code.NeverFitsZone}
+    {
+        Code.CpuManagerNotStatic,
+        Code.NoPagesOfSize,
+        Code.KubeletCannotStart,
+        Code.LauncherCpusShort,
+        Code.LauncherPagesShort,
+        Code.NeverFitsZone,
+    }
 )
 #: Refusals that say that something is short now; none of their remedies helps where the empty node is too small.
 _SHORT = frozenset(
@@ -38,6 +46,7 @@ _SHORT = frozenset(
         Code.MemoryGroupConflict,
         Code.DeviceZoneShort,
         Code.ZonePagesShort,
+        Code.NodeResourcesShort,
     }
 )
 #: Zones up to which every set of them is looked at.
@@ -76,7 +85,7 @@ def nearness_of(state: NodeState, subject: Subject, code: Code) -> Nearness:
     if state.row is None or not state.row.zones:
         return Nearness(code not in _BY_CONFIGURATION, 1.0)
     asked = _asked(subject)
-    beyond = _beyond(state.row.zones, asked)
+    beyond = _beyond(state, state.row.zones, asked)
     share, missing = min(
         (_lacking(zones, asked) for zones in _sets(state.row.zones, _width(state.row, asked))),
         key=lambda found: found[0],
@@ -123,7 +132,15 @@ def _cpus(demand: PodDemand) -> int:
     return max((container.exclusive_cpus for container in demand.containers), default=0)
 
 
-def _beyond(zones: Sequence[ZoneRow], asked: _Asked) -> str:
+def pages_in_all(state: NodeState, resource: str) -> float:
+    """Bytes of these huge pages that the machine has, whoever holds them; without end where that is not known."""
+    machine, size = state.facts.machine, resource.removeprefix("hugepages-")
+    if machine is None or not state.facts.pages_known or not is_pages(resource):
+        return inf
+    return sum(zone.hugepages.get(size, 0) for zone in machine.zones) * page_bytes(size)
+
+
+def _beyond(state: NodeState, zones: Sequence[ZoneRow], asked: _Asked) -> str:
     has = sum(zone.cpu_total - zone.cpu_reserved for zone in zones)
     if asked.cpus > has:
         return f"{asked.cpus} exclusive CPUs are asked, the node has {has} that are not reserved"
@@ -131,6 +148,9 @@ def _beyond(zones: Sequence[ZoneRow], asked: _Asked) -> str:
         known = [zone.memory_allocatable[name] for zone in zones if name in zone.memory_allocatable]
         if len(known) == len(zones) and amount > sum(known):
             return f"{shortage(name, amount)} are asked, its zones have {shortage(name, sum(known))} in all"
+        has_pages = pages_in_all(state, name)
+        if amount > has_pages:
+            return f"{shortage(name, amount)} are asked, its zones have {shortage(name, int(has_pages))} in all"
     for name, count in asked.devices.items():
         total = [zone.device_total[name] for zone in zones if name in zone.device_total]
         if total and count > sum(total):

@@ -12,6 +12,7 @@ import _fastfit
 from extender import __version__
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
+from extender.cache.nodes.node import stand_in_nodes
 from extender.config import Settings
 from extender.garbage_collector import Collector, collector_paused
 from extender.observe.decisions import DecisionLog
@@ -72,6 +73,7 @@ class Service:
         #: where the watches put their objects
         self.sink = CacheSink(self.cluster, decider, self.metrics, self.decisions, self._work.set)
         self.metrics.ask_charged(self.cluster.tracked_pods)
+        self.metrics.ask_stand_ins(lambda: stand_in_nodes(self.cluster.nodes.values()))
         self.metrics.ask_evacuable(lambda: (self._evacuability.summary, self.cluster.now))
         self.configure(settings)
 

@@ -25,6 +25,10 @@ class WatchMetrics(NoObserver):
         """See WatchObserver."""
         self._metrics.object_skipped(source)
 
+    def mended(self, source: Source) -> None:
+        """See WatchObserver."""
+        self._metrics.object_mended(source)
+
     def failed(self, source: Source, cause: str) -> None:
         """See WatchObserver."""
         self._metrics.watch_failure(source, cause)

@@ -21,7 +21,7 @@ import orjson
 import yaml
 
 from extender import names
-from extender.api.lenient import decode_leniently
+from extender.api.lenient import decode_object
 from extender.api.objects import KubeVirt, ManagedFields, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.cache.events import Record, Sink, Source
 from extender.cache.nodes.nrt_age import written_at
@@ -97,10 +97,23 @@ class Snapshot:
         """The pods, in the file's order."""
         return [record for record in self.records.get(Source.PODS, []) if isinstance(record, Pod)]
 
+    def nodes(self) -> list[Node]:
+        """The nodes, in the file's order."""
+        return [record for record in self.records.get(Source.NODES, []) if isinstance(record, Node)]
+
     def vmi_nodes(self) -> dict[str, str]:
         """The node of each VMI by its UID; empty for one that runs nowhere yet."""
         vmis = (record for record in self.records.get(Source.VMIS, []) if isinstance(record, Vmi))
         return {vmi.metadata.uid: vmi.status.node_name for vmi in vmis}
+
+    def ending_vmis(self) -> frozenset[str]:
+        """UIDs of the VMIs that have ended or are being deleted."""
+        vmis = (record for record in self.records.get(Source.VMIS, []) if isinstance(record, Vmi))
+        return frozenset(
+            vmi.metadata.uid
+            for vmi in vmis
+            if vmi.metadata.deletion_timestamp or vmi.status.phase in ("Succeeded", "Failed")
+        )
 
 
 def read(path: str | Path) -> Snapshot:
@@ -199,6 +212,7 @@ def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Sna
     records: dict[Source, list[Record]] = {source: [] for source in Source}
     skipped: dict[str, int] = {}
     notes: list[str] = []
+    nrts: dict[str, tuple[int, str]] = {}
     extender: dict[str, Any] = {}
     for file, text in documents:
         if file.extender is not None:
@@ -209,12 +223,28 @@ def _snapshot(documents: Iterable[tuple[_File, msgspec.Raw]], where: str) -> Sna
                 skipped[head.kind] = skipped.get(head.kind, 0) + 1
                 continue
             record = _record(raw, known[1], f"{where}: {place} ({_title(head)})", notes)
-            if record is not None:
-                records[known[0]].append(record)
+            if isinstance(record, NodeResourceTopology) and not _is_new(record, place, records[known[0]], nrts):
+                continue
+            records[known[0]].append(record)
     for name in _absent(extender, where):
         if not records[name]:
             del records[name]
     return Snapshot(records=records, extender=extender, skipped=skipped, notes=notes)
+
+
+def _is_new(nrt: NodeResourceTopology, place: str, others: list[Record], seen: dict[str, tuple[int, str]]) -> bool:
+    """Whether it is the file's first report of its node. Of two that differ neither is believed."""
+    name = nrt.metadata.name
+    if name not in seen:
+        seen[name] = len(others), place
+        return True
+    at, first = seen[name]
+    other = others[at]
+    assert isinstance(other, NodeResourceTopology)
+    if msgspec.structs.replace(nrt, metadata=other.metadata) != other:
+        words = f"{first} and {place} of the file are both the report of this node, and differ"
+        others[at] = msgspec.structs.replace(other, unreadable=other.unreadable or words)
+    return False
 
 
 def _where(path: str | Path) -> str:
@@ -293,23 +323,18 @@ def _items(file: _File, text: msgspec.Raw, where: str) -> Iterator[tuple[str, ms
         yield place, raw, head
 
 
-def _record(raw: msgspec.Raw, record: type[Record], place: str, notes: list[str]) -> Record | None:
-    """The object's record; None where what is left of a VM would be another VM. Raises SnapshotError."""
+def _record(raw: msgspec.Raw, record: type[Record], place: str, notes: list[str]) -> Record:
+    """The object's record. Raises SnapshotError."""
     try:
-        mended: tuple[Record, tuple[str, ...], bool] = decode_leniently(raw, _DECODERS[record])
-        result, faults, left_out = mended
-        if left_out and record is Pod:
-            _DECODERS[record].decode(raw)  # a pod without a part of its own asks for something else: names the fault
+        mended: tuple[Record, tuple[str, ...]] = decode_object(raw, _DECODERS[record])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotError(f"{place}: {_reason(error)}") from error
+    result, faults = mended
     if not result.metadata.name:
         raise SnapshotError(f"{place}: $.metadata.name is missing")
     notes += [f"{place}: {fault}" for fault in faults]
-    if left_out and isinstance(result, Vmi):
-        notes.append(f"{place}: skipped, for without that field it would be another VM")
-        return None
-    if left_out and isinstance(result, NodeResourceTopology):
-        return msgspec.structs.replace(result, unreadable=faults[0])
+    if isinstance(result, Vmi) and result.unreadable:
+        notes.append(f"{place}: taken as a VM that is not known, for without that field it would be another VM")
     return result
 
 

@@ -12,10 +12,11 @@ phases are final, so it cannot come back.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from extender.api.lenient import decode_object
 from extender.api.objects import KubeVirt, Migration, Node, NodeResourceTopology, Pod, Vmi
 from extender.cache.events import Record, Source
 from extender.kubeapi.resource import VMIS, Resource
@@ -53,6 +54,11 @@ class Kind:
     def decode(self, raw: msgspec.Raw) -> Record:
         """One object. Raises MsgspecError or UnicodeDecodeError."""
         return self.decoder.decode(raw)
+
+    def decode_leniently(self, raw: msgspec.Raw) -> tuple[Record, tuple[str, ...]]:
+        """The same of an object of which a field is not of its type, and what was made of it."""
+        decoder: msgspec.json.Decoder[Any] = self.decoder
+        return decode_object(raw, decoder)
 
 
 KINDS: Final[Mapping[Source, Kind]] = {

@@ -19,6 +19,9 @@ class WatchObserver(Protocol):
     def skipped(self, source: Source) -> None:
         """An object could not be read. The cache lacks it, or has it in an older form."""
 
+    def mended(self, source: Source) -> None:
+        """A field of an object was not of its type; the object is read without it, or with what it must mean."""
+
     def failed(self, source: Source, cause: str) -> None:
         """An attempt failed; `cause` is the name of a failure class, e.g. `Gone`, `Silence`, `Unreachable`."""
 
@@ -33,6 +36,9 @@ class NoObserver:
         """See WatchObserver."""
 
     def skipped(self, source: Source) -> None:
+        """See WatchObserver."""
+
+    def mended(self, source: Source) -> None:
         """See WatchObserver."""
 
     def failed(self, source: Source, cause: str) -> None:

@@ -25,6 +25,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Deleted objects whose UIDs are kept, so that a late event cannot bring one back.
 ENDED = 1024
+#: Objects with a field that is not of its type, of which it is kept that they were logged.
+TOLD = 1024
 
 
 class IncomingList:
@@ -72,6 +74,8 @@ class KindStore:
         self.skipped = 0
         #: UIDs of the objects that the sink holds; None before the first list, and while the kind is not served
         self._known: HashSet | None = None
+        #: UIDs of objects whose faults were logged
+        self._told: BoundedSet[str] = BoundedSet(TOLD)
         #: UIDs of deleted objects
         self._ended: BoundedSet[str] = BoundedSet(ENDED)
 
@@ -158,7 +162,11 @@ class KindStore:
     def _read(self, raw: msgspec.Raw) -> Record | None:
         """The record; None for an object that cannot be read, which is logged and counted."""
         try:
-            record = self._kind.decode(raw)
+            try:
+                record = self._kind.decode(raw)
+            except msgspec.ValidationError:
+                record, faults = self._kind.decode_leniently(raw)
+                self._mended(record, faults)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             meta = read_marker(raw).metadata
             self._skip(str(error), meta.namespace, meta.name)
@@ -167,6 +175,14 @@ class KindStore:
             self._skip("it has no UID", record.metadata.namespace, record.metadata.name)
             return None
         return record
+
+    def _mended(self, record: Record, faults: tuple[str, ...]) -> None:
+        """Counts an object of which a field is not of its type, and logs it once; reports come every minute."""
+        self._observer.mended(self._source)
+        meta = record.metadata
+        if meta.uid not in self._told:
+            self._told.add(meta.uid)
+            self._log.warning("fields mended", namespace=meta.namespace, name=meta.name, what="; ".join(faults))
 
     def _change(self, change: str, record: Record) -> None:
         if self._known is None:

@@ -1,17 +1,16 @@
 """Reads `deploy/`: files as they stand, directories as kustomize renders them, objects by kind and name."""
 
-import os
 import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 import yaml
 
 from tests.kit.cluster.build import ensure_binary, missing_tools
+from tests.kit.lacking import lacking
 
 __all__ = [
     "DEPLOY",
@@ -23,7 +22,6 @@ __all__ = [
     "documents",
     "flags",
     "kustomize",
-    "lacking",
     "named",
     "pod_spec",
     "render",
@@ -39,13 +37,6 @@ DEPLOY = ROOT / "deploy"
 
 #: The directories that a user applies.
 RENDERED = ("base", "overlays/emulation", "overlays/leave", "overlays/default-scheduler")
-
-
-def lacking(what: str) -> NoReturn:
-    """Something that the test needs is not here: skip aloud, or fail where CI is to have it."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 def tool(name: str) -> str:

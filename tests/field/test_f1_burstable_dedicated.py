@@ -66,10 +66,49 @@ def memory_limit_missing(pod: dict[str, Any], vmi: dict[str, Any]) -> None:
     del pod["status"]["qosClass"]
 
 
-@pytest.mark.parametrize("change", [injected, class_not_stated, memory_limit_missing])
+def hook_without_resources(pod: dict[str, Any], vmi: dict[str, Any]) -> None:
+    """A hook sidecar that nobody gave limits."""
+    equal_helper(pod, vmi)
+    pod["spec"]["containers"].append({"name": "hook-sidecar-0", "resources": {}})
+    del pod["status"]["qosClass"]
+
+
+@pytest.mark.parametrize("change", [injected, class_not_stated, memory_limit_missing, hook_without_resources])
 def test_whatever_breaks_the_class_keeps_the_vm_from_starting(tmp_path: Path, change: Any) -> None:
     """Whoever put the container there."""
     assert set(changed(tmp_path, change).verdicts().values()) == {NEVER}
+
+
+def fraction(pod: dict[str, Any], vmi: dict[str, Any]) -> None:
+    """`compute` with four and a half CPUs: Guaranteed, and none of them is exclusive."""
+    equal_helper(pod, vmi)
+    for amounts in pod["spec"]["containers"][0]["resources"].values():
+        amounts["cpu"] = "4500m"
+
+
+def target(pod: dict[str, Any], vmi: dict[str, Any]) -> None:
+    """A migration's target: virt-controller hands it over whatever its class."""
+    hook_without_resources(pod, vmi)
+    pod["metadata"]["labels"]["kubevirt.io/migrationJobUID"] = "e3c8a9f0"
+    pod["metadata"]["annotations"]["kubevirt.io/migrationJobName"] = "move"
+
+
+@pytest.mark.parametrize("change", [fraction, target])
+def test_a_pod_without_cpus_of_its_own_is_no_ordinary_vm(tmp_path: Path, change: Any) -> None:
+    """The launcher pins vCPUs to CPUs that others use too; which, and in which zones, is not known."""
+    said = changed(tmp_path, change)
+    assert set(said.verdicts().values()) == {("unknown", "NoExclusiveCpus")}
+    assert not any("ordinary" in note for note in said.answer["notes"])
+
+
+def test_a_policy_that_ignores_the_guest_leaves_a_target_to_the_kubelet(tmp_path: Path) -> None:
+    """fastfit.dev/migration: off."""
+
+    def ignored(pod: dict[str, Any], vmi: dict[str, Any]) -> None:
+        target(pod, vmi)
+        pod["metadata"]["annotations"]["fastfit.dev/migration"] = "off"
+
+    assert set(changed(tmp_path, ignored).verdicts().values()) == {("fits", "Fits")}
 
 
 def not_dedicated(pod: dict[str, Any], vmi: dict[str, Any]) -> None:

@@ -65,3 +65,9 @@ def test_a_pod_shows_that_it_wants_dedicated_cpus(tmp_path: Path, affinity: bool
     """While its VMI is not known: by the older selector, or by an affinity to either label."""
     said = changed(tmp_path, [{OLD: "true"}, {NEW: "true"}, {NEW: "false"}], vmi=False, affinity=affinity)
     assert said.verdicts() == dict(zip(NODES, (FITS, FITS, NOT_STATIC), strict=True))
+
+
+def test_another_value_says_nothing(tmp_path: Path) -> None:
+    """KubeVirt writes `true` and `false`; whatever else somebody wrote is no evidence, and the older name may have some."""
+    said = changed(tmp_path, [{OLD: "True"}, {NEW: ""}, {NEW: "yes", OLD: "true"}])
+    assert said.verdicts() == {NODES[0]: NOT_KNOWN, NODES[1]: NOT_KNOWN, NODES[2]: FITS}

@@ -123,6 +123,9 @@ class Hooks:
     def skipped(self, source: Source) -> None:
         self.counts["skipped"] += 1
 
+    def mended(self, source: Source) -> None:
+        self.counts["mended"] += 1
+
     def failed(self, source: Source, cause: str) -> None:
         self.counts[f"failed {cause}"] += 1
 

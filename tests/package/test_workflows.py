@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.go_build import GO_MINOR, missing_go
-from tests.package.tree import GITHUB, ROOT, lacking, load_yaml, pyproject
+from tests.kit.lacking import lacking
+from tests.package.tree import GITHUB, ROOT, load_yaml, pyproject
 from tests.package.workflow_linter import ensure_linter
 
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.y*ml"))

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from extender import names
+from extender.api.objects import NodeResourceTopology
 from extender.cache.events import Record, Source
 from extender.errors import SnapshotError
 from extender.snapshot import Snapshot, read, read_pod, write
@@ -235,3 +236,23 @@ def test_a_manifest_must_hold_one_pod(tmp_path: Path, items: list[Any], message:
     """A VM object, or several pods, are refused with what to do instead."""
     with pytest.raises(SnapshotError, match=message):
         read_pod(_file(tmp_path, _list(*items)))
+
+
+@pytest.mark.parametrize(("cpus", "problem"), [("14", ""), ("2", "are both the report of this node, and differ")])
+def test_two_reports_of_one_node(tmp_path: Path, cpus: str, problem: str) -> None:
+    """A file that was put together may have one twice; where they differ, neither is believed."""
+    cpu = {"name": "cpu", "capacity": "16", "allocatable": "14", "available": "14"}
+    report = {
+        "apiVersion": "topology.node.k8s.io/v1alpha2",
+        "kind": "NodeResourceTopology",
+        "metadata": {"name": "n"},
+        "zones": [{"name": "node-0", "type": "Node", "resources": [cpu]}],
+    }
+    again = orjson.loads(orjson.dumps(report))
+    again["zones"][0]["resources"][0]["available"] = cpus
+    path = tmp_path / "twice.json"
+    path.write_bytes(orjson.dumps({"apiVersion": "v1", "kind": "List", "items": [report, again]}))
+    (found,) = read(path).records[Source.NRTS]
+    assert isinstance(found, NodeResourceTopology)
+    assert problem in found.unreadable
+    assert bool(found.unreadable) is bool(problem)

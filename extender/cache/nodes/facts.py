@@ -14,20 +14,19 @@ import msgspec
 from _fastfit.codes import Code
 from _fastfit.model import MAX_SET_ZONES, MAX_ZONES
 from extender import names
-from extender.api.objects import Node
-from extender.api.quantity import milli, whole
-from extender.cache.interning import Interner, Memo, intern_text
-from extender.cache.nodes.labels import compact_labels
+from extender.cache.interning import Memo
 from extender.cache.nodes.nrt import Nrt
 from extender.cache.nodes.pools import Pool
+from extender.cache.nodes.statement import NodeStatement, statement_of
 from extender.cache.nodes.synthetic_machine import synthetic_config, synthetic_machine
 from extender.errors import BadObject
 from extender.kubelet.facts_json import config_from_json, machine_from_json, machine_to_json
 from extender.kubelet.model import KubeletConfig, Machine
 from extender.kubelet.pod import is_memory
 from extender.kubelet.unknown_settings import unknown_setting
+from extender.kubelet.versions import version_of
 from extender.kubevirt.guest.host_topology import HostTopology, host_topology
-from extender.kubevirt.renamed_labels import label_of, names_of
+from extender.kubevirt.renamed_labels import flag_of, names_of
 
 __all__ = ["NodeFacts", "NodeStatement", "SourcedFact", "facts_of", "statement_of"]
 
@@ -42,32 +41,18 @@ _ARCH_LABEL = "kubernetes.io/arch"
 #: The source of a fact that nothing speaks of, and how sources begin that show a kubelet which runs.
 _DEFAULT = "default"
 _SEEN = ("label", _NRT)
+_HELD_BACK = "capacity less allocatable"
+_RESERVED_SOURCE = f"{_HELD_BACK} of the Node, at least 1"
 #: Labels of which facts are made; pools may select by any.
 _LABELS = (*names_of(names.CPU_MANAGER_LABEL), names.SCHEDULABLE_LABEL, names.MULTITHREADING_LABEL, _ARCH_LABEL)
 
-_SIZES: Interner[frozenset[str]] = Interner()
 #: Facts of the first node of each kind, by everything that they are made of; the pool's id is safe, for the facts
 #: keep the pool.
 _KINDS: Memo[tuple[object, ...], "NodeFacts"] = Memo(1024)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeStatement:
-    """What the Node object itself says, reduced to what decides a verdict."""
-
-    name: str
-    labels: Mapping[str, str]
-    kubelet_json: str
-    machine_json: str
-    page_sizes: frozenset[str]
-    kubelet_version: str
-    #: CPUs that are not allocatable, rounded up
-    reserved_cpus: int
-    #: a hash of everything allocatable
-    allocatable: int
-    #: changes when another machine takes the name, or the machine or its kubelet starts anew: UID of the Node, boot id, and
-    #: since when it is ready
-    incarnation: tuple[str, str, str]
+class _BadNrt(BadObject):
+    """The node's report says of its zones what no machine has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,52 +96,10 @@ class NodeFacts:
     facts: tuple[SourcedFact, ...]
 
 
-def statement_of(node: Node) -> NodeStatement:
-    """The narrow form of a Node. A page size whose amount cannot be read counts as there."""
-    annotations = node.metadata.annotations or {}
-    sizes = []
-    for name, amount in (node.status.allocatable or {}).items():
-        if name.startswith("hugepages-"):
-            try:
-                if whole(amount) <= 0:
-                    continue
-            except BadObject:
-                pass  # how many pages there are is not known; that is no ground to refuse
-            sizes.append(name)
-    return NodeStatement(
-        name=node.metadata.name,
-        labels=compact_labels(node.metadata.labels or {}),
-        kubelet_json=intern_text(annotations.get(names.KUBELET_ANNOTATION, "")),
-        machine_json=intern_text(annotations.get(names.MACHINE_ANNOTATION, "")),
-        page_sizes=_SIZES.intern(frozenset(sizes)),
-        kubelet_version=intern_text(node.status.node_info.kubelet_version),
-        reserved_cpus=_reserved_cpus(node),
-        allocatable=hash(frozenset((node.status.allocatable or {}).items())),
-        incarnation=(node.metadata.uid, node.status.node_info.boot_id, _ready_since(node)),
-    )
-
-
-def _reserved_cpus(node: Node) -> int:
-    try:
-        capacity, allocatable = (
-            milli((amounts or {}).get("cpu", 0)) for amounts in (node.status.capacity, node.status.allocatable)
-        )
-    except BadObject:
-        return 0
-    return max(0, -(-(capacity - allocatable) // 1000))
-
-
-def _ready_since(node: Node) -> str:
-    for condition in node.status.conditions or ():
-        if condition.type == "Ready":
-            return condition.last_transition_time or ""
-    return ""
-
-
 @functools.lru_cache(maxsize=512)
-def _shared_machine(text: str) -> tuple[Machine, HostTopology]:
+def _shared_machine(text: str, where: str = names.MACHINE_ANNOTATION) -> tuple[Machine, HostTopology]:
     """Nodes of one hardware model share one Machine, and KubeVirt's view of it."""
-    machine = machine_from_json(_json(text, names.MACHINE_ANNOTATION), names.MACHINE_ANNOTATION)
+    machine = machine_from_json(_json(text, where), where)
     return machine, host_topology(machine)
 
 
@@ -201,7 +144,7 @@ def facts_of(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[s
         return NodeFacts(
             name=node.name,
             pool=pool,
-            code=Code.FactsUnreadable,
+            code=Code.ReportUnreadable if isinstance(error, _BadNrt) else Code.FactsUnreadable,
             detail=str(error),
             config=KubeletConfig(),
             machine=None,
@@ -230,25 +173,38 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
         sources["cpuManagerPolicyOptions"] = "proved by a refusal of the kubelet"
     if _reserves_unseen(merged, sources):
         merged["reservedCPUCount"] = max(1, node.reserved_cpus)
-        sources["reservedCPUCount"] = "capacity less allocatable of the Node, at least 1"
+        sources["reservedCPUCount"] = _RESERVED_SOURCE
     config = config_from_json(merged, f"kubelet facts of node {node.name}")
     stated, machine_source = _machine(node, pool)
     machine, topology = stated if stated is not None else (None, None)
     threads, threads_source = _threads_per_core(node, pool)
     memory_open, left_out = False, frozenset[str]()
-    if machine is None and nrt is not None and nrt.zones and not _misses_cpus(nrt, config):
+    # Of a report that cannot be read in part, nothing is made that would look like the machine.
+    if machine is None and nrt is not None and nrt.zones and not nrt.problem and not _misses_cpus(nrt, config):
         memory_open = sources["memoryManagerPolicy"] == _NRT and not _shows_memory_manager(nrt, node)
         if config.memory_manager_policy == "Static":
             left_out = (node.page_sizes | {"memory"}) - nrt.resources()
         text = msgspec.json.encode(machine_to_json(synthetic_machine(nrt, threads, left_out))).decode()
-        machine, topology = _shared_machine(text)
+        try:
+            machine, topology = _shared_machine(text, "the machine of its zones")
+        except BadObject as error:
+            raise _BadNrt(f"{_NRT} {node.name}: {error}") from None
         config = synthetic_config(config, machine, nrt)
+        if sources.get("reservedCPUCount") == _RESERVED_SOURCE:
+            # The zones show the reservation themselves, or hide it; then none is made up.
+            merged["reservedCPUCount"], sources["reservedCPUCount"] = (
+                len(config.reserved_system_cpus),
+                f"{_NRT}, {_HELD_BACK}",
+            )
+            if config.reservation_hidden:
+                del sources["reservedCPUCount"]
         machine_source = "NodeResourceTopology, cores and CPU numbers assumed"
     code, detail = _judge(node, nrt, config, machine, stated[0] if stated is not None else None, sources)
     if memory_open:
         merged["memoryManagerPolicy"] = "not known"
     words = [SourcedFact(name, _word(merged.get(name)), source) for name, source in sorted(sources.items())]
     words.append(SourcedFact("machine", _machine_words(machine), machine_source))
+    words.append(SourcedFact("kubeletVersion", _version_words(node.kubelet_version), "Node"))
     if stated is None:
         words.append(SourcedFact("threadsPerCore", str(threads), threads_source))
     return NodeFacts(
@@ -271,6 +227,10 @@ def _facts(node: NodeStatement, nrt: Nrt | None, pool: Pool, proved: Mapping[str
     )
 
 
+def _version_words(kubelet_version: str) -> str:
+    return f"{kubelet_version or 'unknown'} (rules of {version_of(kubelet_version)})"
+
+
 def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[dict[str, object], dict[str, str]]:
     """The kubelet's fields in the golden format and where each came from; later layers win."""
     fields: dict[str, object] = {}
@@ -288,9 +248,9 @@ def _kubelet_fields(node: NodeStatement, nrt: Nrt | None, pool: Pool) -> tuple[d
         "memoryManagerPolicy": "None",
     }
     layer(default, _DEFAULT)
-    label = label_of(node.labels, names.CPU_MANAGER_LABEL)
+    label = flag_of(node.labels, names.CPU_MANAGER_LABEL)
     if label is not None:
-        layer({"cpuManagerPolicy": "static" if label[1] == "true" else "none"}, f"label {label[0]}")
+        layer({"cpuManagerPolicy": "static" if label[1] else "none"}, f"label {label[0]}")
     if nrt is not None and nrt.zones:
         seen: dict[str, object] = {}
         if nrt.policy:
@@ -350,13 +310,18 @@ def _judge(
     if node.labels.get(names.SCHEDULABLE_LABEL) == "false":
         return Code.NotSchedulable, f"label {names.SCHEDULABLE_LABEL} is false"
     if nrt is not None and nrt.problem and stated is None:
-        return Code.ReportUnreadable, f"NodeResourceTopology {node.name}: {nrt.problem}"
+        return Code.ReportUnreadable, f"{_NRT} {node.name}: {nrt.problem}"
     if machine is None and nrt is not None and nrt.zones:
         return Code.CpusNotReported, f"the report names {_named(nrt)} and no CPUs; no machine stated"
     if machine is None:
-        return Code.ZonesNotReported, "no NodeResourceTopology with zones, no machine stated"
+        return (
+            Code.ZonesNotReported,
+            f"{f'no {_NRT}' if nrt is None else f'its {_NRT} has no zones'}, no machine stated",
+        )
     if sources["topologyManagerPolicy"] == _DEFAULT:
-        return Code.PolicyNotKnown, "topologyManagerPolicy is neither reported nor stated"
+        named = nrt.other_policy if nrt is not None else ""
+        other = f"the report names {named!r}, which is not known" if named else "it is not reported"
+        return Code.PolicyNotKnown, f"topologyManagerPolicy: {other}, and nothing is stated"
     contradiction = _contradiction(nrt, config, stated)
     if contradiction:
         return Code.FactsContradict, contradiction

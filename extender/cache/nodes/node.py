@@ -1,6 +1,7 @@
 """One node in the cache: what was stated of it, what is known of it, what its ledger holds, and its row."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from _fastfit.codes import Code
@@ -18,8 +19,9 @@ from extender.cache.pods.pod import PodEntry, splits_cores
 from extender.kubelet.cpu_topology import shared_topology
 from extender.kubelet.cpuset import bits
 from extender.kubelet.pod import PodDemand
+from extender.kubelet.versions import STAND_INS, stand_in_for
 
-__all__ = ["NodeState"]
+__all__ = ["NodeState", "stand_in_nodes"]
 
 #: Seconds after which an ended pod is no longer credited to a lagging report (exporters publish every 60 s).
 _CREDIT_SECONDS = 90.0
@@ -201,11 +203,12 @@ class NodeState:
         held = self.ledger.held_zones()
         if self._ended:
             fresh = [(when, freed) for when, freed in self._ended if now - when < _CREDIT_SECONDS]
-            self._ended = [] if shows_all_ended(held, nrt) else fresh
+            self._ended = [] if not nrt.problem and shows_all_ended(held, nrt) else fresh
         if not held:
             return NONE
         pods = self.ledger.held_pods()
-        quiet = not self._ended and all(pod.admitted for pod in pods)
+        # A report of which a part cannot be read shows no sums.
+        quiet = not nrt.problem and not self._ended and all(pod.admitted for pod in pods)
         return reconcile(held, nrt, self._credits(), proof_of(nrt, pods, quiet=quiet))
 
     def reread(self, pools: Pools) -> None:
@@ -232,6 +235,13 @@ class NodeState:
                     zone_total = total.setdefault(zone, {})
                     zone_total[name] = zone_total.get(name, 0) + amount
         return total
+
+
+def stand_in_nodes(nodes: Iterable[NodeState]) -> dict[str, int]:
+    """Nodes that are judged by the rules of another kubelet minor, by why."""
+    statements = (node.statement for node in nodes)
+    found = Counter(stand_in_for(each.kubelet_version) for each in statements if each is not None)
+    return {why: found[why] for why in STAND_INS}
 
 
 def _unseen(name: str) -> NodeStatement:

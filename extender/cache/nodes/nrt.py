@@ -18,8 +18,14 @@ from extender.errors import BadObject
 
 __all__ = ["POLICIES", "Nrt", "NrtZone", "read_nrt"]
 
-_ZONE_NAME = re.compile(r"node-(\d{1,4})")
-_ZONE_TYPES = ("Node", "")
+_ZONE_NAME = re.compile(r"node-([0-9]+)")
+_ZONE_TYPES = ("node", "")
+#: How zones are named that mean a NUMA node, whatever else stands in their name.
+_NUMA_WORDS = re.compile("node|numa", re.IGNORECASE)
+#: Linux numbers no more nodes; more CPUs, or zones farther apart, than the kubelet twin numbers.
+_MAX_ZONE_ID = 1023
+_MAX_CPUS = 8192
+_MAX_DISTANCE = 65535
 #: How much of a report's own names a sentence repeats.
 _SHOWN_ZONES = 4
 _SHOWN_NAME = 60
@@ -77,6 +83,8 @@ class Nrt:
     fingerprint_method: str = ""
     #: another program wrote it than NFD's topology updater or the resource-topology-exporter
     foreign: bool = False
+    #: the policy that it names, where that is none that is known
+    other_policy: str = ""
 
     @property
     def ground(self) -> tuple[object, ...]:
@@ -85,7 +93,7 @@ class Nrt:
             (zone.id, tuple(zone.capacity.items()), tuple(zone.allocatable.items()), tuple(zone.costs.items()))
             for zone in self.zones
         )
-        return zones, self.policy, self.scope, self.problem, self.foreign
+        return zones, self.policy, self.scope, self.problem, self.foreign, self.other_policy
 
     @property
     def misses_available(self) -> bool:
@@ -108,7 +116,7 @@ class Nrt:
 
 def read_nrt(record: NodeResourceTopology) -> Nrt:
     """Numbers of a report. What cannot be read becomes `problem`, a sentence with its path; nothing is raised."""
-    policy, scope = _policy(record)
+    policy, scope, other = _policy(record)
     attributes = {attribute.name: attribute.value for attribute in record.attributes or ()}
     zones, problem = _zones(record.zones or ())
     return Nrt(
@@ -119,6 +127,7 @@ def read_nrt(record: NodeResourceTopology) -> Nrt:
         fingerprint=attributes.get(ATTRIBUTE, ""),
         fingerprint_method=attributes.get(METHOD_ATTRIBUTE, ""),
         foreign=_is_foreign(record),
+        other_policy=other,
     )
 
 
@@ -127,23 +136,49 @@ def _zones(given: Sequence[Zone]) -> tuple[tuple[NrtZone, ...], str]:
     problems: list[str] = []
     zones: dict[int, NrtZone] = {}
     first: dict[int, str] = {}
+    parents: dict[str, str] = {}
     for index, zone in enumerate(given):
-        match = _ZONE_NAME.fullmatch(zone.name)
-        if match is None or zone.type not in _ZONE_TYPES:
+        if zone.type.lower() not in _ZONE_TYPES:
             continue
-        zone_id, place = int(match[1]), f"zones[{index}]"
-        if zone_id in zones:
+        place = f"zones[{index}]"
+        zone_id = _zone_id(zone.name)
+        if zone_id is None:
+            if _NUMA_WORDS.search(zone.name):
+                name = zone.name[:_SHOWN_NAME]
+                problems.append(f"{place} ({name}): expected node-<number up to {_MAX_ZONE_ID}>, such as node-0")
+            continue
+        if zone_id in first:
             problems.append(f"{place} ({zone.name}) is zone {zone_id} again, which {first[zone_id]} is already")
+            zones.pop(zone_id, None)  # two things are said of it, and neither is believed
             continue
         first[zone_id] = f"{place} ({zone.name})"
+        parents[zone.name] = zone.parent
         zones[zone_id] = _zone(zone_id, zone, place, problems)
-    if given and not zones:
+    for name, parent in parents.items():
+        if parent in parents:
+            problems.append(
+                f"zone {name} lies inside zone {parent}: which of their amounts are counted twice is not known"
+            )
+    if sum(_cpus(zone) for zone in zones.values()) > _MAX_CPUS:
+        problems.append(f"the zones have more than {_MAX_CPUS} CPUs")
+    if given and not first:
         found = ", ".join(
             f"{zone.name[:_SHOWN_NAME]} (type {zone.type[:_SHOWN_NAME]})" for zone in given[:_SHOWN_ZONES]
         )
         more = f" and {len(given) - _SHOWN_ZONES} more" if len(given) > _SHOWN_ZONES else ""
-        problems.append(f"zones are named {found}{more}; expected node-<number> of type Node, such as node-0")
+        problems = [f"zones are named {found}{more}; expected node-<number> of type Node, such as node-0"]
     return tuple(zones[zone_id] for zone_id in sorted(zones)), problems[0] if problems else ""
+
+
+def _zone_id(name: str) -> int | None:
+    """The number of a zone; None where the name has another form."""
+    match = _ZONE_NAME.fullmatch(name)
+    number = int(match[1]) if match is not None and len(name) <= _SHOWN_NAME else _MAX_ZONE_ID + 1
+    return number if number <= _MAX_ZONE_ID else None
+
+
+def _cpus(zone: NrtZone) -> int:
+    return max(zone.capacity.get("cpu", 0), zone.allocatable.get("cpu", 0))
 
 
 def _is_foreign(record: NodeResourceTopology) -> bool:
@@ -154,15 +189,17 @@ def _is_foreign(record: NodeResourceTopology) -> bool:
     return any(key.partition("/")[0].endswith(_OTHER_WRITERS) for key in keys)
 
 
-def _policy(record: NodeResourceTopology) -> tuple[str, str]:
-    """Attributes first; the old topologyPolicies where they are absent."""
+def _policy(record: NodeResourceTopology) -> tuple[str, str, str]:
+    """Policy and scope, and a policy that is not known. Attributes first; the old topologyPolicies where they are absent."""
     found = {attribute.name: attribute.value for attribute in record.attributes or ()}
-    policy = found.get("topologyManagerPolicy", "")
+    named = policy = found.get("topologyManagerPolicy", "")
     scope = found.get("topologyManagerScope", "")
     if policy not in POLICIES and record.topology_policies:
+        named = named or record.topology_policies[0]
         policy, old_scope = _OLDPOLICIES.get(record.topology_policies[0], ("", ""))
         scope = scope or old_scope
-    return (policy if policy in POLICIES else "", scope if scope in _SCOPES else "")
+    known = policy in POLICIES
+    return policy if known else "", scope if scope in _SCOPES else "", "" if known else named[:_SHOWN_NAME]
 
 
 #: Reports repeat the same few amounts, and come again every minute.
@@ -174,12 +211,16 @@ def _zone(zone_id: int, zone: Zone, place: str, problems: list[str]) -> NrtZone:
     capacity: dict[str, int] = {}
     allocatable: dict[str, int] = {}
     available: dict[str, int] = {}
+    named: set[str] = set()
     for index, resource in enumerate(zone.resources or ()):
         name = intern_text(resource.name)
         where = f"{place}.resources[{index}] ({name[:_SHOWN_NAME]} of {zone.name})"
-        if name in allocatable:
+        if name in named:
             problems.append(f"{where} names the resource again")
+            for amounts in (capacity, allocatable, available):
+                amounts.pop(name, None)  # two things are said of it, and neither is believed
             continue
+        named.add(name)
         if resource.allocatable is None:
             problems.append(f"{where} has no allocatable")
             continue
@@ -193,14 +234,23 @@ def _zone(zone_id: int, zone: Zone, place: str, problems: list[str]) -> NrtZone:
         capacity[name], allocatable[name] = most, given
         if free is not None:
             available[name] = free
-    costs = []
-    for cost in zone.costs or ():
-        match = _ZONE_NAME.fullmatch(cost.name)
-        if match is not None:
-            costs.append((int(match[1]), cost.value))
-    return NrtZone(
-        zone_id, intern_amounts(capacity), intern_amounts(allocatable), available, _shared_costs(tuple(costs))
-    )
+    costs = _costs(zone, place, problems)
+    return NrtZone(zone_id, intern_amounts(capacity), intern_amounts(allocatable), available, costs)
+
+
+def _costs(zone: Zone, place: str, problems: list[str]) -> Mapping[int, int]:
+    """Distances by zone id; those to other things are not used."""
+    costs: dict[int, int] = {}
+    for index, cost in enumerate(zone.costs or ()):
+        zone_id = _zone_id(cost.name)
+        if zone_id is None:
+            continue
+        where = f"{place}.costs[{index}] ({cost.name} of {zone.name})"
+        if not 0 <= cost.value <= _MAX_DISTANCE:
+            problems.append(f"{where}: {cost.value} is not a distance from 0 to {_MAX_DISTANCE}")
+        elif costs.setdefault(zone_id, cost.value) != cost.value:
+            problems.append(f"{where} names the zone again, with another distance")
+    return _shared_costs(tuple(costs.items()))
 
 
 def _offered(amount: Quantity, where: str) -> int:

@@ -17,7 +17,7 @@ from extender.kubevirt.migration.policy import BootCells
 __all__ = ["RefusalHistory", "Shape"]
 
 #: A demand without its pod: equal ones get one answer from one node state.
-Shape = tuple[bool, bool, tuple[ContainerDemand, ...]]
+Shape = tuple[bool, bool, tuple[ContainerDemand, ...], PodDemand | None]
 
 #: Refused shapes, and failed migrations, that are kept per node.
 _KEPT = 32

@@ -76,6 +76,7 @@ def make_row(
         # In a zone that other units cut they decide the split as well, which counts per zone do not show either.
         uncore=static and (options.get("prefer-align-cpus-by-uncorecache") == "true" or counts.cut_zones),
         uneven=static and counts.uneven,
+        devices_every_zone=counts.devices_every_zone,
         threads_per_core=counts.threads_per_core,
         physical_free=counts.physical_free,
         page_sizes=facts.page_sizes,

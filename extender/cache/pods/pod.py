@@ -62,9 +62,11 @@ def is_over(pod: Pod) -> bool:
 def holds_something(demand: PodDemand) -> bool:
     """Whether such a pod has anything of a zone: what the resource managers keep for it, and huge pages of any pod.
 
-    Pod-level resources pin no CPUs and no memory; devices are allocated all the same. KubeVirt's own devices have no
+    Pod-level resources pin no CPUs and no memory from kubelet 1.34 on; devices are allocated all the same. KubeVirt's own devices have no
     zone.
     """
+    if demand.by_containers is not None and holds_something(demand.by_containers):
+        return True
     return any(
         (not demand.pod_level and (c.exclusive_cpus or c.memory))
         or c.pages

@@ -43,7 +43,7 @@ _Amounts = Mapping[str, int]
 class Plugged:
     """What of a VM runs, by its status.
 
-    `sockets`: 0, as the spec says. `memory_bytes`: amounts other than the spec's that the status shows: those at boot,
+    `sockets`: 0, the status does not say. `memory_bytes`: amounts other than the spec's that the status shows: those at boot,
     asked for by hotplug, and in the guest now. Which of them the pod was made for, its own requests show.
     """
 
@@ -126,8 +126,13 @@ def _growth(guest: Guest | None, plugged: Plugged, asked: _Amounts, installation
 
 
 def _with_sockets(guest: Guest, sockets: int, asked: _Amounts) -> Guest | None:
-    """The guest with the sockets that the pod was made for; None: those of the spec."""
-    for count in range(sockets, guest.size.sockets) if guest.dedicated and sockets > 0 else ():
+    """The guest with the sockets that the pod was made for; None: those of the spec.
+
+    `sockets`: those that run; 0: the status does not say, and the pod's own request decides.
+    """
+    if not guest.dedicated or (not sockets and asked.get("cpu", 0) == requested_cpus(guest.size)):
+        return None
+    for count in range(sockets or 1, guest.size.sockets):
         size = dataclasses.replace(guest.size, sockets=count)
         if asked.get("cpu", 0) == requested_cpus(size):
             return dataclasses.replace(guest, size=size)
@@ -135,7 +140,9 @@ def _with_sockets(guest: Guest, sockets: int, asked: _Amounts) -> Guest | None:
 
 
 def _with_memory(guest: Guest, plugged: Plugged, asked: _Amounts, installation: Installation) -> Guest | None:
-    """The guest with the memory that the pod was made for; None: that of the spec."""
+    """The guest with the memory that the pod was made for; None: that of the spec, or the spec states none."""
+    if not guest.size.memory_bytes:
+        return None
     amounts = plugged.memory_bytes
     if guest.pages and not guest.memory_request and installation.memory_overcommit == 100:
         amounts = (asked.get(guest.pages, 0),)

@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.conformance.kubelet.campaign import Totals, keep, run
 from tests.conformance.kubelet.generator import scenarios
-from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES, BuildError
+from tests.kit.cluster.build import DEFAULT_VERSION, BuildError
+from tests.kit.oracle.kubelet.build import RELEASES
 from tests.kit.oracle.kubelet.process import Oracle
 
 #: Differing scenarios that are minimised and kept; the rest is only counted.

@@ -144,6 +144,7 @@ def row_of(kubelet: Kubelet, name: str = "n") -> Row:
         distribute=_on(config.cpu_manager_policy_options, "distribute-cpus-across-numa"),
         uncore=_on(config.cpu_manager_policy_options, "prefer-align-cpus-by-uncorecache") or counts.cut_zones,
         uneven=counts.uneven,
+        devices_every_zone=counts.devices_every_zone,
         threads_per_core=counts.threads_per_core,
         physical_free=counts.physical_free,
         page_sizes=frozenset(f"hugepages-{size}" for host in machine.zones for size in host.hugepages),

@@ -84,6 +84,7 @@ def rows(draw: Any, name: str = "n", most: int = 8) -> Row:
         distribute=draw(_rarely),
         uncore=draw(_rarely),
         uneven=draw(_rarely),
+        devices_every_zone=draw(st.booleans()),
         threads_per_core=threads,
         physical_free=draw(st.integers(0, free)) if draw(_rarely) else free,
         page_sizes=frozenset({PAGES, "hugepages-2Mi"}) if draw(_mostly) else frozenset({PAGES}),

@@ -140,3 +140,105 @@ def test_memory_proves_a_manager_only_with_a_reservation(
     """And where no other program left its mark."""
     memory = {"name": "memory", "capacity": capacity, "allocatable": "32Gi", "available": "32Gi"}
     assert read_nrt(_record(zones=[_zone("node-0", memory)], **more)).shows_memory_reservation() is shown
+
+
+def _named(name: str, cpus: str = "8", **more: object) -> dict[str, object]:
+    """A zone with CPUs alone."""
+    return {**_zone(name, _cpu(capacity=cpus, allocatable=cpus, available=cpus)), **more}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "node--1",
+        "node-1024",
+        "node-99999999999999999999",
+        "node-1x",
+        "node-٣",
+        "Node-1",
+        "numa-node-1",
+        "NUMA 1",
+        "node1",
+    ],
+)
+def test_a_zone_that_is_meant_and_cannot_be_read_is_a_problem(name: str) -> None:
+    """Beside a zone that can: without the other one the machine would look smaller than it is."""
+    problem = read_nrt(_record(zones=[_named("node-0"), _named(name)])).problem
+    assert problem.startswith(f"zones[1] ({name[:60]}): expected node-<number")
+
+
+@pytest.mark.parametrize("again", ["node-0", "node-00", "node-0000"])
+@pytest.mark.parametrize("cpus", ["8", "64"])
+def test_of_a_zone_that_is_named_twice_nothing_is_believed(again: str, cpus: str) -> None:
+    """Neither of the two, also where they say the same."""
+    found = read_nrt(_record(zones=[_named("node-0"), _named("node-1"), _named(again, cpus)]))
+    assert found.problem == f"zones[2] ({again}) is zone 0 again, which zones[0] (node-0) is already"
+    assert [zone.id for zone in found.zones] == [1]
+
+
+def test_zeros_before_a_number_change_nothing() -> None:
+    """node-02 is zone 2, where no other zone is."""
+    found = read_nrt(_record(zones=[_named("node-0"), _named("node-02")]))
+    assert ([zone.id for zone in found.zones], found.problem) == ([0, 2], "")
+
+
+def test_of_a_resource_that_is_named_twice_nothing_is_believed() -> None:
+    """The other resources of the zone stay."""
+    memory = {"name": "memory", "capacity": "2Gi", "allocatable": "1Gi", "available": "1Gi"}
+    found = read_nrt(_record(zones=[_zone("node-0", _cpu(), memory, _cpu(allocatable="2"))]))
+    assert "zones[0].resources[2] (cpu of node-0) names the resource again" in found.problem
+    assert [found.zones[0].capacity, found.zones[0].allocatable, found.zones[0].available] == [
+        {"memory": 2 * GI},
+        {"memory": GI},
+        {"memory": GI},
+    ]
+
+
+@pytest.mark.parametrize("kind", ["Core", "Socket", "Cache", "l3"])
+def test_zones_of_other_types_may_have_any_name(kind: str) -> None:
+    """They are no NUMA nodes, even under the name of one."""
+    found = read_nrt(_record(zones=[_named("node-0"), _named("node-0", "2", type=kind), _named("node-x", type=kind)]))
+    assert (len(found.zones), found.problem) == (1, "")
+
+
+@pytest.mark.parametrize("kind", ["Node", "node", ""])
+def test_the_type_of_a_numa_node(kind: str) -> None:
+    """Its spelling does not matter, and it may be left out."""
+    assert [zone.id for zone in read_nrt(_record(zones=[_named("node-3", type=kind)])).zones] == [3]
+
+
+def test_parents() -> None:
+    """A NUMA node lies in a socket; one that lies in another NUMA node is counted there as well, or not."""
+    inside = [_named("node-0", parent="socket-0"), _named("socket-0", type="Socket")]
+    assert read_nrt(_record(zones=inside)).problem == ""
+    nested = read_nrt(_record(zones=[_named("node-0"), _named("node-1", parent="node-0")])).problem
+    assert nested.startswith("zone node-1 lies inside zone node-0")
+
+
+@pytest.mark.parametrize(
+    ("costs", "problem"),
+    [
+        ([("node-0", 10), ("node-1", 21), ("l3-0", -5)], ""),
+        ([("node-1", 21), ("node-1", 21)], ""),
+        ([("node-1", 21), ("node-01", 32)], "zones[0].costs[1] (node-01 of node-0) names the zone again"),
+        ([("node-1", -1)], "zones[0].costs[0] (node-1 of node-0): -1 is not a distance"),
+        ([("node-1", 2**40)], "zones[0].costs[0] (node-1 of node-0): 1099511627776 is not a distance"),
+    ],
+)
+def test_distances_are_told_at_their_place(costs: list[tuple[str, int]], problem: str) -> None:
+    """What is no distance is a mistake of the report, and of nothing else."""
+    zone = _named("node-0", costs=[{"name": name, "value": value} for name, value in costs])
+    assert read_nrt(_record(zones=[zone])).problem.startswith(problem)
+    assert bool(read_nrt(_record(zones=[zone])).problem) is bool(problem)
+
+
+def test_more_cpus_than_a_machine_has() -> None:
+    """No machine is made of them, which would take long."""
+    assert "more than 8192 CPUs" in read_nrt(_record(zones=[_named("node-0", "9000"), _named("node-1")])).problem
+
+
+def test_a_policy_that_is_not_known_is_kept_for_words() -> None:
+    """It is not the same as none."""
+    attributes = [{"name": "topologyManagerPolicy", "value": "cluster-wide"}]
+    found = read_nrt(_record(attributes=attributes, zones=[_named("node-0")]))
+    assert (found.policy, found.other_policy) == ("", "cluster-wide")

@@ -70,6 +70,7 @@ def test_an_admission_is_told_step_by_step(save: Any) -> None:
         "2. merged for container c0: {0}, preferred: admitted",
         "3. cpu gives c0: CPUs 1-4,17-20",
         "4. memory gives c0: 16Gi hugepages-1Gi on {0}, 1Gi memory on {0}",
+        "5. sums over all pods of the node: enough",
     ]
     hints = next(line for line in told if line.startswith("cpu "))
     assert hints.split() == "cpu 8 CPUs 1 {0}* {1}* {0,1} a zone has up to 16 CPUs in all".split()

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from extender.cache.cluster import Cluster
 from extender.config import Settings
 from extender.http.address import Address
 from extender.http.health import Health
 from extender.http.server import Server
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
+from tests.kit.verbs import make_verbs
 
 LOOPBACK = Address("127.0.0.1", 0)
 
@@ -131,6 +133,26 @@ async def running(given: Settings | None = None, *, start: bool = True, **option
         await server.start()
     try:
         yield Running(server, verbs, metrics, decisions, health, missing)
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def serving(cluster: Cluster) -> AsyncIterator[Server]:
+    """A server with the real verbs around this cluster, as shipped, but for a body limit that hostile callers reach."""
+    metrics = Metrics("0", "python")
+    server = Server(
+        settings(limits={"body_bytes": 65536}, server={"drain_seconds": 0}),
+        make_verbs(cluster),
+        metrics=metrics,
+        decisions=DecisionLog(10),
+        health=Health(list, metrics.pulse),
+        bind=LOOPBACK,
+        ops_bind=LOOPBACK,
+    )
+    await server.start()
+    try:
+        yield server
     finally:
         await server.close()
 

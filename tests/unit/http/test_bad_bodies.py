@@ -6,15 +6,9 @@ import pytest
 
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
-from extender.http.address import Address
-from extender.http.health import Health
-from extender.http.server import Server
-from extender.observe.decisions import DecisionLog
-from extender.observe.metrics import Metrics
 from tests.kit.bodies import args, hostile_bodies
 from tests.kit.objects import KUBELET_A, machine, node
-from tests.kit.verbs import make_verbs
-from tests.unit.http.support import raw, settings
+from tests.unit.http.support import raw, serving
 
 
 @pytest.mark.asyncio
@@ -22,19 +16,8 @@ async def test_every_hostile_body_gets_an_answer():
     """filter: 200 with Error. prioritize: an empty 400, as Go takes any list of scores for a success."""
     cluster = Cluster()
     cluster.put(Source.NODES, node("a", KUBELET_A, machine()))
-    metrics = Metrics("0", "python")
-    server = Server(
-        settings(limits={"body_bytes": 65536}, server={"drain_seconds": 0}),
-        make_verbs(cluster),
-        metrics=metrics,
-        decisions=DecisionLog(10),
-        health=Health(list, metrics.pulse),
-        bind=Address("127.0.0.1", 0),
-        ops_bind=Address("127.0.0.1", 0),
-    )
-    await server.start()
-    port = int(server.url.rpartition(":")[2])
-    try:
+    async with serving(cluster) as server:
+        port = int(server.url.rpartition(":")[2])
         bodies = list(hostile_bodies())
         assert len(bodies) >= 200
         async with raw(port) as peer:
@@ -50,5 +33,3 @@ async def test_every_hostile_body_gets_an_answer():
                 assert answer == b"" if status == 400 else isinstance(json.loads(answer), list), name
             status, _, answer = await peer.post("/filter", args(["a"]))
             assert (status, json.loads(answer)["NodeNames"]) == (200, ["a"])
-    finally:
-        await server.close()

@@ -15,15 +15,11 @@ import pytest
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.http import scheduler_connections as connections
-from extender.http.address import Address
-from extender.http.health import Health
 from extender.http.server import Server
-from extender.observe.decisions import DecisionLog
-from extender.observe.metrics import Metrics
 from tests.kit.bodies import args, pod_json
 from tests.kit.objects import KUBELET_A, machine, node
 from tests.kit.verbs import make_verbs
-from tests.unit.http.support import Raw, head, raw, settings
+from tests.unit.http.support import Raw, head, raw, serving
 
 #: Floods of up to a thousand connections.
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
@@ -34,29 +30,18 @@ CHUNKED = b"POST /filter HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
+async def flooded() -> AsyncIterator[Server]:
     """The server as shipped, but for a body limit that floods can reach."""
     cluster = Cluster()
     for name in NODES:
         cluster.put(Source.NODES, node(name, KUBELET_A, machine()))
     cluster.make_rows()
-    metrics = Metrics("0", "python")
-    server = Server(
-        settings(limits={"body_bytes": 65536}, server={"drain_seconds": 0}),
-        make_verbs(cluster),
-        metrics=metrics,
-        decisions=DecisionLog(10),
-        health=Health(list, metrics.pulse),
-        bind=Address("127.0.0.1", 0),
-        ops_bind=Address("127.0.0.1", 0),
-    )
-    await server.start()
-    # Replies that nobody reads are to pile up here, and not in megabytes of kernel memory.
-    server._listeners[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
     try:
-        yield server
+        async with serving(cluster) as server:
+            # Replies that nobody reads are to pile up here, and not in megabytes of kernel memory.
+            server._listeners[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+            yield server
     finally:
-        await server.close()
         make_verbs.summaries.clear()
 
 
@@ -181,7 +166,7 @@ async def test_the_schedulers_calls_are_answered_in_a_flood(
 ) -> None:
     """On its old connection from before the flood on, and on a new one that it opens in the middle of it."""
     monkeypatch.setattr(connections, "_REST_S", 0.3, raising=False)
-    async with serving() as server, raw(port_of(server)) as scheduler:
+    async with flooded() as server, raw(port_of(server)) as scheduler:
         await schedule(scheduler, "before")
         await schedule(scheduler, "before")
         async with flood(caller, port_of(server), count):

@@ -1,6 +1,7 @@
 """Counts against the exact kubelet model on recorded node lives: whatever counts decide must be what the model does.
 
-The recordings' fake device hints have no counts; those pods are admitted by the model alone.
+The recordings' fake device hints have no counts; those pods are admitted by the model alone, and so are pods with
+resources of their own where the kubelet does not know them: such a VM is unknown (`PodLevelResources`).
 """
 
 from collections import Counter
@@ -25,6 +26,8 @@ FILES = {
     "random.jsonl.gz": 0.02,
     "align-1.36.2.jsonl.gz": 0.05,
     "align-1.37.2.jsonl.gz": 0.05,
+    "releases-1.33.13.jsonl.gz": 0.1,
+    "releases-1.34.4.jsonl.gz": 0.1,
 }
 #: Every so many-th life is played; the plain kernel is slower.
 STRIDE = {"cython": 2, "python": 10}
@@ -37,7 +40,7 @@ def test_counts_agree_with_the_model(backend: Backend, name: str) -> None:
     version = golden.version_of_file(path)
     seen: Counter[str] = Counter()
     for number, scenario in enumerate(golden.scenarios(path)):
-        if number % STRIDE[backend.name] == 0:
+        if number % STRIDE[backend.name] == 0 and "startError" not in scenario:
             _play(backend, scenario, version, seen)
     assert seen["admitted"] > 100
     assert seen["refused"] > 100
@@ -54,8 +57,8 @@ def _play(backend: Backend, scenario: dict[str, Any], version: str, seen: Counte
         if "admit" not in step:
             continue
         pod, hints = golden.demand(step["admit"]), golden.device_hints(step["admit"])
-        if hints:
-            node.admit(pod, hints)
+        if hints or pod.as_seen_by(version) is not pod:
+            node.admit(pod, hints or None)
             continue
         where = f"{scenario.get('name')} {pod.uid}"
         row, ask = row_of(node), ask_of(pod)

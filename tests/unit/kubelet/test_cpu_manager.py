@@ -333,3 +333,20 @@ def test_smt_check_order(version: str, admitted: bool) -> None:
     after = kubelet(A, config("SN", "0,16", memory=False, cpu_options=["full-pcpus-only"]), version)
     after.load({"p": placed.containers})
     assert isinstance(after.admit(pod("p", "3c")), Admitted) is admitted
+
+
+@pytest.mark.parametrize(
+    ("need", "version", "taken"),
+    [(3, "1.33", "1-2,17"), (3, "1.34", "2-3,18"), (2, "1.33", "1,17"), (2, "1.34", "1,17")],
+)
+def test_odd_rests_of_a_cache_by_version(need: int, version: str, taken: str) -> None:
+    """Before 1.34 whole cores are counted rounded down, so that an odd rest is never taken from one cache."""
+    zones = [
+        {**zone, "cores": [{**core, "l3": 10 * zone["id"] + at // 2} for at, core in enumerate(zone["cores"])]}
+        for zone in A["numa"]
+    ]
+    options = ("prefer-align-cpus-by-uncorecache",)
+    settings = config("NO", "0,16", memory=False, cpu_options=options)
+    twin = kubelet({**A, "numa": zones}, settings, version)
+    answer = twin.admit(pod("p", f"{need}c/1Gi"))
+    assert format_cpus(from_ids(answer.containers["c0"].cpus)) == taken

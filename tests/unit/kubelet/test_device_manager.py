@@ -5,7 +5,7 @@ import pytest
 from extender.kubelet.devices import DeviceManager
 from extender.kubelet.results import Failure
 from extender.kubelet.topology_manager import Affinity
-from tests.kit.kubelet_nodes import DEVICE, pod
+from tests.kit.kubelet_nodes import DEVICE, B, config, kubelet, pod
 
 NOBODY = Affinity(None, False)
 
@@ -52,3 +52,20 @@ def test_init_devices_are_reused_and_no_more() -> None:
         assert manager.allocate(demand, container, NOBODY) is None
     assert [manager.held["p"][name][DEVICE] for name in ("i0", "c0", "c1")] == [{0: 1}, {0: 1}, {1: 1}]
     assert manager.free[DEVICE] == {0: 0, 1: 1}
+
+
+@pytest.mark.parametrize(
+    ("version", "masks", "hint"),
+    [("1.33", {0b0001, 0b0011, 0b0101, 0b0111, 0b1001, 0b1011, 0b1101, 0b1111}, (0, 1, 2)), ("1.36", {0b0001}, (0,))],
+)
+def test_zones_of_hints_by_version(version: str, masks: set[int], hint: tuple[int, ...]) -> None:
+    """Before 1.36 sets with zones that have no such device are offered too; none of them is preferred. 20 CPUs need three
+    zones of eight: best-effort settles on three there, and from 1.36 on the zone of the device.
+    """
+    node = kubelet(B, config("BE", "0,16", memory=False), version, {DEVICE: {0: 2}})
+    demand = pod("p", "20c/1Gi/1dev")
+    found = node._now.devices.hints(demand, demand.containers[0])[0].hints
+    assert found is not None
+    assert set(found.masks) == masks
+    assert found.preferred == {0b0001}
+    assert node.admit(demand).containers["c0"].hint == hint

@@ -95,6 +95,16 @@ def test_pod_level(resources: dict[str, Any], pod_level: bool) -> None:
     assert one(FULL, FULL, spec={"resources": resources}).pod_level is pod_level
 
 
+@pytest.mark.parametrize("status", [{}, {"qosClass": "Guaranteed"}])
+def test_pod_level_before_1_34(status: dict[str, str]) -> None:
+    """Kubelets before 1.34 go by the containers, in the class that the status states or that the containers give."""
+    pods_own = {"limits": {"cpu": "4", "memory": "2Gi"}, "requests": {"cpu": "3", "memory": "2Gi"}}
+    demand = one(FULL, FULL, spec={"resources": pods_own}, status=status)
+    assert demand.as_seen_by("1.34") is demand
+    assert demand.as_seen_by("1.33") == one(FULL, FULL, status={"qosClass": "Guaranteed"})
+    assert one(FULL, FULL).as_seen_by("1.33") == one(FULL, FULL)
+
+
 def test_pod_level_class() -> None:
     """The class of such a pod follows from spec.resources alone."""
     assert one(FULL, None, spec={"resources": {"limits": FULL}}).guaranteed

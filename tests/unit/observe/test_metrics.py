@@ -19,7 +19,7 @@ PROMISED = {
     "fastfit_event_apply_seconds", "fastfit_charged_pods", "fastfit_kubelet_refusals_total",
     "fastfit_loop_lag_seconds", "fastfit_gc_pause_seconds", "fastfit_config_errors_total", "fastfit_build_info",
     "fastfit_vm_waits_total", "fastfit_cells_writes_total", "fastfit_layout_records_total",
-    "fastfit_mode", "fastfit_evacuable_vms", "fastfit_evacuable_age_seconds",
+    "fastfit_mode", "fastfit_stand_in_nodes", "fastfit_evacuable_vms", "fastfit_evacuable_age_seconds",
 }  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def exercise(metrics):
     metrics.modes("enforce", {"big": "observe"})
     metrics.ask_sources(lambda: [status(Source.PODS, State.LIVE, 1.5), status(Source.VMIS, State.ABSENT, None)])
     metrics.ask_charged(lambda: 4)
+    metrics.ask_stand_ins(lambda: {"older": 2, "newer": 0, "unreadable": 0, "unknown": 1})
     buckets = dict.fromkeys(BUCKETS, 0)
     metrics.ask_evacuable(lambda: (Evacuable(90.0, {**buckets, "0": 2}, {**buckets, "2-9": 5}, 3), 100.5))
 
@@ -63,6 +64,13 @@ def test_every_promised_metric_is_on_the_page(metrics):
     listed = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     assert listed >= PROMISED
     assert not any(name.endswith("_created") for name in listed)
+
+
+def test_nodes_judged_by_a_stand_in(metrics):
+    """By cause; a value that is 0 is there as well."""
+    exercise(metrics)
+    found = {cause: value(metrics, "fastfit_stand_in_nodes", cause=cause) for cause in ("older", "newer", "unknown")}
+    assert found == {"older": 2, "newer": 0, "unknown": 1}
 
 
 def test_evacuable_vms_by_number_of_targets(metrics):

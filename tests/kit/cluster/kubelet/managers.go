@@ -13,9 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/features"
-	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
 	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
@@ -81,48 +79,36 @@ func New(config *Config, machine *Machine, devices map[string]map[int]int, state
 	}
 	m := &Managers{}
 	m.setActive(nil)
-	logger := klog.Background()
 	m.topology, err = newTopologyManager(topologymanager.NewManager, info.Topology, config)
 	if err != nil {
 		return nil, fmt.Errorf("topology manager: %w", err)
 	}
-	m.cpu, err = cpumanager.NewManager(logger, config.CPUManagerPolicy, config.CPUManagerPolicyOptions, never, info,
-		explicit, reserved, stateDir, m.topology)
+	m.cpu, err = newCPUManager(cpumanager.NewManager, config, info, explicit, reserved, stateDir, m.topology)
 	if err != nil {
 		return nil, fmt.Errorf("cpu manager: %w", err)
 	}
-	m.memory, err = memorymanager.NewManager(logger, config.MemoryManagerPolicy, info, reserved,
-		config.memoryReservations(), stateDir, m.topology)
+	m.memory, err = newMemoryManager(memorymanager.NewManager, config, info, reserved, stateDir, m.topology)
 	if err != nil {
 		return nil, fmt.Errorf("memory manager: %w", err)
 	}
 	m.devices = newDeviceManager(devices, m.topology, m.Active)
 	// The order of the kubelet's container manager: it decides which allocator fails first.
 	for _, provider := range []topologymanager.HintProvider{deviceProvider{m.devices}, m.cpu, m.memory} {
-		m.topology.AddHintProvider(logger, provider)
+		addHintProvider(m.topology, provider)
 	}
 	looked := make(chan struct{})
-	ctx, stubs := context.Background(), stubs{&m.ready, sync.OnceFunc(func() { close(looked) })}
-	if err := m.cpu.Start(ctx, m.Active, stubs, stubs, stubs, containermap.NewContainerMap()); err != nil {
+	stubs := stubs{&m.ready, sync.OnceFunc(func() { close(looked) })}
+	if err := startCPUManager(m.cpu, m.Active, stubs); err != nil {
 		return nil, fmt.Errorf("cpu manager: %w", err)
 	}
 	if config.CPUManagerPolicy == string(cpumanager.PolicyStatic) {
 		// The first round of the loop must not fall between two admissions: it would sweep at a moment of its own.
 		<-looked
 	}
-	if err := m.memory.Start(ctx, m.Active, stubs, stubs, stubs, containermap.NewContainerMap()); err != nil {
+	if err := startMemoryManager(m.memory, m.Active, stubs); err != nil {
 		return nil, fmt.Errorf("memory manager: %w", err)
 	}
 	return m, nil
-}
-
-// machineInfoFor returns an empty MachineInfo of the cadvisor package that the CPU Manager was built with: its import
-// path is another one in every release.
-func machineInfoFor[Info any](
-	func(klog.Logger, string, map[string]string, time.Duration, *Info, cpuset.CPUSet, v1.ResourceList, string,
-		topologymanager.Store) (cpumanager.Manager, error),
-) *Info {
-	return new(Info)
 }
 
 // SetReady says that all pods of before a restart were seen: from now on what nobody holds is swept.
@@ -141,7 +127,7 @@ func (m *Managers) Active() []*v1.Pod { return *m.active.Load() }
 // chain does. A refused pod is no longer active when Admit returns; what it got so far stays until the next sweep.
 func (m *Managers) Admit(pod *v1.Pod, further ...lifecycle.PodAdmitHandler) lifecycle.PodAdmitResult {
 	others := m.Active()
-	attributes := &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: others, Operation: lifecycle.AddOperation}
+	attributes := attributesOf(pod, others)
 	m.setActive(append(slices.Clone(others), pod))
 	for _, handler := range append([]lifecycle.PodAdmitHandler{m.topology}, further...) {
 		if result := admit(handler, attributes); !result.Admit {
@@ -155,11 +141,10 @@ func (m *Managers) Admit(pod *v1.Pod, further ...lifecycle.PodAdmitHandler) life
 // Start tells the managers that the pod's containers start one after another. The Memory Manager then gives back the
 // memory of the regular init containers that ended before.
 func (m *Managers) Start(pod *v1.Pod) {
-	logger := klog.Background()
 	for _, container := range containers(pod) {
 		id := containerID(pod, container)
-		m.cpu.AddContainer(logger, pod, container, id)
-		m.memory.AddContainer(logger, pod, container, id)
+		addToCPUManager(m.cpu, pod, container, id)
+		addToMemoryManager(m.memory, pod, container, id)
 		addContainer(m.topology, pod, container, id)
 	}
 }

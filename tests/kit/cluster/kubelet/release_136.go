@@ -3,16 +3,12 @@
 package kubelet
 
 import (
-	"context"
-
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager"
-	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager/state"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
 	"k8s.io/kubernetes/pkg/kubelet/lifecycle"
 )
 
-// This file holds what the kubelet packages of 1.36 declare differently from those of 1.37.
+// This file holds what the kubelet packages of 1.33 to 1.36 declare differently from those of 1.37.
 
 func newTopologyManager[Node any](
 	create func([]Node, string, string, map[string]string) (topologymanager.Manager, error), nodes []Node, config *Config,
@@ -36,14 +32,6 @@ func removeContainer(manager topologymanager.Manager, id string) error {
 	return manager.RemoveContainer(id)
 }
 
-func allocatableMemory(manager memorymanager.Manager) []state.Block {
-	return manager.GetAllocatableMemory()
-}
-
-func memoryBlocks(manager memorymanager.Manager, uid, container string) []state.Block {
-	return manager.GetMemory(uid, container)
-}
-
 // deviceProvider shows the device manager to the Topology Manager.
 type deviceProvider struct{ devices *deviceManager }
 
@@ -61,12 +49,3 @@ func (p deviceProvider) Allocate(pod *v1.Pod, container *v1.Container) error {
 
 // AllocatePod does nothing: devices are always given to containers.
 func (p deviceProvider) AllocatePod(*v1.Pod) error { return nil }
-
-// noRecovery never evicts a pod to make room for a critical one.
-type noRecovery struct{}
-
-func (noRecovery) HandleAdmissionFailure(
-	_ context.Context, _ *v1.Pod, reasons []lifecycle.PredicateFailureReason,
-) ([]lifecycle.PredicateFailureReason, error) {
-	return reasons, nil
-}

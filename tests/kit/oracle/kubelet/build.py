@@ -8,15 +8,23 @@ from pathlib import Path
 from typing import Final
 
 from tests.kit import go_build
-from tests.kit.cluster.build import DEFAULT_VERSION, RELEASES, Release
+from tests.kit.cluster.build import DEFAULT_VERSION, Release
+from tests.kit.cluster.build import RELEASES as CLUSTER_RELEASES
 from tests.kit.cluster.build import SOURCE as CLUSTER
 from tests.kit.go_build import BuildError, Program
 
-__all__ = ["ensure_oracle", "main"]
+__all__ = ["RELEASES", "ensure_oracle", "main"]
 
 SOURCE: Final = Path(__file__).parent
 CACHE: Final = go_build.CACHE / "oracle"
 NAME: Final = "fastfit-oracle"
+#: The releases whose managers can be asked. Those that no control plane of the tests runs are built by hand only.
+RELEASES: Final = {
+    "1.33": Release("v1.33.13", "go-1.33.mod", "k8s133"),
+    "1.34": Release("v1.34.4", "go-1.34.mod", "k8s134"),
+    "1.35": Release("v1.35.4", "go-1.35.mod", "k8s135"),
+    **CLUSTER_RELEASES,
+}
 #: The driver of the managers, which the oracle shares with the simulated nodes of the test cluster.
 DRIVER: Final = CLUSTER / "kubelet"
 

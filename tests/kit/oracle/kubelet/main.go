@@ -71,7 +71,7 @@ func playAll(name string, input io.Reader, output io.Writer) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if len(bytes.TrimSpace(line)) > 0 {
-			answer, playErr := play(line, scratch)
+			answer, playErr := reply(line, scratch)
 			if playErr != nil {
 				return fmt.Errorf("%s line %d: %w", name, number, playErr)
 			}

@@ -1,6 +1,6 @@
 """A conversation with the oracle: one scenario in, the same scenario with the kubelet's answers out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,10 @@ __all__ = ["Oracle", "OracleFailed"]
 
 #: Scenarios that one process plays: the CPU Manager's loop cannot be stopped, so every node that ever lived is kept.
 _LIVES: Final = 2000
+
+
+#: Reason and message.
+Refusal = tuple[str, str]
 
 
 class Oracle(LineProcess):
@@ -27,3 +31,8 @@ class Oracle(LineProcess):
         Where they do not start, the scenario or its restart step has the field `startError`, and nothing follows.
         """
         return self._answer(scenario)
+
+    def predicates(self, node: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], pod: Mapping[str, Any]) -> Refusal:
+        """Return reason and message with which the kubelet's predicates refuse `pod` beside `pods`; empty: they do not."""
+        answer = self._answer({"predicates": {"node": node, "pods": pods, "pod": pod}})
+        return answer["reason"], answer["message"]
