@@ -5,45 +5,24 @@ from libc.string cimport memset
 
 from _fastfit._cells cimport cells_of
 from _fastfit._constants cimport (
-    CELLS_AT, CELLS_TOP, CORE_SPLIT, CPUS_AT, CPUS_TOP, CPU_MANAGER_NOT_KNOWN, CPU_MANAGER_NOT_STATIC, DEVICES_AT,
-    DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_SHORT, DISTANCE_AT, DISTANCE_TOP, FIRST_REFUSAL, FITS, GUEST_MEMORY_PAGES,
-    INIT_CONTAINER_CPUS, KIND_INIT, LAYOUT_AT, LOCALITY_AT, MAX_SET_ZONES, MAX_ZONES, MEMORY_GROUP_CONFLICT,
-    MEMORY_MANAGER_NOT_KNOWN, MORE_ZONES_THAN_CELLS, NEVER_FITS_ZONE, NODE_CPU_SHORT, NOT_SYMMETRIC,
-    NO_PAGES_OF_SIZE, OPTIONS_UNDECIDED, PAGES_NOT_REPORTED, PAGES_TOP, POLICY_BEST_EFFORT, POLICY_NONE,
-    POLICY_SINGLE_NUMA_NODE, TOO_MANY_ZONES, ZONES_DISAGREE, ZONES_NOT_REPORTED, ZONE_CPU_SHORT, ZONE_MEMORY_SHORT,
+    CORE_SPLIT, DEVICE_OUTSIDE_CELLS, DEVICE_ZONE_SHORT, FIRST_REFUSAL, FITS, GUEST_MEMORY_PAGES,
+    INIT_CONTAINER_CPUS, KIND_INIT, MAX_ZONES, MEMORY_GROUP_CONFLICT, MEMORY_MANAGER_NOT_KNOWN,
+    MORE_ZONES_THAN_CELLS, NEVER_FITS_ZONE, NODE_CPU_SHORT, NOT_SYMMETRIC, OPTIONS_UNDECIDED, PAGES_NOT_REPORTED,
+    POLICY_BEST_EFFORT, POLICY_NONE, POLICY_SINGLE_NUMA_NODE, ZONES_DISAGREE, ZONE_CPU_SHORT, ZONE_MEMORY_SHORT,
     ZONE_PAGES_SHORT,
 )
 from _fastfit._cpus cimport cpu_allocate, cpu_offers, cpu_prefers, held_zones, pool_of, take_in_zone
 from _fastfit._devices cimport device_allocate, device_offers, device_zones
 from _fastfit._hints cimport Offer, dont_care, one_zone, preferred_mask, survey, unpreferred_mask
-from _fastfit._memory cimport memory_allocate, pinned_pages, sum_over
+from _fastfit._key cimport memory_zones, pages_left, rank_key, spares_devices, widest
+from _fastfit._memory cimport memory_allocate, pinned_pages
+from _fastfit._node_code cimport node_code
 from _fastfit._possible cimport possible_key
-from _fastfit._types cimport Accounting, Answer, Ask, Columns, Detail, Part, Row, lowest, next_mask, popcount
+from _fastfit._types cimport Accounting, Answer, Ask, Columns, Detail, Part, Row, next_mask, popcount
 
 # What admit_single_zone() returns where it does not decide.
 cdef enum:
     UNDECIDED = -1
-
-
-# The verdict that does not depend on the zones, or FITS.
-cdef inline int node_code(const Row *row, const Ask *ask, const Columns *columns) noexcept nogil:
-    if ask.code:
-        return ask.code
-    if row.code >= FIRST_REFUSAL:
-        return row.code
-    if row.code:
-        return NO_PAGES_OF_SIZE if columns.lacks_pages and columns.knows_pages else row.code
-    if row.cpu_policy_open and ask.wants_cpus:
-        return NO_PAGES_OF_SIZE if columns.lacks_pages and columns.knows_pages else CPU_MANAGER_NOT_KNOWN
-    if ask.dedicated and not row.cpu_static:
-        return CPU_MANAGER_NOT_STATIC
-    if columns.lacks_pages:
-        return NO_PAGES_OF_SIZE
-    if row.too_many_zones or (row.zones > MAX_SET_ZONES and (row.policy != POLICY_NONE or row.memory_static)):
-        return TOO_MANY_ZONES
-    if not row.zones:
-        return ZONES_NOT_REPORTED
-    return columns.unlisted if row.memory_static else FITS
 
 
 # The accounting before the pod, or (`empty`) on this node without any pod.
@@ -310,93 +289,6 @@ cdef inline int admit(Accounting *acct, int64_t *scratch, Detail *detail) noexce
         if code:
             return code
     return FITS
-
-
-cdef inline int64_t widest(const Row *row, uint32_t mask) noexcept nogil:
-    cdef int64_t far = 0
-    cdef uint32_t one = mask, other
-    if not mask & (mask - 1):
-        return 0
-    if not row.has_distances:
-        return DISTANCE_TOP
-    while one:
-        other = mask & ~(one & (~one + 1))
-        while other:
-            far = max(far, <int64_t>row.distance[lowest(one) * row.zones + lowest(other)])
-            other &= other - 1
-        one &= one - 1
-    return far
-
-
-cdef inline int64_t pages_left(const Accounting *acct, uint32_t mask) noexcept nogil:
-    cdef const Row *row = acct.row
-    cdef int64_t left = -acct.ask.guest_bytes
-    if row.memory_static:
-        left = sum_over(acct.free[acct.ask.rank_memory], mask)
-    elif acct.columns.rank_pages >= 0:
-        left += sum_over(row.pages + acct.columns.rank_pages * row.zones, mask)
-    left = max(left, <int64_t>0)
-    return left >> acct.ask.rank_shift if acct.ask.rank_shift >= 0 else left // acct.ask.rank_unit
-
-
-# Zones of the main container's memory, see the plain kernel; `mask`: those of its CPUs.
-cdef inline uint32_t memory_zones(const Accounting *acct, uint32_t mask) noexcept nogil:
-    cdef const Row *row = acct.row
-    cdef const int64_t *pages
-    cdef int64_t short
-    cdef int32_t zone, widest
-    cdef uint32_t given = 0
-    if row.memory_static:
-        return acct.main_memory
-    if acct.ask.has_cells or not mask or acct.columns.rank_pages < 0:
-        return 0
-    pages = row.pages + acct.columns.rank_pages * row.zones
-    short = acct.ask.rank_need - sum_over(pages, mask)
-    if short <= 0:
-        return 0
-    for zone in range(row.zones):
-        if not row.zone[zone].pages_known:
-            return 0
-    while short > 0:
-        widest = -1
-        for zone in range(row.zones):
-            if not (mask | given) >> zone & 1 and pages[zone] and (widest < 0 or pages[zone] > pages[widest]):
-                widest = zone
-        if widest < 0:
-            break
-        given |= <uint32_t>1 << widest
-        short -= pages[widest]
-    return given
-
-
-# Whether no device is free on the node for which the pod does not ask.
-cdef inline bint spares_devices(const Row *row, const Ask *ask, const Columns *columns) noexcept nogil:
-    cdef int32_t item, zone, column, asked = 0
-    if not row.devices_free:
-        return True
-    for item in range(ask.pod.devices):
-        column = columns.device[ask.pod.device_name[item]]
-        if not ask.pod.device[item] or column < 0:
-            continue
-        for zone in range(row.zones):
-            if row.device_free[column * row.zones + zone]:
-                asked += 1
-                break
-    return asked == row.devices_free
-
-
-cdef inline int64_t rank_key(
-    int64_t near, int64_t cells, int64_t layout, int64_t far, bint spares_devices, int64_t cpus, int64_t pages
-) noexcept nogil:
-    return (
-        near << LOCALITY_AT
-        | CELLS_TOP - min(cells, <int64_t>CELLS_TOP) << CELLS_AT
-        | layout << LAYOUT_AT
-        | DISTANCE_TOP - min(far, <int64_t>DISTANCE_TOP) << DISTANCE_AT
-        | <int64_t>spares_devices << DEVICES_AT
-        | CPUS_TOP - min(cpus, <int64_t>CPUS_TOP) << CPUS_AT
-        | PAGES_TOP - min(pages, <int64_t>PAGES_TOP)
-    )
 
 
 # Whether all zones together have too few huge pages for the pod, wherever it takes them.

@@ -44,7 +44,7 @@ def settings() -> str:
         "# Settings",
         "",
         "The file given with `--config`. `fastfit check-config FILE` names every mistake with its path and remedy.",
-        "`mode`, `onUnknown`, `migration` and `pools` are taken over while running; other changes wait for a restart, which is said.",
+        "`mode`, `onUnknown`, `migration`, `migrationFromOwners` and `pools` are taken over while running; other changes wait for a restart, which is said.",
         "",
         "| field | type | default | unit | why |",
         "|---|---|---|---|---|",

@@ -64,6 +64,8 @@ class Cluster:
         self.vms = Vms()
         #: what the guest's cells may do to migration targets whose VM does not say
         self.migration = MigrationPolicy.PREFER
+        #: whether a VM's annotation wins over it
+        self.owners_decide = True
         #: device resources that some zone reports
         self.zoned_devices: frozenset[str] = frozenset()
         #: nodes whose row is older than its sources
@@ -184,12 +186,14 @@ class Cluster:
         promise_seconds: float,
         nrt_stale_after: float,
         migration: MigrationPolicy = MigrationPolicy.PREFER,
+        owners_decide: bool = True,
     ) -> None:
         """New settings: every node's facts are read again at the next `make_rows`."""
         self.pools = pools
         self.assumed.seconds = promise_seconds
         self.nrt_stale_after = nrt_stale_after
         self.migration = migration
+        self.owners_decide = owners_decide
         self._dirty.changes += 1
         for name, state in self.nodes.items():
             state.facts_changed = True

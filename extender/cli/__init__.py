@@ -1,8 +1,11 @@
 """The `fastfit` command (and `kubectl fastfit`, the same program). One file per sub-command."""
 
+import errno
 import importlib
+import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +27,10 @@ _COMMANDS: Final = {
     "demo": "extender.cli.demo:demo",
     "check-config": "extender.cli.check_config:check_config",
 }
+
+
+#: What writing to standard output fails with; files that are read and written have errors of their own.
+_NOT_WRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 class _Program(click.Group):
@@ -71,11 +78,64 @@ def program() -> None:
 
 
 def main() -> None:
-    """Entry point of both console scripts. A bug ends with a traceback and an exit code of its own."""
+    """Entry point of both console scripts. Whatever ends a command gets its exit code: Python's and click's own code 1
+    already means "the answer is no". A bug ends with a traceback and a code of its own.
+    """
+    try:
+        code = _run()
+        # What is still in the buffer is a part of the answer.
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        code = Exit.PIPE
+    except Exception as error:  # noqa: BLE001 - see above
+        if isinstance(error, OSError) and error.errno in _NOT_WRITTEN:
+            _complain(f"the answer cannot be written: {error.strerror}")
+            code = Exit.OUTPUT
+        else:
+            with suppress(OSError):
+                traceback.print_exc()
+            _complain("internal error; please report it with the lines above")
+            code = Exit.INTERNAL
+    _give_up_output()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command."""
+    output = sys.stdout
     plugin = Path(sys.argv[0]).name.startswith("kubectl-")
     try:
-        program(prog_name="kubectl fastfit" if plugin else "fastfit")
-    except Exception:  # noqa: BLE001 - Python's own exit code 1 already means "the answer is no"
-        traceback.print_exc()
-        complain("internal error; please report it with the lines above")
-        sys.exit(Exit.INTERNAL)
+        result = program.main(prog_name="kubectl fastfit" if plugin else "fastfit", standalone_mode=False)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        with suppress(OSError):
+            error.show()
+        return Exit.USAGE
+    except SystemExit as error:
+        if sys.stdout is not output:
+            # After a broken pipe click puts a stream in its place that says nothing, and ends with 1.
+            return Exit.PIPE
+        return error.code if isinstance(error.code, int) else Exit.OK
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _complain(message: str) -> None:
+    with suppress(OSError):
+        complain(message)
+
+
+def _give_up_output() -> None:
+    """Python flushes both streams once more when it ends, and complains if it cannot."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream.fileno())
+                os.close(null)

@@ -46,6 +46,7 @@ def cluster_of(snapshot: Snapshot, settings: Settings) -> Cluster:
         nrt_stale_after=float(settings.report_stale_after_seconds),
     )
     cluster.migration = MigrationPolicy(settings.migration)
+    cluster.owners_decide = settings.migration_from_owners
     now, moment = time.monotonic(), snapshot.moment()
     # The age of a report is that of the moment which the file shows.
     cluster.epoch = None if moment is None else moment - now

@@ -16,7 +16,10 @@ class Exit(IntEnum):
     NO = 1
     USAGE = 2
     CLUSTER = 3
+    OUTPUT = 4
     INTERNAL = 70
+    INTERRUPTED = 130
+    PIPE = 141
 
 
 _MEANINGS = {
@@ -24,13 +27,16 @@ _MEANINGS = {
     Exit.NO: "explain, targets: every node refuses the pod, or no node is known; admit: a pod is refused",
     Exit.USAGE: "wrong flags, or a file, configuration or object that cannot be used",
     Exit.CLUSTER: "the cluster cannot be reached, or refused the request",
+    Exit.OUTPUT: "the answer cannot be written: the disk is full, for example",
     Exit.INTERNAL: "internal error",
+    Exit.INTERRUPTED: "interrupted by Ctrl-C",
+    Exit.PIPE: "whoever read the answer closed the pipe",
 }
 
 
 def epilog(*examples: str) -> str:
     """The end of a help text: examples, and the meaning of exit codes. Click does not wrap lines after a backspace."""
-    codes = "\n".join(f"  {code.value:>2}  {_MEANINGS[code]}" for code in Exit)
+    codes = "\n".join(f"  {code.value:>3}  {_MEANINGS[code]}" for code in Exit)
     return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples) + "\n\n\b\nExit codes:\n" + codes
 
 

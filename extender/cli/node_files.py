@@ -17,6 +17,7 @@ from extender.kubelet.allocatable import MAX_PODS, Reservations, allocatable_of,
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.model import CannotStart, KubeletConfig, Machine
 from extender.kubelet.predicates import Allocatable
+from extender.snapshot.aliases import too_many_aliases
 
 __all__ = ["StatedNode", "stated_node"]
 
@@ -148,6 +149,8 @@ def _object(path: str) -> Mapping[str, object]:
     """The object in a JSON or YAML file."""
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        if too_many_aliases(text, yaml.CSafeLoader):
+            raise BadObject(f"{path}: has too many aliases (*); write their values out")
         content = yaml.load(text, Loader=yaml.CSafeLoader)
     except OSError as error:
         raise BadObject(f"{path}: cannot be read ({error.strerror})") from None

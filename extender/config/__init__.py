@@ -57,7 +57,18 @@ __all__ = [
 ]
 
 #: Fields that a running process applies; all others need a restart.
-_LIVE = frozenset({"mode", "on_unknown", "migration", "pools", "charges", "reply", "report_stale_after_seconds"})
+_LIVE = frozenset(
+    {
+        "mode",
+        "on_unknown",
+        "migration",
+        "migration_from_owners",
+        "pools",
+        "charges",
+        "reply",
+        "report_stale_after_seconds",
+    }
+)
 
 
 class Row(NamedTuple):

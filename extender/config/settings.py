@@ -176,14 +176,18 @@ class Limits(_Part, frozen=True):
         int, _field("four times the largest supported cluster", "names per call", ge=1, le=100000)
     ] = 20000
     nesting: Annotated[
-        int, _field("a pod nests about 12 deep; a hostile body could exhaust the stack", "levels", ge=32, le=512)
+        int, _field("a pod nests about 12 deep; a hostile body could exhaust the stack", "levels", ge=32, le=256)
     ] = 64
     connections: Annotated[
         int,
         _field(
-            "one kube-scheduler holds one or two; the rest is room for restarts", "connections per port", ge=4, le=4096
+            "one kube-scheduler holds one or two; the rest is room for restarts. Times bodyBytes it must leave the cache its "
+            "memory",
+            "connections",
+            ge=4,
+            le=4096,
         ),
-    ] = 64
+    ] = 32
     request_seconds: Annotated[
         int, _field("for one body to arrive; kube-scheduler's own timeout is 1-5 s", "seconds", ge=1, le=300)
     ] = 10
@@ -214,7 +218,9 @@ class Tls(_Part, frozen=True):
     client_ca_file: Annotated[
         str | None,
         _field(
-            "PEM: who may sign kube-scheduler's client certificate; left out: callers are not authenticated", "file"
+            "PEM: who may sign kube-scheduler's client certificate, which then needs TLS 1.3; left out: callers are not "
+            "authenticated",
+            "file",
         ),
     ] = msgspec.field(default=None, name="clientCAFile")
 
@@ -258,9 +264,16 @@ class Settings(_Part, frozen=True):
         _field(
             "what a VM's guest cells do to its live-migration targets: prefer refuses certain failures and ranks the rest, "
             "strict passes only targets with the same layout, off ignores them; a VM's annotation fastfit.dev/migration "
-            "wins over it"
+            "wins over it, unless migrationFromOwners is false"
         ),
     ] = "prefer"
+    migration_from_owners: Annotated[
+        bool,
+        _field(
+            "false: `migration` holds for every VM, and the annotation fastfit.dev/migration counts for nothing; an owner's "
+            "strict can keep a node from being drained. explain shows whose annotation is not followed"
+        ),
+    ] = True
     pools: Annotated[tuple[Pool, ...], _field("groups of nodes with settings of their own; the first match wins")] = ()
     sources: Annotated[Sources, _field("kinds watched besides nodes and pods")] = Sources()
     stale_after_seconds: Annotated[

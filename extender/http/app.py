@@ -20,6 +20,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from extender.config import Limits
+from extender.http.answers import Answer
 from extender.http.connections import mark_used
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
@@ -30,8 +31,7 @@ from extender.verbs.service import Verbs
 
 __all__ = ["SchedulerApp"]
 
-_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json", hdrs.SERVER: "fastfit"})
-_BARE_HEADERS: Final = CIMultiDict({hdrs.SERVER: "fastfit"})
+_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
 
 #: What the pod's event shows after a fault of ours; the text is constant, so that it starts no retry loop.
 _FILTER_FAULT: Final = b'{"Error":"fastfit: internal error, see the log of the extender"}'
@@ -83,12 +83,11 @@ class SchedulerApp:
             body = await self._body(request)
         except _Refused as refused:
             outcome = refused.outcome
-            response = web.Response(status=refused.status, headers=_BARE_HEADERS)
+            response: web.Response = Answer(status=refused.status)
             if refused.status == 405:
                 response.headers[hdrs.ALLOW] = hdrs.METH_POST
         else:
-            mark_used(request)
-            response, outcome = await self._answer(verb, decide, body)
+            response, outcome = await self._answer(request, verb, decide, body)
         if self.draining or not request.content.is_eof():
             # the next call goes to another replica; or the rest of this body stands in the way of a next call
             response.force_close()
@@ -104,10 +103,14 @@ class SchedulerApp:
             raise _Refused(405, "not_post")
         return call
 
-    async def _answer(self, verb: str, decide: _Decide, body: bytes) -> tuple[web.Response, str]:
+    async def _answer(
+        self, request: web.BaseRequest, verb: str, decide: _Decide, body: bytes
+    ) -> tuple[web.Response, str]:
         """Read the call, wait for what it has overtaken, decide it."""
         try:
             call = self._verbs.read(body)
+            if not isinstance(call, Unreadable):
+                mark_used(request)
             if self._wait_s and (missing := self._verbs.missing(call)) is not None:
                 await self._wait(missing)
             # No await from here to the reply.
@@ -116,11 +119,11 @@ class SchedulerApp:
         except Exception:  # noqa: BLE001 - a fault with one pod must not stop the others
             _log.exception("a verb failed", verb=verb, body_bytes=len(body))
             if verb == "filter":
-                return web.Response(body=_FILTER_FAULT, headers=_HEADERS), "fault"
-            return web.Response(status=500, headers=_BARE_HEADERS), "fault"
+                return Answer(body=_FILTER_FAULT, headers=_HEADERS), "fault"
+            return Answer(status=500), "fault"
         if reply.status != 200:
-            return web.Response(status=reply.status, headers=_BARE_HEADERS), reply.outcome
-        return web.Response(body=reply.body, headers=_HEADERS), reply.outcome
+            return Answer(status=reply.status), reply.outcome
+        return Answer(body=reply.body, headers=_HEADERS), reply.outcome
 
     async def _wait(self, missing: MissingObjects) -> None:
         """Give objects that the pod has overtaken a moment to come. Other calls are answered meanwhile."""

@@ -14,9 +14,11 @@ from aiohttp import web
 from extender.config import Settings
 from extender.http.address import Address, check_exposure, listen
 from extender.http.app import SchedulerApp
-from extender.http.connections import HANDSHAKE_S, Connections
+from extender.http.connections import ACCEPTS_PER_TURN, BACKLOG, HANDSHAKE_S, Connections, Policy
 from extender.http.health import Health
 from extender.http.ops import Explain, Targets, ops_app
+from extender.http.ops_connections import OPS_CONNECTIONS, BusiestAddressFirst
+from extender.http.scheduler_connections import LeastUsedFirst
 from extender.http.tls import ServerTls
 from extender.observe.decisions import DecisionLog
 from extender.observe.metrics import Metrics
@@ -27,8 +29,6 @@ __all__ = ["BIND_FLAG", "OPS_BIND_FLAG", "Server", "stop_on_signals"]
 BIND_FLAG: Final = "--bind"
 OPS_BIND_FLAG: Final = "--ops-bind"
 
-#: Probes, Prometheus and a few people.
-_OPS_CONNECTIONS: Final = 32
 _OPS_KEEP_ALIVE_S: Final = 75.0
 
 #: Seconds for running requests to end while closing; a verb takes milliseconds.
@@ -101,6 +101,7 @@ class Server:
             sockets[0],
             limit=limits.connections,
             port="scheduler",
+            policy=LeastUsedFirst(),
             keep_alive_s=keep_alive,
             context=context,
         )
@@ -108,8 +109,9 @@ class Server:
         await self._open(
             operations,
             sockets[1],
-            limit=_OPS_CONNECTIONS,
+            limit=OPS_CONNECTIONS,
             port="operations",
+            policy=BusiestAddressFirst(),
             keep_alive_s=_OPS_KEEP_ALIVE_S,
             context=None,
         )
@@ -126,6 +128,7 @@ class Server:
         *,
         limit: int,
         port: str,
+        policy: Policy,
         keep_alive_s: float,
         context: ssl.SSLContext | None,
     ) -> None:
@@ -136,6 +139,7 @@ class Server:
             runner.server,
             limit,
             port,
+            policy,
             keepalive_timeout=keep_alive_s,
             access_log=None,
             lingering_time=_LINGER_S,
@@ -145,10 +149,13 @@ class Server:
         listener = await asyncio.get_running_loop().create_server(
             connections,
             sock=sock,
+            backlog=ACCEPTS_PER_TURN,
             ssl=context,
             ssl_handshake_timeout=HANDSHAKE_S if context is not None else None,
             ssl_shutdown_timeout=_CLOSE_S if context is not None else None,
         )
+        # asyncio takes one number for both: what Linux keeps waiting, and what a turn of the loop accepts
+        sock.listen(BACKLOG)
         self._listeners.append(listener)
         self._connections.append(connections)
 

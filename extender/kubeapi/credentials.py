@@ -57,7 +57,16 @@ class Kubeconfig:
                 config_file=self._path, client_configuration=self.configuration, persist_config=False
             )
             self.namespace = str((loader.current_context or {}).get("context", {}).get("namespace") or "")
-        except (ConfigException, OSError, yaml.YAMLError, AssertionError, KeyError, TypeError, ValueError) as error:
+        except (
+            ConfigException,
+            OSError,
+            yaml.YAMLError,
+            AssertionError,
+            KeyError,
+            TypeError,
+            ValueError,
+            RecursionError,
+        ) as error:
             # The loader checks little: a file that is no kubeconfig can fail with any of these.
             raise ClusterError(
                 f"kubeconfig {self._path} cannot be used: {type(error).__name__}: {error}; "

@@ -34,7 +34,8 @@ READ_S: Final = 65.0
 CHUNK: Final = 256 * 1024
 #: etcd accepts objects up to 1.5 MiB; as JSON, with managedFields, an object may be several times as large.
 LINE_BYTES: Final = 8 * 1024 * 1024
-PAGE_BYTES: Final = 64 * 1024 * 1024
+#: A page over this is asked for again in smaller ones; every kind may hold one at a time.
+PAGE_BYTES: Final = 16 * 1024 * 1024
 #: Bytes read of an error body. A Status is small; the body may also be the error page of a proxy.
 STATUS_BYTES: Final = 64 * 1024
 
@@ -187,17 +188,26 @@ class KubeTransport:
                 trust = _fingerprint(self._credentials)
                 if self._client is None or trust != self._trust:
                     # A client loads certificates when it is built. Watches of the old client end and are resumed.
+                    client = _new_client(self._credentials.configuration)
                     await self.close()
-                    self._client = _new_client(self._credentials.configuration)
+                    self._client = client
                     self._trust = trust
             return self._client
 
 
 def _new_client(configuration: Configuration) -> ApiClient:
     """A client with buffers of at most 512 KiB per stream; the library's own line reader, which is not used, needs 4
-    MiB.
+    MiB. Raises ClusterError for certificates that cannot be loaded.
     """
-    client = ApiClient(configuration)
+    try:
+        client = ApiClient(configuration)
+    except (OSError, ValueError) as error:
+        # also ssl.SSLError
+        detail = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
+        raise ClusterError(
+            f"CA ({configuration.ssl_ca_cert}), client certificate ({configuration.cert_file}) or key of the credentials "
+            f"cannot be used: {detail}; all three are files in PEM, the last two a pair"
+        ) from error
     client.user_agent = f"kubevirt-fastfit/{__version__}"
     session = client.rest_client.pool_manager
     client.rest_client.pool_manager = aiohttp.ClientSession(

@@ -4,10 +4,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 
 __all__ = ["Decision", "DecisionLog"]
+
+#: Characters that are kept of what happened to a pod.
+_AFTERWARDS: Final = 1000
 
 
 @dataclass(slots=True)
@@ -76,7 +80,7 @@ class DecisionLog:
         """Note what happened to a pod after its last decision; returns that decision, None if it is no longer kept."""
         decision = self._latest.get(uid)
         if decision is not None:
-            decision.afterwards = text
+            decision.afterwards = text[:_AFTERWARDS]
         return decision
 
     def select(self, pod: str | None = None) -> Iterator[Decision]:

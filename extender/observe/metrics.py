@@ -9,7 +9,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from _fastfit.codes import Code
 from extender.names import METRIC_PREFIX
@@ -18,7 +19,11 @@ from extender.placement.evacuable import Evacuable
 from extender.reasons import verdict_of
 from extender.watch.status import SourceStatus, State
 
-__all__ = ["KUBELET_REASONS", "Metrics"]
+__all__ = ["KUBELET_REASONS", "Metrics", "wants_openmetrics"]
+
+_OPENMETRICS: Final = "1.0.0"
+_OPENMETRICS_NAME: Final = "application/openmetrics-text"
+_OPENMETRICS_TYPE: Final = f"{_OPENMETRICS_NAME}; version={_OPENMETRICS}; charset=utf-8"
 
 #: Values of `status.reason` with which kubelets refuse pods (pkg/kubelet/lifecycle and pkg/kubelet/cm, Kubernetes 1.35
 #: to 1.37). Others are counted as "OutOfResource" or "other", so that pods cannot add values to the label.
@@ -42,6 +47,11 @@ _REQUEST_BUCKETS: Final = (
 _NODE_BUCKETS: Final = (1.0, 2.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
 #: The budget of one event is 50 us.
 _APPLY_BUCKETS: Final = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.05)
+
+
+def wants_openmetrics(accept: str) -> bool:
+    """Whether an Accept header names OpenMetrics. What it says of versions and escaping makes no difference to our names."""
+    return any(part.partition(";")[0].strip() == _OPENMETRICS_NAME for part in accept.split(","))
 
 
 class _Children(dict[tuple[str, ...], Counter]):
@@ -210,9 +220,11 @@ class Metrics:
         self._evacuable = numbers
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """The page and its content type, in a format that the scraper accepts."""
-        encoder, content_type = choose_encoder(accept)
-        return encoder(self.registry), content_type
+        """The page and its content type: OpenMetrics for a scraper that names it, else text."""
+        if wants_openmetrics(accept):
+            page: bytes = openmetrics.generate_latest(self.registry, version=_OPENMETRICS)  # type: ignore[no-untyped-call]
+            return page, _OPENMETRICS_TYPE
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def _collect(self) -> Iterator[Metric]:
         age = GaugeMetricFamily(

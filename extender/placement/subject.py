@@ -55,7 +55,7 @@ def subject_of(cluster: Cluster, pod: Pod, *, complete: bool = True) -> Subject:
 def move_of(cluster: Cluster, vmi: str, annotations: Mapping[str, str]) -> Move:
     """What is known of a VM that moves. KubeVirt copies its annotations to the pod, so the call itself carries them."""
     guest = cluster.vms.guest(vmi)
-    policy, problem = policy_of(annotations, cluster.migration)
+    policy, problem = policy_of(annotations, cluster.migration, owners_decide=cluster.owners_decide)
     carried, doubt = cells_in(annotations.get(names.CELLS_ANNOTATION), guest.size) if guest is not None else ((), "")
     cells, origin = cluster.vms.best_known(vmi, carried)
     if doubt:

@@ -17,8 +17,9 @@ from extender.watch.kinds import KINDS, Kind
 
 __all__ = ["Taken", "take", "take_from"]
 
-#: Objects per page; a page of pods is about 2 MB.
+#: Objects per page; a page of pods is about 2 MB. A command may hold more at once than the service.
 _PAGE = 500
+_PAGE_BYTES = 128 * 1024 * 1024
 #: Tries to read a list whose continuation expires while we read it.
 _TRIES = 3
 #: Kinds that every cluster serves.
@@ -39,7 +40,7 @@ def take(kubeconfig: str | None) -> Taken:
 
 
 async def _take(kubeconfig: str | None) -> Taken:
-    transport = KubeTransport(find(kubeconfig))
+    transport = KubeTransport(find(kubeconfig), page_bytes=_PAGE_BYTES)
     try:
         return await take_from(transport)
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from _fastfit.codes import Code
 from extender.api.objects import Pod
@@ -10,6 +11,9 @@ from extender.observe.metrics import Metrics
 from extender.verbs.call import Summary
 
 __all__ = ["CallRecorder"]
+
+#: Characters of a demand that a decision keeps; a pod may ask for thousands of kinds of devices.
+_DEMAND: Final = 512
 
 
 class CallRecorder:
@@ -61,7 +65,7 @@ class CallRecorder:
                 namespace=meta.namespace,
                 name=meta.name,
                 uid=meta.uid,
-                demand=summary.demand,
+                demand=summary.demand[:_DEMAND],
                 mode=summary.mode or self._mode(),
                 generation=summary.generation,
                 offered=summary.offered,

@@ -18,6 +18,7 @@ from extender.kubeapi.credentials import find
 from extender.kubeapi.transport import KubeTransport
 from extender.persist.guest_cells import CellsWriter
 from extender.persist.last_layouts import LayoutKeeper
+from extender.runtime.memory import check_memory, memory_limit
 from extender.runtime.reload import ConfigFile
 from extender.runtime.service import Service
 from extender.runtime.watch_metrics import WatchMetrics
@@ -62,6 +63,7 @@ async def serve_cluster(
     kubeconfig: str | None, config: str | None, settings: Settings, bind: Address, ops_bind: Address
 ) -> None:
     """Watch a cluster and serve it. `config`: the file that `settings` were read from, which is followed."""
+    check_memory(settings, memory_limit())
     service = Service(settings)
     server = make_server(service, bind, ops_bind)
     transport = KubeTransport(find(kubeconfig))

@@ -10,8 +10,6 @@ import structlog
 
 import _fastfit
 from extender import __version__
-from extender.api.objects import Pod
-from extender.bounded import BoundedDict
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
 from extender.cache.nodes.node import stand_in_nodes
@@ -25,6 +23,7 @@ from extender.placement.decide import Decider
 from extender.placement.evacuable import Evacuability
 from extender.placement.explain import explain, explain_subject
 from extender.placement.subject import find_vm, target_of
+from extender.runtime.asked_pods import AskedPods
 from extender.runtime.evacuable_rounds import EvacuableRounds
 from extender.runtime.recorder import CallRecorder
 from extender.runtime.sink import CacheSink
@@ -60,14 +59,14 @@ class Service:
         self._work = asyncio.Event()
         self._evacuability = Evacuability(self.cluster)
         self._collector = Collector()
-        #: pods of the last calls by (namespace, name), for /debug/explain; as many as decisions are kept
-        self._asked: BoundedDict[tuple[str, str], Pod] = BoundedDict(settings.debug.decisions)
+        #: pods of the last calls, for /debug/explain; as many as decisions are kept
+        self._asked = AskedPods(settings.debug.decisions)
         decider = Decider(self.cluster)
         recorder = CallRecorder(
             self.metrics,
             self.decisions,
             mode=lambda: self.settings.mode,
-            remember=self.remember,
+            remember=self._asked.keep,
             done=self._wake_if_dirty,
         )
         self.verbs = Verbs(Context(decider, recorder, lambda: "; ".join(self.not_ready())))
@@ -162,8 +161,8 @@ class Service:
     # --- what people ask -----------------------------------------------------------------------------------
 
     def explain(self, namespace: str, name: str) -> bytes | None:
-        """The answer for a pod that kube-scheduler asked about lately, as JSON; None: it did not."""
-        pod = self._asked.get((namespace, name))
+        """The answer for a pod that kube-scheduler asked about lately, as JSON; None: it did not, or asked about no VM."""
+        pod = self._asked.get(namespace, name)
         if pod is None:
             return None
         self.cluster.make_rows()
@@ -177,10 +176,3 @@ class Service:
             return None
         answer = explain_subject(self.cluster, target_of(self.cluster, pod), nodes)
         return as_json(replace(answer, evacuable=self._evacuability.of(pod)))
-
-    def remember(self, pod: Pod) -> None:
-        """Keep a pod for `explain`."""
-        key = (pod.metadata.namespace, pod.metadata.name)
-        self._asked[key] = pod
-        if key in self._asked:
-            self._asked.move_to_end(key)

@@ -61,4 +61,5 @@ class Verbs:
             promise_seconds=float(settings.charges.promise_seconds),
             nrt_stale_after=float(settings.report_stale_after_seconds),
             migration=MigrationPolicy(settings.migration),
+            owners_decide=settings.migration_from_owners,
         )

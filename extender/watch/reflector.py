@@ -114,6 +114,7 @@ class Reflector:
         #: when the cached objects, or the absence of the kind, were last confirmed by the API server
         self._confirmed: float | None = None
         self._last_error = ""
+        self._error_class = ""
         self._settled = False
 
     def status(self) -> SourceStatus:
@@ -127,6 +128,7 @@ class Reflector:
             objects=self._store.objects,
             skipped=self._store.skipped,
             last_error=self._last_error,
+            error_class=self._error_class,
             settled=self._settled,
         )
 
@@ -256,6 +258,7 @@ class Reflector:
 
     def _live(self) -> None:
         self._last_error = ""
+        self._error_class = ""
         self._enter(State.LIVE)
 
     def _enter(self, state: State) -> None:
@@ -302,6 +305,7 @@ class Reflector:
             self._cause = resync
             self._observer.resync(self._source, resync)
         self._last_error = str(error) or type(error).__name__
+        self._error_class = type(error).__name__
         self._observer.failed(self._source, type(error).__name__)
         if self._store.listed:
             self._enter(State.STALE)
@@ -321,6 +325,7 @@ class Reflector:
             self._settled = True
             self._cause = "returned"
             self._last_error = str(error)
+            self._error_class = type(error).__name__
             self._store.drop()
             self._log.warning("kind not served", resource=str(self._resource), need=str(self._need))
             self._enter(State.ABSENT)

@@ -45,6 +45,8 @@ class SourceStatus:
     last_error: str
     #: whether the API server has given a definite answer once: a list, "not served" or "forbidden"
     settled: bool
+    #: the class of the last failure; unlike its text it names no addresses, users or objects
+    error_class: str = ""
 
     def obstacle(self, stale_after_s: float) -> str:
         """Why this source keeps us from being ready; "" when it does not.
@@ -54,7 +56,7 @@ class SourceStatus:
         """
         if self.need is Need.OFF or (self.need is Need.OPTIONAL and self.settled):
             return ""
-        because = f" (last error: {self.last_error})" if self.last_error else ""
+        because = f" (last error: {self.error_class})" if self.error_class else ""
         match self.state:
             case State.EMPTY | State.SYNCING:
                 return f"{self.source}: not synced yet{because}"

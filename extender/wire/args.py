@@ -10,6 +10,9 @@ from extender.errors import BadRequest
 
 __all__ = ["Args", "read_args"]
 
+#: Characters of the longest name that Kubernetes accepts.
+_NAME = 253
+
 _DECODER = msgspec.json.Decoder(Pod)
 
 
@@ -40,4 +43,7 @@ def read_args(body: bytes, max_names: int, max_depth: int, last: Args | None = N
         raise BadRequest(f"Pod in the request cannot be read: {error}") from error
     if not pod.metadata.name or not pod.metadata.uid:
         raise BadRequest("Pod in the request has no metadata.name or no metadata.uid")
+    if max(len(pod.metadata.name), len(pod.metadata.namespace), len(pod.metadata.uid)) > _NAME:
+        # What is remembered of a call is remembered by these.
+        raise BadRequest(f"Pod in the request has a metadata.name, namespace or uid of more than {_NAME} characters")
     return Args(pod, parts.names, parts.pod)

@@ -88,5 +88,5 @@ def test_kube_scheduler_has_its_roles(directory: str) -> None:
 
 def test_default_scheduler_form_has_the_extenders_rights_alone() -> None:
     """There the extender has a pod, and so a token, of its own."""
-    bindings = [o for o in render("overlays/default-scheduler") if o["kind"].endswith("Binding")]
+    bindings = [o for o in render("overlays/default-scheduler") if o["kind"].endswith("RoleBinding")]
     assert [b["roleRef"]["name"] for b in bindings] == ["fastfit-layouts", "fastfit-extender"]

@@ -202,7 +202,7 @@ def test_leaving_leaves_no_trace_of_the_extender() -> None:
     # What applying does not delete, the README has to; the hashed ConfigMap of the scheduler aside.
     text = (DEPLOY / "README.md").read_text()
     by_label = {(o["kind"], o["metadata"]["name"]) for o in render("base") if o["metadata"]["labels"].get(COMPONENT)}
-    assert len(by_label & removed) == len(by_label) == 18
+    assert len(by_label & removed) == len(by_label) == 18 + 4
     assert re.search(rf"kubectl -n fastfit delete role,rolebinding,configmap -l {COMPONENT}=layouts", text)
     for kind, name in removed - by_label:
         assert name.startswith("fastfit-scheduler-") or re.search(rf"kubectl.* delete .*{kind.lower()}.* {name}", text)

@@ -18,6 +18,9 @@ __all__ = ["BootCells", "MigrationPolicy", "Move", "policy_of", "running_domain"
 #: (vCPUs, bytes) of each guest cell, as the VM booted; empty: not known
 BootCells = tuple[tuple[int, int], ...]
 
+#: Characters of the annotation that a text repeats; everybody who may edit the VM writes it.
+_SHOWN = 40
+
 
 class MigrationPolicy(StrEnum):
     """How the guest's cells decide on targets."""
@@ -44,13 +47,18 @@ class Move:
     origin: str = ""
 
 
-def policy_of(annotations: Mapping[str, str] | None, otherwise: MigrationPolicy) -> tuple[MigrationPolicy, str]:
+def policy_of(
+    annotations: Mapping[str, str] | None, otherwise: MigrationPolicy, *, owners_decide: bool = True
+) -> tuple[MigrationPolicy, str]:
     """The policy of a VM, `otherwise` without annotation; and what is wrong with the annotation, which then counts as
-    `prefer`.
+    `prefer`. Unless `owners_decide`, the annotation counts for nothing, which is told too.
     """
     value = (annotations or {}).get(MIGRATION_ANNOTATION)
     if value is None:
         return otherwise, ""
+    value = value[:_SHOWN]
+    if not owners_decide:
+        return otherwise, f"annotation {MIGRATION_ANNOTATION} is {value!r}; not followed (migrationFromOwners: false)"
     try:
         return MigrationPolicy(value), ""
     except ValueError:

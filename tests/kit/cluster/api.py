@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-__all__ = ["Api", "ApiError"]
+__all__ = ["PATCHES", "Api", "ApiError"]
 
 Object = dict[str, Any]
 

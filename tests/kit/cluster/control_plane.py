@@ -239,11 +239,19 @@ class ControlPlane:
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """Write a kubeconfig of an existing service account, by a token like the one its pods get."""
+        written = self.home / f"{self._named('kubeconfig')}.yaml"
+        token = {"token": self._service_account_token(namespace, name)}
+        return write_kubeconfig(written, self.server, self.authority.certificate, token)
+
+    def service_account_api(self, namespace: str, name: str) -> Api:
+        """A client with such a token."""
+        return Api(self.port, self.authority.certificate, self._service_account_token(namespace, name))
+
+    def _service_account_token(self, namespace: str, name: str) -> str:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
-        token = self.request("POST", path, body)["status"]["token"]
-        written = self.home / f"{self._named('kubeconfig')}.yaml"
-        return write_kubeconfig(written, self.server, self.authority.certificate, {"token": token})
+        token: str = self.request("POST", path, body)["status"]["token"]
+        return token
 
     # --- what the tests add ---------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ TABLE = [
     ("limits: {bodyBytes: 1024}", "$.limits.bodyBytes", "too small; write a whole number from 65536"),
     ("limits: {nodeNames: 0x10}", "$.limits.nodeNames", "not a whole number"),
     ("limits: {nodeNames: 5_000}", "$.limits.nodeNames", "not a whole number"),
-    ("limits: {nesting: 10000}", "$.limits.nesting", "too large; write a whole number from 32 to 512"),
+    ("limits: {nesting: 10000}", "$.limits.nesting", "too large; write a whole number from 32 to 256"),
     ("limits: {connections: 1}", "$.limits.connections", "too small"),
     ("limits: {requestSeconds: 0}", "$.limits.requestSeconds", "too small"),
     ("server: {keepAliveSeconds: 75}", "$.server.keepAliveSeconds", "too small; write a whole number from 120"),

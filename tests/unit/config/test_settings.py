@@ -31,6 +31,7 @@ FULL = (
     HEAD
     + """
 migration: off
+migrationFromOwners: false
 mode: score
 onUnknown: {node: error, stale: refuse}
 pools:

@@ -14,7 +14,7 @@ import pytest
 
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
-from extender.http import connections
+from extender.http import scheduler_connections as connections
 from extender.http.server import Server
 from tests.kit.bodies import args, pod_json
 from tests.kit.objects import KUBELET_A, machine, node

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from extender.http import connections
+from extender.http import scheduler_connections as connections
 from tests.unit.http.support import Raw, head, raw, running, settings
 
 pytestmark = pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import socket
 import ssl
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from extender.config import Tls
 from extender.errors import ConfigError
 from extender.http.tls import ServerTls
-from tests.unit.http.support import Raw, issue, running, settings
+from tests.unit.http.support import Raw, head, issue, running, settings
 
 NAMES = {"server": "ca", "client": "ca", "stranger": "other", "server2": "ca"}
 
@@ -78,19 +79,60 @@ async def test_without_a_client_ca_everybody_is_answered(issued, files):
         assert await call(it.port, client(issued)) == (200, "server")
 
 
+def at_most(context, version):
+    """The context, limited to one version of TLS."""
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
 @pytest.mark.asyncio
-async def test_old_protocols_are_refused_and_http_1_1_is_agreed(issued, files):
-    """TLS 1.2 at least; of h2 and http/1.1, as Go offers them, the second."""
+async def test_http_1_1_is_agreed(issued, files):
+    """Of h2 and http/1.1, as Go offers them, the second."""
     async with running(settings(tls=files, server={"drain_seconds": 0})) as it:
         modern = client(issued, "client")
         modern.set_alpn_protocols(["h2", "http/1.1"])
         peer = Raw(*await asyncio.open_connection("127.0.0.1", it.port, ssl=modern))
         assert peer.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        assert peer.writer.get_extra_info("ssl_object").version() == "TLSv1.3"
         await peer.close()
-        old = client(issued, "client")
-        old.minimum_version = ssl.TLSVersion.TLSv1_2
-        old.maximum_version = ssl.TLSVersion.TLSv1_2
-        assert (await call(it.port, old))[0] == 200
+
+
+@pytest.mark.asyncio
+async def test_client_certificates_need_tls_1_3(issued, files):
+    """With a client CA 1.2 is refused; without one it is answered, and 1.1 never."""
+    async with running(settings(tls=files, server={"drain_seconds": 0})) as it:
+        assert (await call(it.port, at_most(client(issued, "client"), ssl.TLSVersion.TLSv1_3)))[0] == 200
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await call(it.port, at_most(client(issued, "client"), ssl.TLSVersion.TLSv1_2))
+    alone = Tls(cert_file=files.cert_file, key_file=files.key_file)
+    assert ServerTls(alone).context.minimum_version is ssl.TLSVersion.TLSv1_2
+    async with running(settings(tls=alone, server={"drain_seconds": 0})) as it:
+        assert (await call(it.port, at_most(client(issued), ssl.TLSVersion.TLSv1_2)))[0] == 200
+
+
+def resumed_call(port, context, session):
+    """One call on a connection that offers an earlier session; the session after it, and whether it was resumed."""
+    with socket.create_connection(("127.0.0.1", port), 10) as plain:
+        with context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as peer:
+            peer.sendall(head("/filter", 2) + b"{}")
+            # with TLS 1.3 a refused certificate shows at the first read
+            assert peer.recv(65536).startswith(b"HTTP/1.1 200")
+            return peer.session, peer.session_reused
+
+
+@pytest.mark.asyncio
+async def test_no_session_outlives_its_ca(issued, files):
+    """No session is ever resumed: not while the CA is in force, and not after it was removed."""
+    async with running(settings(tls=files, server={"drain_seconds": 0})) as it:
+        context = client(issued, "client")
+        session, _ = await asyncio.to_thread(resumed_call, it.port, context, None)
+        assert session is None or not session.has_ticket
+        session, reused = await asyncio.to_thread(resumed_call, it.port, context, session)
+        assert not reused
+        shutil.copy(issued / "other.crt", files.client_ca_file)
+        assert it.server._tls.refresh()
+        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+            await asyncio.to_thread(resumed_call, it.port, context, session)
 
 
 @pytest.mark.asyncio

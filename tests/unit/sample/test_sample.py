@@ -14,6 +14,7 @@ from extender.kubelet.admission import Kubelet
 from extender.kubelet.facts_json import config_from_json, machine_from_json
 from extender.kubelet.pod import pod_demand
 from extender.kubelet.results import Refused
+from extender.kubevirt.launcher_pod import vmi_name
 from extender.sample import generate
 from extender.sample.hosts import HOSTS, Host, kubelet_object
 from extender.sample.vms import TYPES, Vm, launcher_pod, vmi
@@ -61,7 +62,7 @@ def test_the_sample_has_the_shapes_that_the_demo_promises(sample: Snapshot) -> N
 
 def test_every_kind_of_vm_waits(sample: Snapshot) -> None:
     """One pending VM of each kind, with its VMI; the large one asks for 33 CPUs."""
-    waiting = {pod.metadata.annotations["kubevirt.io/domain"]: pod for pod in sample.pods() if not pod.spec.node_name}  # type: ignore[index]
+    waiting = {vmi_name(pod): pod for pod in sample.pods() if not pod.spec.node_name}
     vmis = {record.metadata.name for record in sample.records[Source.VMIS]}
     kinds = {
         (pod.metadata.annotations or {})["kubevirt.io/cluster-instancetype-name"].partition(".")[0]

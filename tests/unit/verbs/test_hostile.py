@@ -1,14 +1,18 @@
 """Bad input: every body gets an error that names the cause, and nothing is lost or charged."""
 
 import json
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from _fastfit._wire_py import MAX_DEPTH
 from _fastfit.codes import Code
 from extender.cache.cluster import Cluster
 from extender.cache.events import Source
+from extender.config import Limits
+from extender.errors import BadRequest
 from extender.verbs.service import Verbs
+from extender.wire.args import read_args
 from tests.kit.bodies import args, hostile_bodies, pod_json
 from tests.kit.objects import KUBELET_A, machine, node
 from tests.kit.verbs import make_verbs
@@ -91,3 +95,18 @@ def test_a_pod_that_is_not_a_vm_passes_unchanged(verbs: tuple[Verbs, Cluster]) -
     assert answer == {"NodeNames": ["ghost", "a"], "FailedNodes": {}, "FailedAndUnresolvableNodes": {}, "Error": ""}
     assert service.prioritize(args(["ghost", "a"], record), 1.0).body == b"[]"
     assert cluster.tracked_pods() == 0
+
+
+@pytest.mark.parametrize("depth", [32, MAX_DEPTH])
+def test_every_nesting_that_the_settings_accept_works(depth: int) -> None:
+    """At both bounds of limits.nesting a body that nests as deep is read, and one level more is refused in words."""
+    (bounds,) = (found for found in get_args(get_type_hints(Limits, include_extras=True)["nesting"])[1:])
+    assert (bounds.ge, bounds.le) == (32, MAX_DEPTH)
+    for levels, good in ((depth - 3, True), (depth, False)):
+        pod = {**pod_json("vm"), "extra": json.loads("[" * levels + "]" * levels)}
+        body = args(["a"], pod)
+        if good:
+            assert read_args(body, 10, depth).pod.metadata.name == "vm"
+        else:
+            with pytest.raises(BadRequest, match=f"nested deeper than {depth}"):
+                read_args(body, 10, depth)

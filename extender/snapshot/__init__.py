@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import orjson
@@ -26,6 +26,8 @@ from extender.api.objects import KubeVirt, ManagedFields, Migration, Node, NodeR
 from extender.cache.events import Record, Sink, Source
 from extender.cache.nodes.nrt_age import written_at
 from extender.errors import SnapshotError
+from extender.snapshot.aliases import too_many_aliases
+from extender.snapshot.allowed import redact
 
 __all__ = ["KUBECTL_GET", "Snapshot", "from_objects", "read", "read_pod", "redact", "type_of", "write"]
 
@@ -44,13 +46,6 @@ _KINDS: dict[tuple[str, str], tuple[Source, type[Record]]] = {
     ("kubevirt.io", "KubeVirt"): (Source.KUBEVIRTS, KubeVirt),
 }
 _DECODERS = {record: msgspec.json.Decoder(record) for _, record in _KINDS.values()}
-
-#: Annotations that repeat the whole object, environment included.
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-#: Parts of a container that may hold a secret and never decide placement.
-_CONTAINER_PRIVATE = frozenset({"env", "envFrom", "command", "args"})
-#: Parts of a VM's volume that hold its first-boot data: passwords, keys.
-_VOLUME_PRIVATE = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64"})
 
 
 class _Name(msgspec.Struct):
@@ -124,7 +119,10 @@ class Snapshot:
 def read(path: str | Path) -> Snapshot:
     """The snapshot in `path` ("-": standard input). Raises SnapshotError naming file, item and path."""
     where = _where(path)
-    return _snapshot(_documents(_content(path), where), where)
+    try:
+        return _snapshot(_documents(_content(path), where), where)
+    except RecursionError:
+        raise SnapshotError(f"{where}: nests too deep; no object of the API server does") from None
 
 
 def from_objects(objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> Snapshot:
@@ -158,74 +156,41 @@ def read_pod(path: str | Path) -> Pod:
 def write(path: str | Path, objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> int:
     """Write a snapshot of raw API objects (redacted here), one per line, and return how many.
 
-    The file is written as a whole or not at all; only its owner can read it. "-" writes to standard output. Raises
-    SnapshotError if the file cannot be written.
+    A file is written as a whole or not at all; only its owner can read it. What is there and no file (a device, a FIFO,
+    standard output for "-") is written into. Raises SnapshotError if it cannot be written.
     """
+    chunks = _chunks(objects, extender)
     if str(path) == "-":
-        count = sum(_write_chunk(sys.stdout.buffer.write, chunk) for chunk in _chunks(objects, extender))
-        sys.stdout.buffer.flush()
-        return count
-    target = Path(path)
+        return _write_stream(sys.stdout.buffer, chunks)
+    # A link stays, and the file that it names is replaced.
+    target = Path(path).resolve()
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                count = sum(_write_chunk(file.write, chunk) for chunk in _chunks(objects, extender))
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                return _write_stream(stream, chunks)
+        return _write_file(target, chunks)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise SnapshotError(f"{target}: cannot be written ({error.strerror}); choose another file with -o") from error
+        raise SnapshotError(f"{path}: cannot be written ({error.strerror}); choose another file with -o") from error
+
+
+def _write_stream(stream: BinaryIO, chunks: Iterable[tuple[bytes, int]]) -> int:
+    count = sum(_write_chunk(stream.write, chunk) for chunk in chunks)
+    stream.flush()
     return count
 
 
-def redact(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an API object without managed fields (of reports, their times stay), environment variables and other fields that may hold secrets."""
-    result = dict(obj)
-    metadata = obj.get("metadata")
-    if isinstance(metadata, Mapping):
-        kept = {key: value for key, value in metadata.items() if key != "managedFields"}
-        annotations = kept.get("annotations")
-        if isinstance(annotations, Mapping) and _LAST_APPLIED in annotations:
-            kept["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
-        if obj.get("kind") == "NodeResourceTopology" and isinstance(metadata.get("managedFields"), list):
-            # The age of a report shows in nothing else.
-            kept["managedFields"] = [_writing(entry) for entry in metadata["managedFields"]]
-        result["metadata"] = kept
-    spec = obj.get("spec")
-    if isinstance(spec, Mapping):
-        spec = dict(spec)
-        for containers in ("containers", "initContainers", "ephemeralContainers"):
-            if isinstance(spec.get(containers), list):
-                spec[containers] = [_without(container, _CONTAINER_PRIVATE) for container in spec[containers]]
-        if isinstance(spec.get("volumes"), list):
-            spec["volumes"] = [_public_volume(volume) for volume in spec["volumes"]]
-        result["spec"] = spec
-    return result
-
-
-def _without(value: Any, keys: frozenset[str]) -> Any:
-    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, Mapping) else value
-
-
-def _writing(entry: Any) -> Any:
-    """Who wrote, when, and whether the zones."""
-    if not isinstance(entry, Mapping):
-        return entry
-    fields = entry.get("fieldsV1")
-    zones: dict[str, Any] = {}
-    if isinstance(fields, Mapping):
-        zones = {"fieldsV1": {key: {} for key in fields if key == "f:zones"}}
-    return {key: entry[key] for key in ("manager", "operation", "time") if key in entry} | zones
-
-
-def _public_volume(volume: Any) -> Any:
-    return (
-        {key: _without(item, _VOLUME_PRIVATE) for key, item in volume.items()}
-        if isinstance(volume, Mapping)
-        else volume
-    )
+def _write_file(target: Path, chunks: Iterable[tuple[bytes, int]]) -> int:
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            count = _write_stream(file, chunks)
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return count
 
 
 def _chunks(objects: Iterable[Mapping[str, Any]], extender: Mapping[str, Any]) -> Iterator[tuple[bytes, int]]:
@@ -303,6 +268,8 @@ def _documents(content: bytes, where: str) -> Iterator[tuple[_File, msgspec.Raw]
         yield _document(content, where, "")
         return
     try:
+        if too_many_aliases(content, _YamlLoader):
+            raise SnapshotError(f"{where}: has too many aliases (*); write their values out")
         documents = [document for document in yaml.load_all(content, Loader=_YamlLoader) if document is not None]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SnapshotError(f"{where}: is neither JSON nor YAML: {' '.join(str(error).split())}") from error
