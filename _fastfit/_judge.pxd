@@ -1,7 +1,6 @@
 # The verdict of one row for one ask. Rules and sources: _judge_py.py, _cells_py.py and _key_py.py.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memset
 
 from _fastfit._cells cimport cells_of
 from _fastfit._constants cimport (
@@ -321,10 +320,8 @@ cdef inline int admit_single_zone(
         return NODE_CPU_SHORT if free < cpus <= room else UNDECIDED
     acct.row, acct.ask, acct.columns = row, ask, columns
     acct.main_memory = 0
-    memset(acct.reuse_low, 0, sizeof(acct.reuse_low))
-    memset(acct.main_cpus, 0, sizeof(acct.main_cpus))
-    memset(acct.main_cores, 0, sizeof(acct.main_cores))
     for zone in range(row.zones):
+        acct.reuse_low[zone] = acct.main_cpus[zone] = acct.main_cores[zone] = 0
         acct.pool[zone] = row.zone[zone].free
     acct.cores[found] = row.zone[found].cores
     take_in_zone(acct, found, cpus)
