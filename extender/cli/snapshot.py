@@ -34,7 +34,8 @@ def snapshot(output: str, kubeconfig: str | None, config: str | None, anonymise:
 
     Only fields and annotations that fastfit reads are kept: no environment, command line, probe, image or first-boot data.
     With --anonymise the names of namespaces, VMs, pods, nodes and labels are replaced as well, in the same order, so that
-    explain gives the same answer. UIDs, amounts and names of resources stay: look through the file before you publish it.
+    explain gives the same answer; only which of equal nodes comes first may change. UIDs, amounts and names of resources
+    stay: look through the file before you publish it.
     """
     settings = to_json(load_settings(config)) if config is not None else None
     taken = take(kubeconfig)
